@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Retry delays: exponential backoff with full jitter between `base` and a growing cap ("decorrelated jitter",
+// delay = uniform(base, 3 × previous), capped). Pure: the caller gives the randomness' seed; no clock.
+#ifndef MF_BACKOFF_H
+#define MF_BACKOFF_H
+
+#include "base.h"
+
+struct mf_backoff {
+    int64_t base_ms, max_ms;
+    int64_t previous_ms;
+    uint64_t random_state; // xorshift64*; never 0
+    unsigned attempts;     // delays handed out since the last reset
+};
+
+void mf_backoff_init(struct mf_backoff *backoff, int64_t base_ms, int64_t max_ms, uint64_t seed);
+int64_t mf_backoff_next_ms(struct mf_backoff *backoff); // base_ms <= result <= max_ms
+void mf_backoff_reset(struct mf_backoff *backoff);      // after a success
+uint64_t mf_random_seed(void);                          // from the kernel (getrandom)
+uint64_t mf_random_next(uint64_t *state);               // xorshift64* step
+
+#endif
