@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ground floor: string views, allocation that aborts, small helpers. No failure classes: nothing here can fail
-// except by running out of memory, which ends the process (house rule 5).
+// Ground floor: string views, allocation that aborts, small helpers. No failure classes: nothing here can
+// fail except by running out of memory, which ends the process (house rule 5).
 #ifndef MF_BASE_H
 #define MF_BASE_H
 
@@ -20,7 +20,8 @@
 #define MF_US_PER_HOUR (60 * MF_US_PER_MINUTE)
 #define MF_US_PER_DAY (24 * MF_US_PER_HOUR)
 
-// A borrowed run of bytes, not NUL-terminated. {NULL, 0} means "absent"; data != NULL with len 0 is an empty string.
+// A borrowed run of bytes, not NUL-terminated. {NULL, 0} means "absent"; data != NULL with len 0 is an empty
+// string.
 struct mf_str {
     const char *data;
     size_t len;

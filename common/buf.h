@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Growable byte buffer that cannot be made without a maximum (house rule 6). The owner calls mf_buf_free.
-// Overflow is sticky: once an append would pass the maximum, `overflow` is set, nothing more is added, and every
-// later append fails too, so that a chain of appends may be checked once, at its end.
+// Overflow is sticky: once an append would pass the maximum, `overflow` is set, nothing more is added, and
+// every later append fails too, so that a chain of appends may be checked once, at its end.
 #ifndef MF_BUF_H
 #define MF_BUF_H
 
@@ -20,7 +20,8 @@ struct mf_buf {
 void mf_buf_init(struct mf_buf *buf, size_t max);
 void mf_buf_free(struct mf_buf *buf);  // releases the memory; the buffer may be used again
 void mf_buf_clear(struct mf_buf *buf); // len = 0, overflow = false, memory kept
-// Gives memory beyond `keep` bytes back to the allocator when the buffer is empty (after an unusually large use).
+// Gives memory beyond `keep` bytes back to the allocator when the buffer is empty (after an unusually large
+// use).
 void mf_buf_trim(struct mf_buf *buf, size_t keep);
 
 // Each returns 0, or -1 on overflow.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// US-equity calendar (NYSE/Nasdaq) from 1990-01-01 to 2100-12-31: sessions, holidays by the exchange's rules, early
-// closes (13:00 New York), one-off closures, pre (04:00) and post (to 20:00, 17:00 on early closes) hours. New York time
-// comes from the system's tz database, read once (TZif, RFC 8536); nothing here depends on the TZ variable.
-// Sources of the rules: NYSE Rule 7.2 holidays and the exchange's published closings.
+// US-equity calendar (NYSE/Nasdaq) from 1990-01-01 to 2100-12-31: sessions, holidays by the exchange's rules,
+// early closes (13:00 New York), one-off closures, pre (04:00) and post (to 20:00, 17:00 on early closes)
+// hours. New York time comes from the system's tz database, read once (TZif, RFC 8536); nothing here depends
+// on the TZ variable. Sources of the rules: NYSE Rule 7.2 holidays and the exchange's published closings.
 #ifndef MF_CALENDAR_H
 #define MF_CALENDAR_H
 
@@ -22,10 +22,13 @@ int mf_calendar_new(struct mf_calendar **calendar, struct mf_error *err);
 void mf_calendar_free(struct mf_calendar **calendar);
 
 // False when the exchange is closed that day or the date is out of range.
-bool mf_calendar_session_of(const struct mf_calendar *calendar, struct mf_date date, struct mf_calendar_session *session);
+bool mf_calendar_session_of(const struct mf_calendar *calendar, struct mf_date date,
+                            struct mf_calendar_session *session);
 // The first session on or after / on or before the date; false when out of range.
-bool mf_calendar_session_from(const struct mf_calendar *calendar, struct mf_date date, struct mf_calendar_session *session);
-bool mf_calendar_session_until(const struct mf_calendar *calendar, struct mf_date date, struct mf_calendar_session *session);
+bool mf_calendar_session_from(const struct mf_calendar *calendar, struct mf_date date,
+                              struct mf_calendar_session *session);
+bool mf_calendar_session_until(const struct mf_calendar *calendar, struct mf_date date,
+                               struct mf_calendar_session *session);
 
 enum mf_calendar_phase { MF_PHASE_CLOSED, MF_PHASE_PRE, MF_PHASE_REGULAR, MF_PHASE_POST };
 enum mf_calendar_phase mf_calendar_phase_at(const struct mf_calendar *calendar, int64_t time_us);
@@ -34,7 +37,8 @@ enum mf_calendar_phase mf_calendar_phase_at(const struct mf_calendar *calendar, 
 struct mf_date mf_calendar_local_date(const struct mf_calendar *calendar, int64_t time_us);
 int32_t mf_calendar_utc_offset_s(const struct mf_calendar *calendar, int64_t time_us); // -18000 or -14400
 // UTC of a New York wall time; ambiguous times take the first, skipped ones move forward.
-int64_t mf_calendar_local_to_utc(const struct mf_calendar *calendar, struct mf_date date, int hour, int minute);
+int64_t mf_calendar_local_to_utc(const struct mf_calendar *calendar, struct mf_date date, int hour,
+                                 int minute);
 int64_t mf_calendar_midnight_us(const struct mf_calendar *calendar, struct mf_date date);
 
 // Why the exchange is closed: "weekend", "New Year's Day", "Hurricane Sandy", …; NULL when it is open.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time: clocks and the text forms that Marketflow uses. int64_t microseconds (…_us) everywhere inside; milliseconds
-// only where a wire format says so. Pure but for the two clock readers.
+// Time: clocks and the text forms that Marketflow uses. int64_t microseconds (…_us) everywhere inside;
+// milliseconds only where a wire format says so. Pure but for the two clock readers.
 #ifndef MF_CLOCK_H
 #define MF_CLOCK_H
 
@@ -16,7 +16,8 @@ int64_t mf_clock_monotonic_us(void); // CLOCK_MONOTONIC: every delay, timeout an
 char *mf_time_format_ms(int64_t time_us, char text[MF_TIME_TEXT_SIZE]);
 // The same with microseconds, for log lines.
 char *mf_time_format_us(int64_t time_us, char text[MF_TIME_TEXT_SIZE]);
-// RFC 3339 with any offset and 0 to 9 fraction digits (digits beyond µs are cut). False when it is anything else.
+// RFC 3339 with any offset and 0 to 9 fraction digits (digits beyond µs are cut). False when it is anything
+// else.
 bool mf_time_parse(struct mf_str text, int64_t *time_us);
 
 // Proleptic Gregorian calendar date.
@@ -36,8 +37,8 @@ struct mf_date mf_date_add_days(struct mf_date date, int32_t days);
 int64_t mf_date_utc_midnight_us(struct mf_date date);
 struct mf_date mf_date_of_utc(int64_t time_us);
 
-// Magnitude of an epoch number as feeds send it (providers.md N33): seconds 1e9..1e10, ms 1e12.., µs 1e15.., ns 1e18...
-// False when the magnitude is ambiguous or out of range.
+// Magnitude of an epoch number as feeds send it (providers.md N33): seconds 1e9..1e10, ms 1e12.., µs 1e15..,
+// ns 1e18... False when the magnitude is ambiguous or out of range.
 bool mf_time_from_epoch_number(int64_t number, int64_t *time_us);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact decimal text (house rule 7): a price is never re-encoded. Feed text in, feed text out; canonical form only for
-// hashing; exact sums for volumes; doubles only for statistics that we compute. Locale-free. Pure.
+// Exact decimal text (house rule 7): a price is never re-encoded. Feed text in, feed text out; canonical form
+// only for hashing; exact sums for volumes; doubles only for statistics that we compute. Locale-free. Pure.
 #ifndef MF_DECIMAL_H
 #define MF_DECIMAL_H
 
@@ -14,15 +14,18 @@
 bool mf_decimal_is_number(struct mf_str text);
 
 // Number text as events carry it: exponent expanded, nothing else changed ("187.10" stays, "1.5e2" → "150",
-// "1E-7" → "0.0000001"). Rejects (POISON "bad_number" / "number_out_of_range") anything that is not a JSON number after
-// trimming nothing, more than 8 decimals after expansion or an absolute value above 1e15. -0 is refused.
-int mf_decimal_normalise(struct mf_str text, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len, struct mf_error *err);
+// "1E-7" → "0.0000001"). Rejects (POISON "bad_number" / "number_out_of_range") anything that is not a JSON
+// number after trimming nothing, more than 8 decimals after expansion or an absolute value above 1e15. -0 is
+// refused.
+int mf_decimal_normalise(struct mf_str text, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len,
+                         struct mf_error *err);
 
-// Canonical form for content hashes: no leading zeros, no trailing zeros after the point, no point without decimals, no
-// exponent, 187.10 = 187.1, 12.0 = 12. Input: normalised text. Returns the length.
+// Canonical form for content hashes: no leading zeros, no trailing zeros after the point, no point without
+// decimals, no exponent, 187.10 = 187.1, 12.0 = 12. Input: normalised text. Returns the length.
 size_t mf_decimal_canonical(struct mf_str text, char out[MF_DECIMAL_TEXT_SIZE]);
 
-// Fixed point with 8 decimals in 128 bits: exact for every value that events may carry, and for sums of millions of them.
+// Fixed point with 8 decimals in 128 bits: exact for every value that events may carry, and for sums of
+// millions of them.
 __extension__ typedef __int128 mf_fixed8;
 bool mf_decimal_to_fixed8(struct mf_str text, mf_fixed8 *out); // normalised text; false when it is not
 // Trailing zeros trimmed, no point when whole. Returns the length.
@@ -31,8 +34,9 @@ int mf_decimal_cmp(struct mf_str a, struct mf_str b); // by value; both normalis
 
 // Nearest double (correctly rounded) of number text. False when the text is not a JSON number or not finite.
 bool mf_decimal_to_double(struct mf_str text, double *out);
-// A statistic as events carry it: at most 8 decimals and 15 significant digits, round-half-even on the exact binary
-// value, trailing zeros trimmed, no exponent, no -0. False (nothing written) when it is not finite or |v| >= 1e15.
+// A statistic as events carry it: at most 8 decimals and 15 significant digits, round-half-even on the exact
+// binary value, trailing zeros trimmed, no exponent, no -0. False (nothing written) when it is not finite or
+// |v| >= 1e15.
 bool mf_decimal_from_double(double value, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len);
 
 #endif

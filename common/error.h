@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors are values: a fallible function returns int (0 or negative) and fills the caller's struct mf_error only on
-// failure. The class is set where the cause is known and decides what the service does; the layer that decides logs
-// the error, once.
+// Errors are values: a fallible function returns int (0 or negative) and fills the caller's struct mf_error
+// only on failure. The class is set where the cause is known and decides what the service does; the layer
+// that decides logs the error, once.
 #ifndef MF_ERROR_H
 #define MF_ERROR_H
 
@@ -21,7 +21,8 @@ enum mf_error_class {
 
 struct mf_error {
     enum mf_error_class class;
-    char code[MF_ERROR_CODE_SIZE];       // stable snake_case reason, e.g. "body_too_large"; tests and the DLQ rely on it
+    // Stable snake_case reason, e.g. "body_too_large"; tests and the DLQ rely on it
+    char code[MF_ERROR_CODE_SIZE];
     char message[MF_ERROR_MESSAGE_SIZE]; // a sentence for a person; never holds a secret
 };
 
@@ -44,7 +45,8 @@ int mf_error_prefix(struct mf_error *err, const char *fmt, ...) MF_PRINTF(2, 3);
 // "transient", "poison", "uncertain", "config", "fatal".
 const char *mf_error_class_name(enum mf_error_class class);
 
-// The exit code of a process that leaves because of this error: TRANSIENT, UNCERTAIN → 75, CONFIG → 78, else 70.
+// The exit code of a process that leaves because of this error: TRANSIENT, UNCERTAIN → 75, CONFIG → 78,
+// else 70.
 int mf_error_exit_code(const struct mf_error *err);
 
 #endif

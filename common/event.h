@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Event contracts (schema 1.x): one struct per type, one encoder, one decoder that validates. Everything here is pure.
-// Views in a struct mf_event are borrowed: from the JSON document of the decode, or from whoever filled the struct.
-// Failure class of decode and encode: POISON, code = the stable reason of the first problem ("missing_field",
-// "bad_type", "bad_value", "bad_time", "unknown_event_type", "unsupported_version", "ohlc_inconsistent",
-// "number_out_of_range", "event_id_mismatch", json_* of the reader, …).
+// Event contracts (schema 1.x): one struct per type, one encoder, one decoder that validates. Everything here
+// is pure. Views in a struct mf_event are borrowed: from the JSON document of the decode, or from whoever
+// filled the struct. Failure class of decode and encode: POISON, code = the stable reason of the first
+// problem ("missing_field", "bad_type", "bad_value", "bad_time", "unknown_event_type", "unsupported_version",
+// "ohlc_inconsistent", "number_out_of_range", "event_id_mismatch", json_* of the reader, …).
 #ifndef MF_EVENT_H
 #define MF_EVENT_H
 
@@ -34,7 +34,14 @@ enum mf_event_type {
     MF_EVENT_TYPE_MAX
 };
 
-enum mf_asset_class { MF_ASSET_STOCK, MF_ASSET_OPTION, MF_ASSET_FX, MF_ASSET_CRYPTO, MF_ASSET_INDEX, MF_ASSET_CLASS_MAX };
+enum mf_asset_class {
+    MF_ASSET_STOCK,
+    MF_ASSET_OPTION,
+    MF_ASSET_FX,
+    MF_ASSET_CRYPTO,
+    MF_ASSET_INDEX,
+    MF_ASSET_CLASS_MAX
+};
 
 enum mf_provenance_mode { MF_MODE_REST, MF_MODE_WS, MF_MODE_REPLAY, MF_MODE_SYNTHETIC, MF_MODE_MAX };
 
@@ -76,8 +83,9 @@ struct mf_bar {
     struct mf_str vwap;                           // absent when the feed gives none
     int64_t trade_count;                          // -1 = absent
     enum mf_adjusted adjusted;
-    int otc;              // -1 absent, 0, 1
-    int64_t vendor_ms;    // the vendor's own stamp; required for bars from a feed, INT64_MIN = absent (derived bars)
+    int otc; // -1 absent, 0, 1
+    // The vendor's own stamp; required for bars from a feed, INT64_MIN = absent (derived bars)
+    int64_t vendor_ms;
     struct mf_str parent_source; // derived bars only (source processor)
     int revision;                // derived bars only; -1 = absent
     struct mf_str cause;         // derived bars only: event_id of the record that caused it
@@ -87,12 +95,13 @@ struct mf_bar {
 #define MF_NEWS_KEYWORDS_MAX 256
 
 struct mf_news {
-    struct mf_str article_id, url, url_hash, title, description, author, publisher; // description, author may be absent
+    // Description, author may be absent
+    struct mf_str article_id, url, url_hash, title, description, author, publisher;
     struct mf_str tickers[MF_NEWS_TICKERS_MAX];
     size_t ticker_count;
     struct mf_str keywords[MF_NEWS_KEYWORDS_MAX];
     size_t keyword_count;
-    struct mf_str sentiment_label; // absent = no sentiment object
+    struct mf_str sentiment_label;                      // absent = no sentiment object
     struct mf_str sentiment_score, sentiment_relevance; // number text
     struct mf_str sentiment_reason;
     struct mf_str lang;
@@ -101,7 +110,7 @@ struct mf_news {
 #define MF_HEARTBEAT_FEEDS_MAX 32
 struct mf_heartbeat {
     struct {
-        struct mf_str name;      // "polygon.bars.1m"
+        struct mf_str name; // "polygon.bars.1m"
         int64_t complete_to_us;
     } feeds[MF_HEARTBEAT_FEEDS_MAX];
     size_t feed_count;
@@ -110,6 +119,7 @@ struct mf_heartbeat {
 };
 
 // Numeric fields of a metric event, in the order in which they are written (events.md).
+// clang-format off
 #define MF_METRIC_FIELD_TABLE(X)                                                                                       \
     X(RET_1, "ret_1") X(VOLUME_MEAN_20, "volume_mean_20") X(VOLUME_SD_20, "volume_sd_20")                              \
     X(VOLUME_Z_20, "volume_z_20") X(REL_VOLUME_20, "rel_volume_20") X(VOLATILITY_20, "volatility_20")                  \
@@ -121,6 +131,7 @@ struct mf_heartbeat {
     X(MOMENTUM_10, "momentum_10") X(ROC_10, "roc_10") X(HIGH_52W, "high_52w") X(LOW_52W, "low_52w")                    \
     X(POSITION_52W_PCT, "position_52w_pct") X(MA_15M, "ma_15m") X(MA_1H, "ma_1h") X(VOLATILITY_15M, "volatility_15m")  \
     X(VOLUME_SUM_15M, "volume_sum_15m") X(MTF_STRENGTH, "mtf_strength")
+// clang-format on
 
 enum mf_metric_field {
 #define MF_METRIC_FIELD_ENUM(id, name) MF_METRIC_FIELD_##id,
@@ -163,9 +174,9 @@ struct mf_alert {
     size_t baseline_count;
     struct mf_str message;
     enum mf_alert_state state;
-    struct mf_str reason;       // absent unless resolved
-    int64_t resolved_time_us;   // 0 = absent
-    int64_t cooldown_until_us;  // 0 = absent
+    struct mf_str reason;      // absent unless resolved
+    int64_t resolved_time_us;  // 0 = absent
+    int64_t cooldown_until_us; // 0 = absent
     int revision;
     struct mf_str parent_source;
     struct mf_str article_id; // news rules only
@@ -189,7 +200,8 @@ struct mf_dead_letter {
     struct mf_str reason; // stable code
     struct mf_str detail; // a sentence
     struct mf_str raw;    // the bytes themselves when encoding; the base64 text when decoded
-    size_t raw_size;      // of the original; raw is cut to MF_DEAD_LETTER_RAW_KEPT above MF_DEAD_LETTER_RAW_MAX
+    // Of the original; raw is cut to MF_DEAD_LETTER_RAW_KEPT above MF_DEAD_LETTER_RAW_MAX
+    size_t raw_size;
     struct mf_str raw_sha256; // hex; present only when raw was cut
     unsigned attempts;
     struct mf_origin origin;
@@ -201,8 +213,8 @@ struct mf_event {
     struct mf_str event_id;       // absent when encoding = computed
     struct mf_str symbol;         // absent for heartbeats
     enum mf_asset_class asset_class;
-    struct mf_str source; // "polygon", …, "processor"
-    struct mf_str lane;   // "live" or "backfill:<run id>"
+    struct mf_str source;   // "polygon", …, "processor"
+    struct mf_str lane;     // "live" or "backfill:<run id>"
     int64_t event_time_us;  // multiples of 1 000
     int64_t ingest_time_us; // multiples of 1 000
     unsigned flags;
@@ -210,7 +222,8 @@ struct mf_event {
     struct mf_str request_id; // absent = left out
     int64_t page;             // -1 = left out
     union {
-        struct mf_bar bar; // BAR; OPTION_BAR and the reference types are validated by envelope in this version
+        // BAR; OPTION_BAR and the reference types are validated by envelope in this version
+        struct mf_bar bar;
         struct mf_news news;
         struct mf_heartbeat heartbeat;
         struct mf_metric_event metric;
@@ -237,18 +250,21 @@ struct mf_event_problems {
 
 // Decodes and validates one record value. json is scratch owned by the caller; the event's views live in it.
 // problems may be NULL. Unknown fields are ignored; another MAJOR version is "unsupported_version".
-// Checks: required fields, types, enums, formats, number range and decimals, bar consistency (low <= open, close <= high,
-// prices > 0, volume >= 0, window_end = start + interval where the interval is of fixed length, ms-aligned times),
-// event_id equal to the computed one.
+// Checks: required fields, types, enums, formats, number range and decimals, bar consistency (low <= open,
+// close <= high, prices > 0, volume >= 0, window_end = start + interval where the interval is of fixed
+// length, ms-aligned times), event_id equal to the computed one.
 int mf_event_decode(struct mf_json *json, struct mf_str bytes, struct mf_event *event,
                     struct mf_event_problems *problems, struct mf_error *err);
 
-// Identity (events.md). dedupe_key is "symbol|event_time|kind"; out is terminated. POISON "dedupe_key_too_long".
+// Identity (events.md). dedupe_key is "symbol|event_time|kind"; out is terminated. POISON
+// "dedupe_key_too_long".
 int mf_event_dedupe_key(const struct mf_event *event, char out[MF_DEDUPE_KEY_MAX], size_t *out_len,
                         struct mf_error *err);
-struct mf_hash128 mf_event_content_hash(const struct mf_event *event); // market fields only, canonical numbers
+// Market fields only, canonical numbers
+struct mf_hash128 mf_event_content_hash(const struct mf_event *event);
 int mf_event_id(const struct mf_event *event, char out[MF_EVENT_ID_SIZE], struct mf_error *err);
-// Kafka key: the symbol; feed names and dead-letter origins as events.md says. Heartbeats have none (partition given).
+// Kafka key: the symbol; feed names and dead-letter origins as events.md says. Heartbeats have none
+// (partition given).
 struct mf_str mf_event_key(const struct mf_event *event);
 
 // Names of the enums, as in the payloads; parse returns false on anything else.
@@ -259,7 +275,8 @@ bool mf_asset_class_parse(struct mf_str text, enum mf_asset_class *asset_class);
 const char *mf_mode_name(enum mf_provenance_mode mode);
 const char *mf_interval_name(enum mf_interval interval);
 bool mf_interval_parse(struct mf_str text, enum mf_interval *interval);
-int64_t mf_interval_us(enum mf_interval interval); // 0 for 1mo; 1d = 24 h (a session's real end is the calendar's)
+// 0 for 1mo; 1d = 24 h (a session's real end is the calendar's)
+int64_t mf_interval_us(enum mf_interval interval);
 const char *mf_session_name(enum mf_session session);
 const char *mf_adjusted_name(enum mf_adjusted adjusted);
 const char *mf_severity_name(enum mf_severity severity);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hashes behind one header: XXH3 (identity, not security) and SHA-256 (checksums of dead letters and migrations).
+// Hashes behind one header: XXH3 (identity, not security) and SHA-256 (checksums of dead letters and
+// migrations).
 #ifndef MF_HASH_H
 #define MF_HASH_H
 
@@ -16,8 +17,8 @@ char *mf_hash128_hex(struct mf_hash128 hash, char text[33]);
 void mf_sha256(const void *data, size_t len, unsigned char digest[32]);
 char *mf_sha256_hex(const void *data, size_t len, char text[65]);
 
-// Java's murmur2 of a key, sign bit cleared: partition = mf_murmur2(key) % partition_count, as the default partitioner
-// of Java clients and librdkafka's murmur2 (KIP-480 clients; seed 0x9747b28c).
+// Java's murmur2 of a key, sign bit cleared: partition = mf_murmur2(key) % partition_count, as the default
+// partitioner of Java clients and librdkafka's murmur2 (KIP-480 clients; seed 0x9747b28c).
 uint32_t mf_murmur2(const void *data, size_t len);
 
 // Base64 (RFC 4648 §4, with padding). Encoded size without terminator: 4 * ceil(len / 3).

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON reader (yajl as the tokenizer behind our own limits): a flat tape of nodes with raw number text. Rejects, as
-// POISON: invalid JSON or UTF-8 ("json_syntax"), NUL characters and lone surrogates ("json_string"), duplicate keys
+// JSON reader (yajl as the tokenizer behind our own limits): a flat tape of nodes with raw number text.
+// Rejects, as POISON: invalid JSON or UTF-8 ("json_syntax"), NUL characters and lone surrogates
+// ("json_string"), duplicate keys
 // ("json_duplicate_key"), and anything beyond the limits ("json_depth", "json_string_length", "json_keys",
 // "json_items", "json_number_length", "json_size"). NaN and Infinity are not JSON and fail as syntax.
-// Ownership: the document owns every view it hands out until the next parse or free; parsing again reuses its memory.
+// Ownership: the document owns every view it hands out until the next parse or free; parsing again reuses its
+// memory.
 #ifndef MF_JSON_READER_H
 #define MF_JSON_READER_H
 
@@ -17,15 +19,23 @@ struct mf_json_limits {
     unsigned array_items; // items of one array
     size_t number_length; // characters of one number
 };
-// Kafka values: 256 KiB, depth 32, strings 64 KiB (256 KiB for text limits see events), 256 keys, 50 000 items.
+// Kafka values: 256 KiB, depth 32, strings 64 KiB (256 KiB for text limits see events), 256 keys, 50 000
+// items.
 extern const struct mf_json_limits mf_json_limits_event;
 // Provider bodies: 8 MiB, depth 32, strings 256 KiB, 256 keys, 50 000 items.
 extern const struct mf_json_limits mf_json_limits_body;
 
-enum mf_json_type { MF_JSON_NULL, MF_JSON_BOOL, MF_JSON_NUMBER, MF_JSON_STRING, MF_JSON_ARRAY, MF_JSON_OBJECT };
+enum mf_json_type {
+    MF_JSON_NULL,
+    MF_JSON_BOOL,
+    MF_JSON_NUMBER,
+    MF_JSON_STRING,
+    MF_JSON_ARRAY,
+    MF_JSON_OBJECT
+};
 
-struct mf_json;       // a document
-struct mf_json_node;  // a value in it
+struct mf_json;      // a document
+struct mf_json_node; // a value in it
 
 struct mf_json *mf_json_new(void);
 void mf_json_free(struct mf_json **json);
@@ -44,7 +54,8 @@ bool mf_json_bool(const struct mf_json_node *node); // BOOL only (asserted)
 // Member of an object, NULL when absent (or when node is not an object). Linear in the number of members.
 const struct mf_json_node *mf_json_get(const struct mf_json_node *node, const char *key);
 size_t mf_json_count(const struct mf_json_node *node); // items or members; 0 for scalars
-// Iteration: first child and next sibling, in document order; NULL at the end. For members, mf_json_key is the key.
+// Iteration: first child and next sibling, in document order; NULL at the end. For members, mf_json_key is
+// the key.
 const struct mf_json_node *mf_json_first(const struct mf_json_node *node);
 const struct mf_json_node *mf_json_next(const struct mf_json_node *node);
 struct mf_str mf_json_key(const struct mf_json_node *node);

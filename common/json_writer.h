@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON writer into a struct mf_buf: compact, in the order of the calls, commas and escapes handled. Numbers are written
-// from text or integers only; there is no writer for doubles (house rule 7): use mf_decimal_from_double first.
-// Errors: only the buffer's overflow, checked once at the end. Misuse (a value where a key is due) is asserted.
+// JSON writer into a struct mf_buf: compact, in the order of the calls, commas and escapes handled. Numbers
+// are written from text or integers only; there is no writer for doubles (house rule 7): use
+// mf_decimal_from_double first. Errors: only the buffer's overflow, checked once at the end. Misuse (a value
+// where a key is due) is asserted.
 #ifndef MF_JSON_WRITER_H
 #define MF_JSON_WRITER_H
 
@@ -24,7 +25,8 @@ void mf_jw_array_begin(struct mf_json_writer *w);
 void mf_jw_array_end(struct mf_json_writer *w);
 void mf_jw_key(struct mf_json_writer *w, const char *key);
 void mf_jw_key_str(struct mf_json_writer *w, struct mf_str key);
-void mf_jw_string(struct mf_json_writer *w, struct mf_str text); // must be UTF-8; control characters are escaped
+// Must be UTF-8; control characters are escaped
+void mf_jw_string(struct mf_json_writer *w, struct mf_str text);
 void mf_jw_c_string(struct mf_json_writer *w, const char *text);
 void mf_jw_number_text(struct mf_json_writer *w, struct mf_str text); // JSON number text, verbatim
 void mf_jw_i64(struct mf_json_writer *w, int64_t value);

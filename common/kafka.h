@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kafka on the loop (librdkafka 2.0.2 behind it): producer (idempotent or transactional), group consumer, reader of whole
-// topics, admin. eventfd wake-up, budgeted drain, back-pressure, delivery accounting, statistics into metrics.
-// Facts and traps behind every choice: docs/kafka.md.
+// Kafka on the loop (librdkafka 2.0.2 behind it): producer (idempotent or transactional), group consumer,
+// reader of whole topics, admin. eventfd wake-up, budgeted drain, back-pressure, delivery accounting,
+// statistics into metrics. Facts and traps behind every choice: docs/kafka.md.
 //
-// Threads: every call and every callback is on the loop's thread. librdkafka's own threads never run our code.
-// Ownership: handles are freed by _free; no callback after it. Records given to produce are copied.
-// Failure classes: TRANSIENT (retriable, queue full), UNCERTAIN (a commit whose outcome is unknown), FATAL (fenced,
-// fatal client error), CONFIG (refused configuration, wrong partition count).
+// Threads: every call and every callback is on the loop's thread. librdkafka's own threads never run our
+// code. Ownership: handles are freed by _free; no callback after it. Records given to produce are copied.
+// Failure classes: TRANSIENT (retriable, queue full), UNCERTAIN (a commit whose outcome is unknown), FATAL
+// (fenced, fatal client error), CONFIG (refused configuration, wrong partition count).
 #ifndef MF_KAFKA_H
 #define MF_KAFKA_H
 
@@ -35,8 +35,8 @@ struct mf_kafka_producer;
 
 struct mf_kafka_record {
     const char *topic;
-    int32_t partition; // -1 = murmur2 of the key, as Java clients
-    struct mf_str key; // absent = no key (then partition must be given)
+    int32_t partition;   // -1 = murmur2 of the key, as Java clients
+    struct mf_str key;   // absent = no key (then partition must be given)
     struct mf_str value; // absent = tombstone
     const struct mf_kafka_header *headers;
     size_t header_count;
@@ -52,13 +52,13 @@ struct mf_kafka_delivery {
 };
 
 struct mf_kafka_producer_ops {
-    // Once per produced record, in order per partition. May be NULL (then failures are only counted and reported by
-    // mf_kafka_producer_failed). Never called from inside produce.
+    // Once per produced record, in order per partition. May be NULL (then failures are only counted and
+    // reported by mf_kafka_producer_failed). Never called from inside produce.
     void (*on_delivery)(void *arg, const struct mf_kafka_delivery *delivery);
     // The queue passed 80 % of its limit (true) or fell below 50 % (false). May be NULL.
     void (*on_pressure)(void *arg, bool high);
-    // A fatal client error (class FATAL): the handle is of no use any more. For a transactional producer: free and make
-    // it again, unless the code is "fenced".
+    // A fatal client error (class FATAL): the handle is of no use any more. For a transactional producer:
+    // free and make it again, unless the code is "fenced".
     void (*on_fatal)(void *arg, const struct mf_error *err);
     void *arg;
 };
@@ -70,18 +70,22 @@ int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *tran
 // Purges what is queued (their deliveries are not reported) and destroys the handle, bounded in time.
 void mf_kafka_producer_free(struct mf_kafka_producer **producer);
 
-// Queues one record. TRANSIENT "queue_full": stop the intake until on_pressure(false); POISON "record_too_large";
-// TRANSIENT "unknown_partition"; FATAL else.
+// Queues one record. TRANSIENT "queue_full": stop the intake until on_pressure(false); POISON
+// "record_too_large"; TRANSIENT "unknown_partition"; FATAL else.
 int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_record *record, void *opaque,
                      struct mf_error *err);
-size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer); // queued or in flight, unserved reports too
+// Queued or in flight, unserved reports too
+size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer);
 bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer);
-uint64_t mf_kafka_producer_failed(const struct mf_kafka_producer *producer); // deliveries that failed since new/txn begin
-bool mf_kafka_producer_connected(const struct mf_kafka_producer *producer);  // at least one broker up (statistics)
+// Deliveries that failed since new/txn begin
+uint64_t mf_kafka_producer_failed(const struct mf_kafka_producer *producer);
+// At least one broker up (statistics)
+bool mf_kafka_producer_connected(const struct mf_kafka_producer *producer);
 // Serves delivery reports now (also done from the loop by itself). Bounded by the turn budget.
 void mf_kafka_producer_serve(struct mf_kafka_producer *producer);
 
-// ---------------------------------------------------------------- transactions (blocking seams, documented and timed)
+// ---------------------------------------------------------------- transactions (blocking seams, documented
+// and timed)
 struct mf_kafka_consumer;
 
 struct mf_kafka_offset {
@@ -95,11 +99,12 @@ struct mf_kafka_offset {
 int mf_kafka_txn_init(struct mf_kafka_producer *producer, int timeout_ms, struct mf_error *err);
 int mf_kafka_txn_begin(struct mf_kafka_producer *producer, struct mf_error *err);
 // Adds the input offsets, with fresh group metadata of the consumer. Call when outstanding is 0.
-// TRANSIENT (abort and rewind: code "txn_abort"; retry the call: "retriable"), FATAL ("fenced", "stale_generation"…).
+// TRANSIENT (abort and rewind: code "txn_abort"; retry the call: "retriable"), FATAL ("fenced",
+// "stale_generation"…).
 int mf_kafka_txn_send_offsets(struct mf_kafka_producer *producer, struct mf_kafka_consumer *consumer,
                               const struct mf_kafka_offset *offsets, size_t count, struct mf_error *err);
-// Commits with -1 (until the transaction timeout). UNCERTAIN: free and re-create the producer, then rewind to the
-// committed offsets. TRANSIENT "txn_abort": abort and rewind. FATAL: leave.
+// Commits with -1 (until the transaction timeout). UNCERTAIN: free and re-create the producer, then rewind to
+// the committed offsets. TRANSIENT "txn_abort": abort and rewind. FATAL: leave.
 int mf_kafka_txn_commit(struct mf_kafka_producer *producer, struct mf_error *err);
 int mf_kafka_txn_abort(struct mf_kafka_producer *producer, struct mf_error *err); // UNCERTAIN as above
 
@@ -125,17 +130,18 @@ struct mf_kafka_consumer_ops {
     enum mf_consume (*on_message)(void *arg, const struct mf_kafka_message *message);
     // After each turn in which at least one message came (batch boundaries for flush decisions). May be NULL.
     void (*on_turn_end)(void *arg);
-    // The whole new assignment (eager protocol). Partitions are assigned, at the group's committed offsets or at
-    // `start` of each offset after the callback: the callback may set offsets[i].offset (>= 0) to start elsewhere, or leave
-    // -1 for the committed one. Messages come only after the callback has returned. May pause partitions afterwards.
+    // The whole new assignment (eager protocol). Partitions are assigned, at the group's committed offsets or
+    // at `start` of each offset after the callback: the callback may set offsets[i].offset (>= 0) to start
+    // elsewhere, or leave -1 for the committed one. Messages come only after the callback has returned. May
+    // pause partitions afterwards.
     void (*on_assign)(void *arg, struct mf_kafka_offset *offsets, size_t count);
-    // Finish or abandon what is in flight for all partitions before returning (blocking seam). lost: they are somebody
-    // else's already, nothing may be committed.
+    // Finish or abandon what is in flight for all partitions before returning (blocking seam). lost: they are
+    // somebody else's already, nothing may be committed.
     void (*on_revoke)(void *arg, bool lost);
     // End of a partition reached (offset of the next message to come). May be NULL.
     void (*on_eof)(void *arg, const char *topic, int32_t partition, int64_t offset);
-    // The committed or asked offset is outside the log: [low, high) is what there is. Returns the offset to go on from,
-    // or -1 to fail with FATAL "offset_out_of_range". May be NULL (= fail).
+    // The committed or asked offset is outside the log: [low, high) is what there is. Returns the offset to
+    // go on from, or -1 to fail with FATAL "offset_out_of_range". May be NULL (= fail).
     int64_t (*on_out_of_range)(void *arg, const char *topic, int32_t partition, int64_t low, int64_t high);
     void (*on_fatal)(void *arg, const struct mf_error *err);
     void *arg;
@@ -149,49 +155,62 @@ struct mf_kafka_consumer_config {
     size_t turn_messages;   // budget per turn; 0 = 500
 };
 
-int mf_kafka_consumer_new(const struct mf_kafka_config *config, const struct mf_kafka_consumer_config *consumer_config,
+int mf_kafka_consumer_new(const struct mf_kafka_config *config,
+                          const struct mf_kafka_consumer_config *consumer_config,
                           const struct mf_kafka_consumer_ops *ops, struct mf_kafka_consumer **consumer,
                           struct mf_error *err);
 // Starts leaving: on_revoke is called from the loop, then `closed`. Keep the loop running until then.
 void mf_kafka_consumer_close(struct mf_kafka_consumer *consumer, void (*closed)(void *arg), void *arg);
-void mf_kafka_consumer_free(struct mf_kafka_consumer **consumer); // bounded in time; closes hard if not closed
+// Bounded in time; closes hard if not closed
+void mf_kafka_consumer_free(struct mf_kafka_consumer **consumer);
 
-// Pausing is counted by us: pausing a paused or resuming a running partition is a no-op. The consumer keeps polling.
+// Pausing is counted by us: pausing a paused or resuming a running partition is a no-op. The consumer keeps
+// polling.
 void mf_kafka_consumer_pause_all(struct mf_kafka_consumer *consumer);
 void mf_kafka_consumer_resume_all(struct mf_kafka_consumer *consumer);
 void mf_kafka_consumer_pause(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
 void mf_kafka_consumer_resume(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
-// Continues from these offsets; -1 = the group's committed ones (fetched, blocking up to 10 s), for a rewind after an
-// aborted transaction. Queued messages from before are discarded.
-int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets, size_t count,
-                           struct mf_error *err);
-int mf_kafka_consumer_rewind(struct mf_kafka_consumer *consumer, struct mf_error *err); // all assigned, to committed
+// Continues from these offsets; -1 = the group's committed ones (fetched, blocking up to 10 s), for a rewind
+// after an aborted transaction. Queued messages from before are discarded.
+int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
+                           size_t count, struct mf_error *err);
+// All assigned, to committed
+int mf_kafka_consumer_rewind(struct mf_kafka_consumer *consumer, struct mf_error *err);
 // Commits to the group without waiting (for lag tools); result only counted.
-void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets, size_t count);
-bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer);        // has an assignment, maybe empty
-size_t mf_kafka_consumer_assigned(const struct mf_kafka_consumer *consumer);    // partitions
+void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
+                                    size_t count);
+// Has an assignment, maybe empty
+bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer);
+size_t mf_kafka_consumer_assigned(const struct mf_kafka_consumer *consumer);      // partitions
 int64_t mf_kafka_consumer_last_poll_us(const struct mf_kafka_consumer *consumer); // monotonic
 // High watermark of an assigned partition as last seen (read_committed: last stable offset); -1 = unknown.
-int64_t mf_kafka_consumer_high_watermark(const struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
-int64_t mf_kafka_consumer_position(const struct mf_kafka_consumer *consumer, const char *topic, int32_t partition); // next to be handed out
+int64_t mf_kafka_consumer_high_watermark(const struct mf_kafka_consumer *consumer, const char *topic,
+                                         int32_t partition);
+// Next to be handed out
+int64_t mf_kafka_consumer_position(const struct mf_kafka_consumer *consumer, const char *topic,
+                                   int32_t partition);
 // Leaves and joins the group again (after losing a fence): partitions come back through on_assign.
 void mf_kafka_consumer_rejoin(struct mf_kafka_consumer *consumer);
 
-// ---------------------------------------------------------------- reader: a topic (or partitions) from offset to its end
+// ---------------------------------------------------------------- reader: a topic (or partitions) from
+// offset to its end
 struct mf_kafka_reader;
 struct mf_kafka_reader_ops {
     void (*on_message)(void *arg, const struct mf_kafka_message *message);
     // All partitions read to the high watermarks found at the start. Called once.
     void (*on_done)(void *arg);
-    void (*on_error)(void *arg, const struct mf_error *err); // TRANSIENT "stalled" after stall_ms without progress, FATAL else
+    // TRANSIENT "stalled" after stall_ms without progress, FATAL else
+    void (*on_error)(void *arg, const struct mf_error *err);
     void *arg;
 };
 // Reads the whole topic from its beginning, without a group, read_committed.
 int mf_kafka_reader_new(const struct mf_kafka_config *config, const char *topic, int64_t stall_ms,
-                        const struct mf_kafka_reader_ops *ops, struct mf_kafka_reader **reader, struct mf_error *err);
+                        const struct mf_kafka_reader_ops *ops, struct mf_kafka_reader **reader,
+                        struct mf_error *err);
 void mf_kafka_reader_free(struct mf_kafka_reader **reader);
 
-// ---------------------------------------------------------------- admin (blocking; for commands and start checks)
+// ---------------------------------------------------------------- admin (blocking; for commands and start
+// checks)
 struct mf_kafka_topic_spec {
     const char *name;
     int32_t partitions;
@@ -199,20 +218,28 @@ struct mf_kafka_topic_spec {
     const char *cleanup;  // "delete", "compact"
     int64_t retention_ms; // -1 = leave out
 };
-enum mf_kafka_topic_result { MF_KAFKA_TOPIC_CREATED, MF_KAFKA_TOPIC_EXISTS, MF_KAFKA_TOPIC_DIFFERS, MF_KAFKA_TOPIC_MISSING };
+enum mf_kafka_topic_result {
+    MF_KAFKA_TOPIC_CREATED,
+    MF_KAFKA_TOPIC_EXISTS,
+    MF_KAFKA_TOPIC_DIFFERS,
+    MF_KAFKA_TOPIC_MISSING
+};
 struct mf_kafka_topic_report {
     enum mf_kafka_topic_result result;
     int32_t partitions; // as found
     char detail[200];   // what differs, and the remedy
 };
-// Creates what is missing when `apply`; never changes an existing topic's partition count; compares configuration.
-int mf_kafka_topics(const struct mf_kafka_config *config, const struct mf_kafka_topic_spec *specs, size_t count, bool apply,
-                    int timeout_ms, struct mf_kafka_topic_report *reports, struct mf_error *err);
+// Creates what is missing when `apply`; never changes an existing topic's partition count; compares
+// configuration.
+int mf_kafka_topics(const struct mf_kafka_config *config, const struct mf_kafka_topic_spec *specs,
+                    size_t count, bool apply, int timeout_ms, struct mf_kafka_topic_report *reports,
+                    struct mf_error *err);
 // Cluster id (copied, at most 63 bytes), for the sink's guard. Blocks up to timeout_ms.
-int mf_kafka_cluster_id(struct mf_kafka_consumer *consumer, int timeout_ms, char out[64], struct mf_error *err);
+int mf_kafka_cluster_id(struct mf_kafka_consumer *consumer, int timeout_ms, char out[64],
+                        struct mf_error *err);
 // Partition count of a topic, -1 when unknown yet; non-blocking after the first metadata answer.
-int mf_kafka_partition_count(struct mf_kafka_producer *producer, const char *topic, int timeout_ms, int32_t *count,
-                             struct mf_error *err);
+int mf_kafka_partition_count(struct mf_kafka_producer *producer, const char *topic, int timeout_ms,
+                             int32_t *count, struct mf_error *err);
 const char *mf_kafka_version(void);
 
 #endif

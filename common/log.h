@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Structured log: one line per record on a descriptor, JSON or text; never blocks, never exceeds 8 KiB a line, limits
-// repeats. Format and fields: docs/events of the log are the stable `event` ids given by the callers.
-// A line that cannot be written at once (full pipe, full disk) is dropped and counted; the service goes on.
-// Ownership: mf_log_new/mf_log_free; the strings given to a call are copied into the line before it returns.
+// Structured log: one line per record on a descriptor, JSON or text; never blocks, never exceeds 8 KiB a
+// line, limits repeats. Format and fields: docs/events of the log are the stable `event` ids given by the
+// callers. A line that cannot be written at once (full pipe, full disk) is dropped and counted; the service
+// goes on. Ownership: mf_log_new/mf_log_free; the strings given to a call are copied into the line before it
+// returns.
 #ifndef MF_LOG_H
 #define MF_LOG_H
 
@@ -62,17 +63,21 @@ struct mf_log_field mf_lf_f64(const char *key, double value);
 
 // event: stable snake_case id; module: "kafka", "http", … The log may be NULL (nothing is written).
 void mf_log_write(struct mf_log *log, enum mf_log_level level, const char *module, const char *event,
-                  const struct mf_log_field *fields, size_t field_count, const char *fmt, ...) MF_PRINTF(7, 8);
+                  const struct mf_log_field *fields, size_t field_count, const char *fmt, ...)
+    MF_PRINTF(7, 8);
 
 // MF_LOG(log, MF_LOG_INFO, "kafka", "assigned", "%zu partitions", n);
-#define MF_LOG(log, level, module, event, ...) mf_log_write((log), (level), (module), (event), NULL, 0, __VA_ARGS__)
-// MF_LOGF(log, MF_LOG_INFO, "kafka", "assigned", MF_FIELDS(mf_lf_str("topic", t), mf_lf_i64("partition", p)), "…");
-#define MF_FIELDS(...)                                                                                                 \
-    (const struct mf_log_field[]){__VA_ARGS__}, sizeof((const struct mf_log_field[]){__VA_ARGS__}) /                   \
-                                                    sizeof(struct mf_log_field)
+#define MF_LOG(log, level, module, event, ...) \
+    mf_log_write((log), (level), (module), (event), NULL, 0, __VA_ARGS__)
+// MF_LOGF(log, MF_LOG_INFO, "kafka", "assigned", MF_FIELDS(mf_lf_str("topic", t), mf_lf_i64("partition", p)),
+// "…");
+#define MF_FIELDS(...)                          \
+    (const struct mf_log_field[]){__VA_ARGS__}, \
+        sizeof((const struct mf_log_field[]){__VA_ARGS__}) / sizeof(struct mf_log_field)
 #define MF_LOGF(log, level, module, event, ...) mf_log_write((log), (level), (module), (event), __VA_ARGS__)
 
-// The error as fields error_class, error_code and error (its message), with a sentence of what was being done.
+// The error as fields error_class, error_code and error (its message), with a sentence of what was being
+// done.
 void mf_log_error(struct mf_log *log, enum mf_log_level level, const char *module, const char *event,
                   const struct mf_error *err, const char *doing);
 

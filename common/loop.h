@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The event loop (libevent behind it): file descriptors, timers, deferred calls, signals. One loop per process, one
-// thread. Every callback must end within 500 records or 5 ms and re-arm through the kernel or a timer (house rule 1).
-// Ownership: whoever makes a handle frees it, also from inside its own callback; no callback follows a free.
+// The event loop (libevent behind it): file descriptors, timers, deferred calls, signals. One loop per
+// process, one thread. Every callback must end within 500 records or 5 ms and re-arm through the kernel or a
+// timer (house rule 1). Ownership: whoever makes a handle frees it, also from inside its own callback; no
+// callback follows a free.
 #ifndef MF_LOOP_H
 #define MF_LOOP_H
 
@@ -26,12 +27,14 @@ void mf_loop_free(struct mf_loop **loop);
 // Runs until mf_loop_stop. Returns 0, or -1 FATAL.
 int mf_loop_run(struct mf_loop *loop, struct mf_error *err);
 void mf_loop_stop(struct mf_loop *loop); // finishes the current turn
-// Called after every callback that the loop dispatched with its duration (µs): feeds the turn-duration histogram.
+// Called after every callback that the loop dispatched with its duration (µs): feeds the turn-duration
+// histogram.
 void mf_loop_set_turn_observer(struct mf_loop *loop, mf_turn_fn fn, void *arg);
 // Reason text of the backend, for the "process up" line: "libevent 2.1.12-stable epoll".
 const char *mf_loop_backend(const struct mf_loop *loop);
 
-// A timer starts disarmed. Delays are monotonic; 0 means "the next turn". arm_every repeats until cancelled or re-armed.
+// A timer starts disarmed. Delays are monotonic; 0 means "the next turn". arm_every repeats until cancelled
+// or re-armed.
 struct mf_timer *mf_timer_new(struct mf_loop *loop, mf_loop_fn fn, void *arg);
 void mf_timer_free(struct mf_timer **timer);
 void mf_timer_arm_us(struct mf_timer *timer, int64_t delay_us);
@@ -48,7 +51,8 @@ void mf_fd_set_events(struct mf_fd *watch, unsigned events);
 struct mf_signal *mf_signal_new(struct mf_loop *loop, int signal_number, mf_loop_fn fn, void *arg);
 void mf_signal_free(struct mf_signal **signal);
 
-// A call that is to run once after the current callback has returned. Scheduling an already scheduled one is a no-op.
+// A call that is to run once after the current callback has returned. Scheduling an already scheduled one is
+// a no-op.
 struct mf_deferred *mf_deferred_new(struct mf_loop *loop, mf_loop_fn fn, void *arg);
 void mf_deferred_free(struct mf_deferred **deferred);
 void mf_deferred_schedule(struct mf_deferred *deferred);

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metrics registry with Prometheus text output (exposition format 0.0.4). Families are rows of static tables from
-// which docs/metrics.md is generated; a sample is found or made by its label values. Not thread-safe: one loop.
-// A family holds at most MF_METRIC_SERIES_MAX series; beyond that, samples go to one series whose label values are
-// all "other", so that cardinality is bounded whatever the input.
+// Metrics registry with Prometheus text output (exposition format 0.0.4). Families are rows of static tables
+// from which docs/metrics.md is generated; a sample is found or made by its label values. Not thread-safe:
+// one loop. A family holds at most MF_METRIC_SERIES_MAX series; beyond that, samples go to one series whose
+// label values are all "other", so that cardinality is bounded whatever the input.
 #ifndef MF_METRICS_H
 #define MF_METRICS_H
 
 #include "buf.h"
 
-enum mf_metric_type { MF_METRIC_COUNTER, MF_METRIC_GAUGE, MF_METRIC_HISTOGRAM, MF_METRIC_SUMMARY, MF_METRIC_TYPE_MAX };
+enum mf_metric_type {
+    MF_METRIC_COUNTER,
+    MF_METRIC_GAUGE,
+    MF_METRIC_HISTOGRAM,
+    MF_METRIC_SUMMARY,
+    MF_METRIC_TYPE_MAX
+};
 
 #define MF_METRIC_LABELS_MAX 4
 #define MF_METRIC_SERIES_MAX 1000
@@ -44,17 +50,22 @@ struct mf_metric *mf_metrics_get(struct mf_metrics *metrics, const struct mf_met
 #define MF_METRIC(metrics, def, ...) mf_metrics_get((metrics), (def), (const char *const[]){__VA_ARGS__})
 #define MF_METRIC0(metrics, def) mf_metrics_get((metrics), (def), NULL)
 // Removes one series (a revoked partition's lag). The pointer is dead afterwards.
-void mf_metrics_remove(struct mf_metrics *metrics, const struct mf_metric_def *def, const char *const *label_values);
-// Makes the family appear in the output even without series (HELP and TYPE lines), and one series when it has no labels.
+void mf_metrics_remove(struct mf_metrics *metrics, const struct mf_metric_def *def,
+                       const char *const *label_values);
+// Makes the family appear in the output even without series (HELP and TYPE lines), and one series when it has
+// no labels.
 void mf_metrics_declare(struct mf_metrics *metrics, const struct mf_metric_def *defs, size_t count);
 
-void mf_metric_add(struct mf_metric *metric, double amount);    // COUNTER (amount >= 0), GAUGE
-void mf_metric_set(struct mf_metric *metric, double value);     // GAUGE; COUNTER only for totals kept elsewhere
+void mf_metric_add(struct mf_metric *metric, double amount); // COUNTER (amount >= 0), GAUGE
+// GAUGE; COUNTER only for totals kept elsewhere
+void mf_metric_set(struct mf_metric *metric, double value);
 void mf_metric_observe(struct mf_metric *metric, double value); // HISTOGRAM
-// SUMMARY from elsewhere (librdkafka windows): adds to sum and count, replaces quantiles ("0.5", …; at most 4).
-void mf_metric_summary(struct mf_metric *metric, double sum_add, double count_add, const char *const *quantiles,
-                       const double *values, size_t quantile_count);
-double mf_metric_value(const struct mf_metric *metric); // COUNTER/GAUGE value, HISTOGRAM/SUMMARY count; for tests
+// SUMMARY from elsewhere (librdkafka windows): adds to sum and count, replaces quantiles ("0.5", …; at most
+// 4).
+void mf_metric_summary(struct mf_metric *metric, double sum_add, double count_add,
+                       const char *const *quantiles, const double *values, size_t quantile_count);
+// COUNTER/GAUGE value, HISTOGRAM/SUMMARY count; for tests
+double mf_metric_value(const struct mf_metric *metric);
 
 // Called before each render, to refresh gauges that are cheaper to read than to keep.
 void mf_metrics_on_collect(struct mf_metrics *metrics, void (*fn)(void *arg), void *arg);
@@ -74,13 +85,13 @@ enum mf_common_metric {
     MF_M_THREADS,
     MF_M_START_TIME,
     MF_M_READY,
-    MF_M_DEPENDENCY_UP,       // dependency
-    MF_M_LOOP_LAG,            // histogram: drift of a 1 s timer
-    MF_M_LOOP_TURN,           // histogram: duration of one callback
-    MF_M_CONFIG_RELOADS,      // result
+    MF_M_DEPENDENCY_UP,  // dependency
+    MF_M_LOOP_LAG,       // histogram: drift of a 1 s timer
+    MF_M_LOOP_TURN,      // histogram: duration of one callback
+    MF_M_CONFIG_RELOADS, // result
     MF_M_CONFIG_LAST_RELOAD,
-    MF_M_LOG_MESSAGES,        // level
-    MF_M_LOG_SUPPRESSED,      // level
+    MF_M_LOG_MESSAGES,   // level
+    MF_M_LOG_SUPPRESSED, // level
     MF_M_LOG_DROPPED,
     MF_M_KAFKA_BROKERS,       // state
     MF_M_KAFKA_BROKER_RTT,    // summary

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// ODBC as far as the sink needs it (unixODBC behind it): connect, execute with text binds, fetch text, transactions, errors
-// with SQLSTATE and native code classified by dialect. Calls block: the caller times them and runs them under a deadline
-// guard. Never logs the connection string. The driver's completed out-string is never read (it echoes the password).
-// Ownership: a statement belongs to its connection and dies with it.
+// ODBC as far as the sink needs it (unixODBC behind it): connect, execute with text binds, fetch text,
+// transactions, errors with SQLSTATE and native code classified by dialect. Calls block: the caller times
+// them and runs them under a deadline guard. Never logs the connection string. The driver's completed
+// out-string is never read (it echoes the password). Ownership: a statement belongs to its connection and
+// dies with it.
 #ifndef MF_ODBC_H
 #define MF_ODBC_H
 
@@ -30,7 +31,8 @@ struct mf_odbc_diagnostic {
 };
 
 // Pure: the one table. message is needed because psqlODBC reports wrong passwords as 08001.
-enum mf_odbc_class mf_odbc_classify(enum mf_odbc_dialect dialect, const char *sqlstate, int native, const char *message);
+enum mf_odbc_class mf_odbc_classify(enum mf_odbc_dialect dialect, const char *sqlstate, int native,
+                                    const char *message);
 const char *mf_odbc_class_name(enum mf_odbc_class class);
 
 struct mf_odbc_config {
@@ -46,14 +48,16 @@ struct mf_odbc_config {
 struct mf_odbc;
 struct mf_odbc_statement;
 
-// mf_error classes: TRANSIENT (connection, transient, capacity), POISON (data), CONFIG; UNCERTAIN when a statement or
-// commit was sent and the connection was lost. diagnostic (may be NULL) has the details. code = "odbc_<class>".
+// mf_error classes: TRANSIENT (connection, transient, capacity), POISON (data), CONFIG; UNCERTAIN when a
+// statement or commit was sent and the connection was lost. diagnostic (may be NULL) has the details. code =
+// "odbc_<class>".
 int mf_odbc_connect(const struct mf_odbc_config *config, struct mf_odbc **connection,
                     struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
 void mf_odbc_free(struct mf_odbc **connection);
 bool mf_odbc_is_dead(const struct mf_odbc *connection); // a connection-class error was seen
 // Autocommit is on after connect.
-int mf_odbc_set_autocommit(struct mf_odbc *connection, bool on, struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
+int mf_odbc_set_autocommit(struct mf_odbc *connection, bool on, struct mf_odbc_diagnostic *diagnostic,
+                           struct mf_error *err);
 int mf_odbc_commit(struct mf_odbc *connection, struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
 int mf_odbc_rollback(struct mf_odbc *connection, struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
 
@@ -65,7 +69,8 @@ void mf_odbc_statement_free(struct mf_odbc_statement **statement);
 int mf_odbc_execute(struct mf_odbc_statement *statement, const struct mf_str *params, size_t count,
                     struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
 // Next row of the result: 1 = a row, 0 = no more, -1 = error. Columns are read with mf_odbc_column (0-based).
-int mf_odbc_fetch(struct mf_odbc_statement *statement, struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
+int mf_odbc_fetch(struct mf_odbc_statement *statement, struct mf_odbc_diagnostic *diagnostic,
+                  struct mf_error *err);
 // Text of the column (terminated), NULL for SQL NULL; valid until the next fetch.
 int mf_odbc_column(struct mf_odbc_statement *statement, unsigned column, const char **text,
                    struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
@@ -79,8 +84,8 @@ int mf_odbc_exec_direct(struct mf_odbc *connection, const char *sql, struct mf_o
 // Resolving a name may block; numeric hosts do not. TRANSIENT "probe_failed".
 int mf_odbc_probe(const char *host, int port, int64_t timeout_ms, struct mf_error *err);
 
-// Deadline guard: between arm and disarm, if deadline_ms passes, the process writes one line to stderr and _exit(75)s
-// (a POSIX timer's signal). One per process; nesting is asserted against.
+// Deadline guard: between arm and disarm, if deadline_ms passes, the process writes one line to stderr and
+// _exit(75)s (a POSIX timer's signal). One per process; nesting is asserted against.
 void mf_deadline_guard_arm(int64_t deadline_ms, const char *doing); // doing: literal
 void mf_deadline_guard_disarm(void);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The skeleton every Marketflow binary runs on: main is `return mf_service_main(argc, argv, &ops);`.
-// States INIT → STARTING → RUNNING → DRAINING → STOPPED, each logged once with its reason and duration and mirrored to
-// STATUS=. Order: arguments → settings (all errors at once, exit 78) → log → SIGPIPE → loop → signals → start → one
-// "process up" line → READY=1 → loop → drain → stop → exit code.
+// States INIT → STARTING → RUNNING → DRAINING → STOPPED, each logged once with its reason and duration and
+// mirrored to STATUS=. Order: arguments → settings (all errors at once, exit 78) → log → SIGPIPE → loop →
+// signals → start → one "process up" line → READY=1 → loop → drain → stop → exit code.
 #ifndef MF_SERVICE_H
 #define MF_SERVICE_H
 
@@ -33,12 +33,15 @@ struct mf_service {
 
 // One named check of /readyz; fill through mf_health_add. The overall answer is 200 only if all are ok.
 struct mf_health;
-void mf_health_add(struct mf_health *health, const char *check, bool ok, const char *fmt, ...) MF_PRINTF(4, 5);
+void mf_health_add(struct mf_health *health, const char *check, bool ok, const char *fmt, ...)
+    MF_PRINTF(4, 5);
 
 enum mf_command_kind {
     MF_COMMAND_SERVICE, // runs on the loop until SIGTERM (the default command, name NULL)
-    MF_COMMAND_JOB,     // runs on the loop until mf_service_finish (backfill); sd_notify and HTTP as a service
-    MF_COMMAND_PLAIN    // `run` is called with settings and log only, without a loop, and returns the exit code (migrate)
+    // Runs on the loop until mf_service_finish (backfill); sd_notify and HTTP as a service
+    MF_COMMAND_JOB,
+    MF_COMMAND_PLAIN // `run` is called with settings and log only, without a loop, and returns the exit code
+                     // (migrate)
 };
 
 struct mf_command {
@@ -52,9 +55,9 @@ struct mf_command {
 };
 
 struct mf_service_ops {
-    const char *name;    // "ingestor": the binary is marketflow-<name>
-    const char *binary;  // "marketflow-ingestor"
-    const char *summary; // for --help
+    const char *name;                             // "ingestor": the binary is marketflow-<name>
+    const char *binary;                           // "marketflow-ingestor"
+    const char *summary;                          // for --help
     const struct mf_setting_table *const *tables; // NULL-terminated
     const char *const *own_prefixes;              // see mf_settings_parse
     const struct mf_metric_def *metric_defs;
@@ -64,18 +67,19 @@ struct mf_service_ops {
 
     // Creates the service's state; must not wait for the network. argv: what follows the command's words.
     // Errors: CONFIG for arguments (exit 78 with the command's usage), else by class.
-    int (*start)(struct mf_service *service, const struct mf_command *command, int argc, char **argv, void **state,
-                 struct mf_error *err);
-    // Begin to drain: stop the intake, finish what is in flight, then call mf_service_drained. Deadline SHUTDOWN_GRACE_MS;
-    // after it the process stops with 75.
+    int (*start)(struct mf_service *service, const struct mf_command *command, int argc, char **argv,
+                 void **state, struct mf_error *err);
+    // Begin to drain: stop the intake, finish what is in flight, then call mf_service_drained. Deadline
+    // SHUTDOWN_GRACE_MS; after it the process stops with 75.
     void (*drain)(void *state);
     void (*stop)(void **state); // close clients and free; called exactly once when start succeeded
-    // SIGHUP: settings re-read (secret files, symbol list). All or nothing: on -1 the old ones stay. On 0 the service has
-    // taken what it needs from `fresh`; service->settings is `fresh` from then on. May be NULL.
+    // SIGHUP: settings re-read (secret files, symbol list). All or nothing: on -1 the old ones stay. On 0 the
+    // service has taken what it needs from `fresh`; service->settings is `fresh` from then on. May be NULL.
     int (*reload)(void *state, const struct mf_settings *fresh, struct mf_error *err);
     void (*check_ready)(void *state, struct mf_health *health);
-    bool (*is_alive)(void *state);                         // own progress check: gates WATCHDOG=1 and /livez; may be NULL
-    void (*status)(void *state, char *text, size_t size);  // one line for STATUS= and the periodic stats line
+    // Own progress check: gates WATCHDOG=1 and /livez; may be NULL
+    bool (*is_alive)(void *state);
+    void (*status)(void *state, char *text, size_t size); // one line for STATUS= and the periodic stats line
     // Reference tables beyond settings and metrics for --print-reference; may be NULL.
     int (*print_reference)(const char *what, struct mf_buf *out);
 };
@@ -85,23 +89,25 @@ struct mf_service_ops {
 int mf_service_main(int argc, char **argv, const struct mf_service_ops *ops);
 
 enum mf_service_state mf_service_state(const struct mf_service *service);
-// Starts a drain that ends in `exit_code` (JOB done, or an internal decision to leave). Idempotent; the first code wins
-// unless a later one is worse.
+// Starts a drain that ends in `exit_code` (JOB done, or an internal decision to leave). Idempotent; the first
+// code wins unless a later one is worse.
 void mf_service_finish(struct mf_service *service, int exit_code, const char *reason);
-// The service cannot go on: logs err once (critical), then drains and exits by its class. FATAL skips the drain.
+// The service cannot go on: logs err once (critical), then drains and exits by its class. FATAL skips the
+// drain.
 void mf_service_fail(struct mf_service *service, const struct mf_error *err, const char *doing);
 void mf_service_drained(struct mf_service *service); // called by the service when its drain is complete
 // The service's last known address of the metrics endpoint ("127.0.0.1:9401"; useful when the port was 0).
 const char *mf_service_metrics_address(const struct mf_service *service);
 
-// Option parsing for commands: `--name value` and `--name=value`; flags take no value. Unknown options, missing values and
-// left-over words are CONFIG errors naming them.
+// Option parsing for commands: `--name value` and `--name=value`; flags take no value. Unknown options,
+// missing values and left-over words are CONFIG errors naming them.
 struct mf_option {
     const char *name;   // "--symbols"
     const char **value; // set to the text when given; NULL for a flag
     bool *flag;         // set to true when given; NULL for a valued option
     bool required;
 };
-int mf_options_parse(const struct mf_option *options, size_t count, int argc, char **argv, struct mf_error *err);
+int mf_options_parse(const struct mf_option *options, size_t count, int argc, char **argv,
+                     struct mf_error *err);
 
 #endif

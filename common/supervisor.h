@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process supervisor's protocol (sd_notify of libsystemd). All calls are no-ops without NOTIFY_SOCKET.
-// STATUS= is limited to one a second by the caller-visible contract here: extra calls are remembered, the last wins.
+// STATUS= is limited to one a second by the caller-visible contract here: extra calls are remembered, the
+// last wins.
 #ifndef MF_SUPERVISOR_H
 #define MF_SUPERVISOR_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of Kafka topics: names, partitions, cleanup, retention, writers. marketflowctl creates topics from it,
-// settings take their defaults from it, docs/events.md prints it.
+// The one table of Kafka topics: names, partitions, cleanup, retention, writers. marketflowctl creates topics
+// from it, settings take their defaults from it, docs/events.md prints it.
 #ifndef MF_TOPICS_H
 #define MF_TOPICS_H
 
@@ -16,6 +16,7 @@ enum mf_topic_partitions {
 
 // X(ROLE, default name, partitions, cleanup, retention in ms (-1 = none), written by, carries)
 // The setting is KAFKA_TOPIC_<ROLE>.
+// clang-format off
 #define MF_TOPIC_TABLE(X)                                                                                              \
     X(RAW, "market.raw", SHARED, "delete", MF_DAYS_MS(7), "ingestor", "every live event, heartbeats")                  \
     X(RAW_BACKFILL, "market.raw.backfill", SHARED, "delete", MF_DAYS_MS(7), "ingestor", "history, one lane per run")    \
@@ -35,6 +36,7 @@ enum mf_topic_partitions {
     X(INGESTOR_WATERMARKS, "market.ingestor.watermarks", ONE, "compact", -1, "ingestor", "its own state")              \
     X(INGESTOR_BUDGET, "market.ingestor.budget", ONE, "delete", MF_DAYS_MS(1), "ingestor", "request budget claims")    \
     X(PROCESSOR_CHANGELOG, "market.processor.changelog", SHARED, "compact", -1, "processor", "its own state")
+// clang-format on
 
 enum mf_topic_role {
 #define MF_TOPIC_ROLE(role, ...) MF_TOPIC_##role,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The SQL texts of sql/postgresql/ and sql/snowflake/, embedded at build time by cmake/EmbedSql.cmake. Read only,
-// for the life of the process.
+// The SQL texts of sql/postgresql/ and sql/snowflake/, embedded at build time by cmake/EmbedSql.cmake. Read
+// only, for the life of the process.
 #ifndef SNK_SQL_TABLE_H
 #define SNK_SQL_TABLE_H
 

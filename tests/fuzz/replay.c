@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A main for fuzz targets built without libFuzzer: feeds every regular file of the folders (or files) named on the
-// command line to the target, in directory order, each in a heap block of exactly its size so that a sanitizer sees
-// an over-read. Exit 0 when at least one input was run, 1 when there was none or one could not be read: an empty
-// corpus must not pass as a test. A finding is a crash, as under libFuzzer.
+// A main for fuzz targets built without libFuzzer: feeds every regular file of the folders (or files) named
+// on the command line to the target, in directory order, each in a heap block of exactly its size so that a
+// sanitizer sees an over-read. Exit 0 when at least one input was run, 1 when there was none or one could not
+// be read: an empty corpus must not pass as a test. A finding is a crash, as under libFuzzer.
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
