@@ -1,0 +1,2 @@
+"""BAD FILE."""
+# SPDX-License-Identifier: Apache-2.0
