@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/buf.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void appends_of_every_kind_add_up(void **state)
+{
+    (void)state;
+    struct mf_buf buf;
+    mf_buf_init(&buf, 1000);
+    assert_string_equal(mf_buf_c_str(&buf), "");
+    assert_non_null(mf_buf_str(&buf).data);
+    assert_int_equal(mf_buf_add(&buf, "ab", 2), 0);
+    assert_int_equal(mf_buf_add(&buf, NULL, 0), 0);
+    assert_int_equal(mf_buf_add_str(&buf, MF_STR("cd")), 0);
+    assert_int_equal(mf_buf_add_c(&buf, "ef"), 0);
+    assert_int_equal(mf_buf_add_char(&buf, 'g'), 0);
+    assert_int_equal(mf_buf_addf(&buf, "%d|%s", 42, "h"), 0);
+    assert_string_equal(mf_buf_c_str(&buf), "abcdefg42|h");
+    assert_int_equal(buf.len, 11);
+    assert_true(mf_str_eq_c(mf_buf_str(&buf), "abcdefg42|h"));
+    mf_buf_free(&buf);
+    assert_int_equal(buf.max, 1000); // may be used again
+    assert_int_equal(mf_buf_add_c(&buf, "x"), 0);
+    mf_buf_free(&buf);
+}
+
+static void growth_keeps_the_content(void **state)
+{
+    (void)state;
+    struct mf_buf buf;
+    mf_buf_init(&buf, 1 << 20);
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(mf_buf_add_char(&buf, (char)('a' + i % 26)), 0);
+    assert_int_equal(buf.len, 100000);
+    for (int i = 0; i < 100000; i++)
+        assert_int_equal(buf.data[i], 'a' + i % 26);
+    mf_buf_clear(&buf);
+    // A formatted text far longer than the room that was left.
+    assert_int_equal(mf_buf_addf(&buf, "%0500000d", 7), 0);
+    assert_int_equal(buf.len, 500000);
+    assert_int_equal(buf.data[499999], '7');
+    mf_buf_free(&buf);
+}
+
+static void the_maximum_is_exact_for_every_append(void **state)
+{
+    (void)state;
+    for (size_t max = 0; max <= 300; max += 60) {
+        for (int kind = 0; kind < 3; kind++) {
+            struct mf_buf buf;
+            mf_buf_init(&buf, max);
+            char text[301];
+            memset(text, 'x', sizeof text);
+            // At the limit, then one beyond.
+            assert_int_equal(mf_buf_add(&buf, text, max), 0);
+            assert_int_equal(buf.len, max);
+            assert_false(buf.overflow);
+            assert_true(buf.cap <= max + 1);
+            int result = kind == 0   ? mf_buf_add_char(&buf, 'y')
+                         : kind == 1 ? mf_buf_addf(&buf, "%s", "y")
+                                     : mf_buf_add(&buf, text, sizeof text);
+            assert_int_equal(result, -1);
+            assert_true(buf.overflow);
+            assert_int_equal(buf.len, max);
+            assert_int_equal(strlen(buf.data), max);
+            mf_buf_free(&buf);
+        }
+        struct mf_buf buf;
+        mf_buf_init(&buf, max);
+        assert_int_equal(mf_buf_addf(&buf, "%*s", (int)max, ""), 0);
+        assert_int_equal(buf.len, max);
+        mf_buf_free(&buf);
+        assert_int_equal(mf_buf_addf(&buf, "%*s", (int)max + 1, ""), -1);
+        assert_int_equal(buf.len, 0);
+        mf_buf_free(&buf);
+    }
+}
+
+static void overflow_sticks_until_cleared(void **state)
+{
+    (void)state;
+    struct mf_buf buf;
+    mf_buf_init(&buf, 4);
+    assert_int_equal(mf_buf_add_c(&buf, "abc"), 0);
+    assert_int_equal(mf_buf_add_c(&buf, "de"), -1);
+    assert_int_equal(mf_buf_add_c(&buf, "d"), -1); // would fit, but the text would have a hole
+    assert_int_equal(mf_buf_addf(&buf, "d"), -1);
+    assert_int_equal(mf_buf_add(&buf, NULL, 0), -1);
+    assert_string_equal(mf_buf_c_str(&buf), "abc");
+    mf_buf_clear(&buf);
+    assert_false(buf.overflow);
+    assert_string_equal(mf_buf_c_str(&buf), "");
+    assert_int_equal(mf_buf_add_c(&buf, "wxyz"), 0);
+    assert_string_equal(mf_buf_c_str(&buf), "wxyz");
+    mf_buf_free(&buf);
+}
+
+static void trim_gives_memory_back_when_empty(void **state)
+{
+    (void)state;
+    struct mf_buf buf;
+    mf_buf_init(&buf, 1 << 20);
+    assert_int_equal(mf_buf_addf(&buf, "%0100000d", 1), 0);
+    size_t cap = buf.cap;
+    mf_buf_trim(&buf, 1000);
+    assert_int_equal(buf.cap, cap); // not while it holds something
+    mf_buf_clear(&buf);
+    mf_buf_trim(&buf, cap);
+    assert_int_equal(buf.cap, cap);
+    mf_buf_trim(&buf, 1000);
+    assert_int_equal(buf.cap, 1000);
+    assert_int_equal(mf_buf_addf(&buf, "%02000d", 1), 0);
+    assert_int_equal(buf.len, 2000);
+    mf_buf_clear(&buf);
+    mf_buf_trim(&buf, 0);
+    assert_int_equal(buf.cap, 0);
+    assert_string_equal(mf_buf_c_str(&buf), "");
+    assert_int_equal(mf_buf_add_c(&buf, "again"), 0);
+    mf_buf_free(&buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(appends_of_every_kind_add_up),
+        cmocka_unit_test(growth_keeps_the_content),
+        cmocka_unit_test(the_maximum_is_exact_for_every_append),
+        cmocka_unit_test(overflow_sticks_until_cleared),
+        cmocka_unit_test(trim_gives_memory_back_when_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
