@@ -21,8 +21,9 @@ char *mf_sha256_hex(const void *data, size_t len, char text[65]);
 // partitioner of Java clients and librdkafka's murmur2 (KIP-480 clients; seed 0x9747b28c).
 uint32_t mf_murmur2(const void *data, size_t len);
 
-// Base64 (RFC 4648 §4, with padding). Encoded size without terminator: 4 * ceil(len / 3).
-size_t mf_base64_encode(const void *data, size_t len, char *out, size_t out_size); // 0 when it does not fit
+// Base64 (RFC 4648 §4, with padding). Encoded size without terminator: 4 * ceil(len / 3). Returns that size, or 0,
+// nothing written, when it does not fit; the text is terminated when there is a byte of room for it.
+size_t mf_base64_encode(const void *data, size_t len, char *out, size_t out_size);
 // Returns false on anything but canonical base64 or when out is too small.
 bool mf_base64_decode(struct mf_str text, unsigned char *out, size_t out_size, size_t *out_len);
 

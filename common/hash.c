@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// XXH3, SHA-256 and murmur2. Wrapper of xxhash and of libcrypto's digest. Pure; nothing fails.
+#include "common/hash.h"
+
+#include <openssl/evp.h>
+#include <xxhash.h>
+
+static const char hex_digits[] = "0123456789abcdef";
+
+struct mf_hash128 mf_hash128(const void *data, size_t len)
+{
+    XXH128_hash_t hash = XXH3_128bits(data, len);
+    return (struct mf_hash128){.high = hash.high64, .low = hash.low64};
+}
+
+uint64_t mf_hash64(const void *data, size_t len)
+{
+    return XXH3_64bits(data, len);
+}
+
+static void hex64(uint64_t value, char *text)
+{
+    for (int i = 15; i >= 0; i--, value >>= 4)
+        text[i] = hex_digits[value & 15];
+}
+
+char *mf_hash128_hex(struct mf_hash128 hash, char text[33])
+{
+    hex64(hash.high, text);
+    hex64(hash.low, text + 16);
+    text[32] = '\0';
+    return text;
+}
+
+void mf_sha256(const void *data, size_t len, unsigned char digest[32])
+{
+    // A length of 0 may come with NULL.
+    int done = EVP_Digest(len > 0 ? data : "", len, digest, NULL, EVP_sha256(), NULL);
+    // It fails only without memory or without a default provider; neither leaves anything sensible to do.
+    assert(done == 1);
+    (void)done;
+}
+
+char *mf_sha256_hex(const void *data, size_t len, char text[65])
+{
+    unsigned char digest[32];
+    mf_sha256(data, len, digest);
+    for (size_t i = 0; i < sizeof digest; i++) {
+        text[2 * i] = hex_digits[digest[i] >> 4];
+        text[2 * i + 1] = hex_digits[digest[i] & 15];
+    }
+    text[64] = '\0';
+    return text;
+}
+
+// MurmurHash2 (A. Appleby, public domain) with the seed and byte order of
+// org.apache.kafka.common.utils.Utils.murmur2: words are little-endian whatever the machine.
+uint32_t mf_murmur2(const void *data, size_t len)
+{
+    const uint32_t mix = UINT32_C(0x5bd1e995);
+    const unsigned char *bytes = data;
+    uint32_t hash = UINT32_C(0x9747b28c) ^ (uint32_t)len;
+    for (; len >= 4; bytes += 4, len -= 4) {
+        uint32_t word = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+                        (uint32_t)bytes[3] << 24;
+        word *= mix;
+        word ^= word >> 24;
+        word *= mix;
+        hash = hash * mix ^ word;
+    }
+    if (len > 0) {
+        for (size_t i = len; i > 0; i--)
+            hash ^= (uint32_t)bytes[i - 1] << (8 * (i - 1));
+        hash *= mix;
+    }
+    hash ^= hash >> 13;
+    hash *= mix;
+    hash ^= hash >> 15;
+    return hash & UINT32_C(0x7fffffff);
+}
