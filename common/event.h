@@ -15,10 +15,14 @@
 #include "json_reader.h"
 
 #define MF_EVENT_SCHEMA_VERSION "1.0"
-#define MF_EVENT_SIZE_MAX ((size_t)256 * 1024) // bytes of one encoded event
-#define MF_SYMBOL_MAX 64                       // bytes
-#define MF_EVENT_ID_SIZE 33                    // 32 hex digits, terminated
+#define MF_EVENT_SIZE_MAX ((size_t)256 * 1024) // bytes of one encoded event, dead letters excepted
+// A dead letter carries up to MF_DEAD_LETTER_RAW_MAX bytes as base64, so it may be larger than what it
+// reports on.
+#define MF_DEAD_LETTER_SIZE_MAX ((size_t)384 * 1024)
+#define MF_SYMBOL_MAX 64    // bytes
+#define MF_EVENT_ID_SIZE 33 // 32 hex digits, terminated
 #define MF_DEDUPE_KEY_MAX 512
+#define MF_EVENT_KEY_MAX 512 // a composed Kafka key, terminated
 
 enum mf_event_type {
     MF_EVENT_BAR,
@@ -168,7 +172,7 @@ struct mf_alert {
     enum mf_direction direction;
     double value, threshold;
     struct {
-        const char *name;
+        struct mf_str name;
         double value;
     } baseline[MF_ALERT_BASELINE_MAX];
     size_t baseline_count;
