@@ -18,7 +18,7 @@ from pathlib import Path
 
 from own_checks import OWN_CHECKS
 from sources import ROOT, Problem, read_text, tree_files
-from tool_checks import TOOL_CHECKS, Options, Skipped
+from tool_checks import TOOL_CHECKS, Options, SkippedError
 
 SKIP_CODE = 77
 
@@ -61,7 +61,9 @@ def sample_failures(name: str) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("check", choices=sorted({**OWN_CHECKS, **TOOL_CHECKS}))
     parser.add_argument("--build-dir", type=Path)
     parser.add_argument("--sample", action="store_true")
@@ -75,7 +77,7 @@ def main() -> int:
         options = Options(build_dir=arguments.build_dir.resolve() if arguments.build_dir else None)
         paths = arguments.files or tree_files()
         problems = run_check(arguments.check, ROOT, paths, options)
-    except Skipped as reason:
+    except SkippedError as reason:
         print(f"SKIPPED {arguments.check}: {reason}")
         return SKIP_CODE
     for line in [*options.notes, *problems]:

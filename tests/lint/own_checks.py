@@ -41,7 +41,8 @@ BANNED_ALLOCATION = dict.fromkeys(
 # Where one of them is the right thing, and why.
 BANNED_EXCEPT = {
     "common/base.c": {"malloc", "calloc", "realloc"},  # defines mf_alloc and the others
-    "common/decimal.c": {"strtod"},  # the one conversion to double, of text already checked; the locale stays "C"
+    # The one conversion to double, of text already checked; the locale stays "C".
+    "common/decimal.c": {"strtod"},
 }
 
 
@@ -185,7 +186,7 @@ def check_lengths(root: Path, paths: list[str]) -> list[Problem]:
             problems.append(Problem(path, 0, f"cannot find its functions: {error}"))
             continue
         problems += [
-            Problem(path, first, f"{name} has {last - first + 1} lines; a function has at most {FUNCTION_LINES}")
+            Problem(path, first, f"{name}: {last - first + 1} lines; a function has at most {FUNCTION_LINES}")
             for name, first, last in functions
             if last - first + 1 > FUNCTION_LINES
         ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The checks that run a tool: clang-format, clang-tidy, cppcheck, shellcheck, ruff.
 
-Each is a function of (root, paths, Options) to a list of problems. A tool that is not installed raises Skipped:
+Each is a function of (root, paths, Options) to a list of problems. A tool that is not installed raises SkippedError:
 the caller says so aloud and the test counts as skipped, never as passed.
 """
 
@@ -24,7 +24,7 @@ from sources import Problem, changed_files, is_python, is_shell, read_text
 LOCK = "tests/requirements.lock"
 
 
-class Skipped(Exception):
+class SkippedError(Exception):
     """The check, or part of it, could not be made; the text says why."""
 
 
@@ -39,7 +39,7 @@ def tool(*names: str) -> str:
     for name in names:
         if found := shutil.which(name):
             return found
-    raise Skipped(f"{' or '.join(names)} is not installed")
+    raise SkippedError(f"{' or '.join(names)} is not installed")
 
 
 def run(root: Path, command: list[str], seconds: float = 600) -> subprocess.CompletedProcess[str]:
@@ -119,7 +119,9 @@ def tidy_scope(root: Path, paths: list[str], entries: dict[str, dict], options: 
         return wanted
     known: dict[str, set[str]] = {}
     chosen = [p for p in wanted if include_closure(root, p, known) & changed]
-    options.notes.append(f"{len(chosen)} of {len(wanted)} files are touched by the change (MF_TIDY=all for all)")
+    options.notes.append(
+        f"{len(chosen)} of {len(wanted)} files are touched by the change (MF_TIDY=all for all)"
+    )
     return chosen
 
 
@@ -127,9 +129,11 @@ def check_tidy(root: Path, paths: list[str], options: Options) -> list[Problem]:
     command = tool("clang-tidy-14")
     if options.sample:
         result = run(root, [command, "--quiet", *paths, "--", "-std=c11"])
-        return parse(root, result.stdout, r"^(?P<path>[^:\n]+):(?P<line>\d+):\d+: (?:warning|error): (?P<text>.*)$")
+        return parse(
+            root, result.stdout, r"^(?P<path>[^:\n]+):(?P<line>\d+):\d+: (?:warning|error): (?P<text>.*)$"
+        )
     if options.build_dir is None or not (options.build_dir / "compile_commands.json").is_file():
-        raise Skipped("needs a build folder with compile_commands.json (cmake --preset dev)")
+        raise SkippedError("needs a build folder with compile_commands.json (cmake --preset dev)")
     database = json.loads((options.build_dir / "compile_commands.json").read_text())
     entries = {os.path.relpath(e["file"], root): e for e in database}
     cache_file = options.build_dir / "tidy-clean.json"
@@ -148,12 +152,12 @@ def check_tidy(root: Path, paths: list[str], options: Options) -> list[Problem]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         results = dict(zip(pending, pool.map(one, pending), strict=True))
     clean |= {prints[p] for p, found in results.items() if found == []}
-    cache_file.write_text(json.dumps(sorted(clean & set(prints.values()) | clean)))
+    cache_file.write_text(json.dumps(sorted(clean)))
     problems = [problem for found in results.values() for problem in found or []]
     late = [p for p, found in results.items() if found is None]
     options.notes.append(f"{len(scope)} files: {len(scope) - len(pending)} unchanged since they were clean")
     if late and not problems:
-        raise Skipped(f"{limit:.0f} s (MF_TIDY_SECONDS) did not suffice for: {' '.join(late)}")
+        raise SkippedError(f"{limit:.0f} s (MF_TIDY_SECONDS) did not suffice for: {' '.join(late)}")
     return list(dict.fromkeys(problems))
 
 
@@ -191,18 +195,21 @@ def check_shellcheck(root: Path, paths: list[str], options: Options) -> list[Pro
 
 
 def find_ruff(root: Path) -> str:
-    """The pinned ruff: MF_RUFF, else the newest environment under .local made from the lock file, else the PATH."""
+    """The ruff of the pinned version: MF_RUFF, else from an environment under .local, else from the PATH."""
     pinned = None
     if (root / LOCK).is_file():
         match = re.search(r"^ruff==([\w.]+)", read_text(root, LOCK), re.MULTILINE)
         pinned = match[1] if match else None
-    places = [os.environ.get("MF_RUFF"), *map(str, sorted((root / ".local").glob("**/bin/ruff"))), shutil.which("ruff")]
+    local = [str(p) for p in sorted((root / ".local").glob("**/bin/ruff"))]
+    places = [os.environ.get("MF_RUFF"), *local, shutil.which("ruff")]
     for place in places:
         if place and os.access(place, os.X_OK):
             version = run(root, [place, "--version"]).stdout.split()
-            if version and (pinned is None or version[-1] == pinned):
+            if version and pinned in (None, version[-1]):
                 return place
-    raise Skipped(f"ruff {pinned or ''} is not installed: `tests/run lint` makes the environment of {LOCK}")
+    raise SkippedError(
+        f"ruff {pinned or ''} is not installed: `tests/run lint` makes the environment of {LOCK}"
+    )
 
 
 def check_ruff(root: Path, paths: list[str], options: Options) -> list[Problem]:
@@ -214,7 +221,8 @@ def check_ruff(root: Path, paths: list[str], options: Options) -> list[Problem]:
     pattern = r"^(?P<path>[^:\n]+):(?P<line>\d+):\d+: (?P<text>.*)$"
     problems = outcome(result, parse(root, result.stdout, pattern), "ruff check")
     result = run(root, [command, "format", "--no-cache", "--check", *files])
-    found = [Problem(p, 0, "not formatted (ruff format)") for p in re.findall(r"^Would reformat: (.*)$", result.stdout, re.M)]
+    unformatted = re.findall(r"^Would reformat: (.*)$", result.stdout, re.MULTILINE)
+    found = [Problem(path, 0, "not formatted (ruff format)") for path in unformatted]
     return problems + outcome(result, found, "ruff format")
 
 
