@@ -95,6 +95,19 @@ struct mf_bar {
     struct mf_str cause;         // derived bars only: event_id of the record that caused it
 };
 
+enum mf_option_type { MF_OPTION_CALL, MF_OPTION_PUT, MF_OPTION_TYPE_MAX };
+
+struct mf_option_bar {
+    struct mf_bar bar;                // symbol of the event = underlying
+    struct mf_str ticker, underlying; // "O:AAPL250117C00150000", "AAPL"
+    struct mf_date expiration;        // exchange-local
+    struct mf_str strike;             // number text
+    enum mf_option_type type;
+    struct mf_str shares_per_contract; // number text; 100 but for adjusted and mini contracts
+    struct mf_str exercise;            // "american", "european", "bermudan"
+    int64_t days_to_expiration;        // calendar days; INT64_MIN = absent
+};
+
 #define MF_NEWS_TICKERS_MAX 256
 #define MF_NEWS_KEYWORDS_MAX 256
 
@@ -109,6 +122,54 @@ struct mf_news {
     struct mf_str sentiment_score, sentiment_relevance; // number text
     struct mf_str sentiment_reason;
     struct mf_str lang;
+};
+
+#define MF_SYMBOL_ALIASES_MAX 64
+struct mf_symbol_alias {
+    struct mf_str symbol;
+    struct mf_date from, to; // year 0 = open on that side
+};
+struct mf_symbol_info {
+    struct mf_str name, exchange, type, currency, figi; // all but name may be absent
+    struct mf_date list_date, delist_date;              // year 0 = absent
+    struct mf_symbol_alias aliases[MF_SYMBOL_ALIASES_MAX];
+    size_t alias_count;
+    int active; // -1 absent, 0, 1
+};
+
+enum mf_action_kind { MF_ACTION_SPLIT, MF_ACTION_DIVIDEND, MF_ACTION_TICKER_CHANGE, MF_ACTION_KIND_MAX };
+struct mf_corporate_action {
+    enum mf_action_kind kind;
+    struct mf_date ex_date;
+    struct mf_str split_from, split_to;   // number text; both required for a split
+    struct mf_str cash_amount, currency;  // cash_amount required for a dividend
+    struct mf_str old_symbol, new_symbol; // both required for a ticker change
+};
+
+enum mf_feed_state {
+    MF_FEED_OK,
+    MF_FEED_LATE,
+    MF_FEED_GAP,
+    MF_FEED_PARKED,
+    MF_FEED_FAILED,
+    MF_FEED_STATE_MAX
+};
+#define MF_FEED_GAPS_MAX 64
+#define MF_FEED_EXCLUDED_MAX 256
+struct mf_feed_gap {
+    int64_t from_us, to_us;
+    struct mf_str cause;
+};
+struct mf_feed_status {
+    struct mf_str feed; // "polygon.bars.1m"; also the Kafka key
+    enum mf_feed_state state;
+    int64_t expected, received; // records; -1 = absent
+    struct mf_feed_gap gaps[MF_FEED_GAPS_MAX];
+    size_t gap_count;
+    struct mf_str excluded[MF_FEED_EXCLUDED_MAX]; // symbols
+    size_t excluded_count;
+    int64_t last_event_time_us; // INT64_MIN = absent
+    int64_t lag_ms;             // INT64_MIN = absent
 };
 
 #define MF_HEARTBEAT_FEEDS_MAX 32
@@ -156,7 +217,8 @@ struct mf_metric_event {
     bool warmup;                 // some field of the interval is still missing
     uint64_t present;            // bit per enum mf_metric_field
     double values[MF_METRIC_FIELD_MAX];
-    struct mf_str vol_regime, market_regime; // absent unless warm
+    struct mf_str texts[MF_METRIC_FIELD_MAX]; // the number text, set by decode; absent = made from the value
+    struct mf_str vol_regime, market_regime;  // absent unless warm
 };
 
 enum mf_severity { MF_SEVERITY_INFO, MF_SEVERITY_WARNING, MF_SEVERITY_CRITICAL, MF_SEVERITY_MAX };
@@ -166,8 +228,8 @@ enum mf_alert_state { MF_ALERT_FIRING, MF_ALERT_RESOLVED, MF_ALERT_STATE_MAX };
 #define MF_ALERT_BASELINE_MAX 8
 struct mf_alert {
     struct mf_str rule_id, rule_version;
-    struct mf_str interval; // "1m", …, or "news"
-    enum mf_adjusted adjusted;
+    struct mf_str interval;    // "1m", …, or "news"
+    enum mf_adjusted adjusted; // of the parent series; MF_ADJUSTED_MAX = left out (news rules)
     enum mf_severity severity;
     enum mf_direction direction;
     double value, threshold;
@@ -178,7 +240,7 @@ struct mf_alert {
     size_t baseline_count;
     struct mf_str message;
     enum mf_alert_state state;
-    struct mf_str reason;      // absent unless resolved
+    struct mf_str reason; // why it resolved or changed: "cleared", "corrected", "rule_changed"; may be absent
     int64_t resolved_time_us;  // 0 = absent
     int64_t cooldown_until_us; // 0 = absent
     int revision;
@@ -190,11 +252,9 @@ struct mf_alert {
 // Where a dead letter came from: a Kafka coordinate, or a place in a provider's answer (stage "ingest").
 struct mf_origin {
     struct mf_str topic; // absent for stage "ingest"
-    int32_t partition;
-    int64_t offset;
-    int64_t timestamp_ms;
-    struct mf_str provider, feed, request_id;
-    int64_t page, index;
+    int64_t partition, offset, timestamp_ms;
+    struct mf_str provider, feed, request_id; // stage "ingest"; request_id may be absent
+    int64_t page, index;                      // stage "ingest"; -1 = absent
 };
 
 #define MF_DEAD_LETTER_RAW_MAX ((size_t)256 * 1024)
@@ -203,10 +263,11 @@ struct mf_dead_letter {
     struct mf_str stage;  // ingest, process, sink
     struct mf_str reason; // stable code
     struct mf_str detail; // a sentence
-    struct mf_str raw;    // the bytes themselves when encoding; the base64 text when decoded
-    // Of the original; raw is cut to MF_DEAD_LETTER_RAW_KEPT above MF_DEAD_LETTER_RAW_MAX
-    size_t raw_size;
-    struct mf_str raw_sha256; // hex; present only when raw was cut
+    struct mf_str
+        raw; // the bytes themselves (encode cuts and hashes them), or base64 text when raw_is_base64
+    bool raw_is_base64; // as decode leaves it; encode then writes raw, raw_size and raw_sha256 as they are
+    size_t raw_size;    // decoded: bytes of the original, before it was cut to MF_DEAD_LETTER_RAW_KEPT
+    struct mf_str raw_sha256; // decoded: hex SHA-256 of the original; absent when raw is whole
     unsigned attempts;
     struct mf_origin origin;
 };
@@ -228,7 +289,11 @@ struct mf_event {
     union {
         // BAR; OPTION_BAR and the reference types are validated by envelope in this version
         struct mf_bar bar;
+        struct mf_option_bar option_bar;
         struct mf_news news;
+        struct mf_symbol_info symbol_info;
+        struct mf_corporate_action corporate_action;
+        struct mf_feed_status feed_status;
         struct mf_heartbeat heartbeat;
         struct mf_metric_event metric;
         struct mf_alert alert;
@@ -236,8 +301,13 @@ struct mf_event {
     };
 };
 
+// Sets every field to "absent" and the type; the way to begin an event. Clears only the part that the type
+// uses.
+void mf_event_init(struct mf_event *event, enum mf_event_type type);
+
 // Encodes in the canonical field order of events.md, computing event_id when absent. Appends to out.
-// POISON when a required value is missing or the event is larger than MF_EVENT_SIZE_MAX ("event_too_large").
+// POISON when mf_event_check finds something (what is written can always be read back), or the event is
+// larger than MF_EVENT_SIZE_MAX ("event_too_large"); out is then as it was.
 int mf_event_encode(const struct mf_event *event, struct mf_buf *out, struct mf_error *err);
 
 // All problems of one event, for `marketflowctl events validate`; bounded.
@@ -252,6 +322,10 @@ struct mf_event_problems {
     size_t count; // may exceed the array: how many there were
 };
 
+// Presence, limits, ranges and consistency of a filled event: everything decode checks beyond JSON types and
+// event_id. problems may be NULL.
+int mf_event_check(const struct mf_event *event, struct mf_event_problems *problems, struct mf_error *err);
+
 // Decodes and validates one record value. json is scratch owned by the caller; the event's views live in it.
 // problems may be NULL. Unknown fields are ignored; another MAJOR version is "unsupported_version".
 // Checks: required fields, types, enums, formats, number range and decimals, bar consistency (low <= open,
@@ -261,15 +335,16 @@ int mf_event_decode(struct mf_json *json, struct mf_str bytes, struct mf_event *
                     struct mf_event_problems *problems, struct mf_error *err);
 
 // Identity (events.md). dedupe_key is "symbol|event_time|kind"; out is terminated. POISON
-// "dedupe_key_too_long".
+// "dedupe_key_too_long". All of these expect an event that passes mf_event_check.
 int mf_event_dedupe_key(const struct mf_event *event, char out[MF_DEDUPE_KEY_MAX], size_t *out_len,
                         struct mf_error *err);
 // Market fields only, canonical numbers
 struct mf_hash128 mf_event_content_hash(const struct mf_event *event);
 int mf_event_id(const struct mf_event *event, char out[MF_EVENT_ID_SIZE], struct mf_error *err);
-// Kafka key: the symbol; feed names and dead-letter origins as events.md says. Heartbeats have none
-// (partition given).
-struct mf_str mf_event_key(const struct mf_event *event);
+// Kafka key: the symbol; the feed's name for feed_status; "stage/topic/partition/offset" for dead letters
+// (composed in scratch, cut when longer). Heartbeats have none (their partition is given). Valid as long as
+// the event and scratch.
+struct mf_str mf_event_key(const struct mf_event *event, char scratch[MF_EVENT_KEY_MAX]);
 
 // Names of the enums, as in the payloads; parse returns false on anything else.
 const char *mf_event_type_name(enum mf_event_type type);
@@ -286,6 +361,11 @@ const char *mf_adjusted_name(enum mf_adjusted adjusted);
 const char *mf_severity_name(enum mf_severity severity);
 const char *mf_direction_name(enum mf_direction direction);
 const char *mf_alert_state_name(enum mf_alert_state state);
+const char *mf_option_type_name(enum mf_option_type type);
+const char *mf_action_kind_name(enum mf_action_kind kind);
+const char *mf_feed_state_name(enum mf_feed_state state);
+bool mf_source_is_known(struct mf_str source); // a provider of events.md, or "processor"
+bool mf_lane_is_valid(struct mf_str lane);     // "live", or "backfill:" and 1..64 of [A-Za-z0-9._-]
 // "is_mock,warmup": for the header mf-flags and the warehouse's flags column. Returns the length.
 size_t mf_flags_format(unsigned flags, char *out, size_t out_size);
 
