@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sources import Problem, changed_files, is_python, is_shell, read_text
+from sources import ROOT, Problem, changed_files, is_python, is_shell, read_text
 
 LOCK = "tests/requirements.lock"
 
@@ -194,17 +194,17 @@ def check_shellcheck(root: Path, paths: list[str], options: Options) -> list[Pro
     return outcome(result, parse(root, result.stdout, pattern), "shellcheck")
 
 
-def find_ruff(root: Path) -> str:
+def find_ruff() -> str:
     """The ruff of the pinned version: MF_RUFF, else from an environment under .local, else from the PATH."""
     pinned = None
-    if (root / LOCK).is_file():
-        match = re.search(r"^ruff==([\w.]+)", read_text(root, LOCK), re.MULTILINE)
+    if (ROOT / LOCK).is_file():
+        match = re.search(r"^ruff==([\w.]+)", read_text(ROOT, LOCK), re.MULTILINE)
         pinned = match[1] if match else None
-    local = [str(p) for p in sorted((root / ".local").glob("**/bin/ruff"))]
+    local = [str(p) for p in sorted((ROOT / ".local").glob("**/bin/ruff"))]
     places = [os.environ.get("MF_RUFF"), *local, shutil.which("ruff")]
     for place in places:
         if place and os.access(place, os.X_OK):
-            version = run(root, [place, "--version"]).stdout.split()
+            version = run(ROOT, [place, "--version"]).stdout.split()
             if version and pinned in (None, version[-1]):
                 return place
     raise SkippedError(
@@ -213,17 +213,16 @@ def find_ruff(root: Path) -> str:
 
 
 def check_ruff(root: Path, paths: list[str], options: Options) -> list[Problem]:
-    command = find_ruff(root)
+    command = find_ruff()
     files = [p for p in paths if is_python(root, p)]
     if not files:
         return []
-    result = run(root, [command, "check", "--no-cache", "--output-format=concise", *files])
-    pattern = r"^(?P<path>[^:\n]+):(?P<line>\d+):\d+: (?P<text>.*)$"
-    problems = outcome(result, parse(root, result.stdout, pattern), "ruff check")
-    result = run(root, [command, "format", "--no-cache", "--check", *files])
-    unformatted = re.findall(r"^Would reformat: (.*)$", result.stdout, re.MULTILINE)
-    found = [Problem(path, 0, "not formatted (ruff format)") for path in unformatted]
-    return problems + outcome(result, found, "ruff format")
+    problems = []
+    for action in (["check"], ["format", "--check"]):
+        result = run(root, [command, *action, "--no-cache", "--output-format=concise", *files])
+        found = parse(root, result.stdout, r"^(?P<path>[^:\n]+):(?P<line>\d+):\d+: (?P<text>.*)$")
+        problems += outcome(result, found, f"ruff {action[0]}")
+    return problems
 
 
 TOOL_CHECKS = {
