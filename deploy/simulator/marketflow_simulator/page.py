@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An answer before it is bytes: an envelope and rows whose values are raw JSON text.
+
+Raw text lets replayed numbers go out digit for digit, and lets a fault put things into an answer that
+no JSON writer would (a NaN, a duplicate key, a number with an exponent).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from .bars import Bar
+
+Row = dict[str, str]
+
+
+@dataclass
+class Page:
+    """One answer. `rows` is None for answers without results; `label` goes into X-Marketflow-Data."""
+
+    kind: str  # aggs, news, tickers
+    label: str
+    head: dict[str, str]
+    rows: list[Row]
+    tail: dict[str, str]
+    next_url: str | None = None
+    results: str = "auto"  # auto: absent when empty; list: never absent; null, empty, absent: as said
+    symbol: str = ""
+    range_ms: tuple[int, int] = (0, 0)
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def render(self) -> str:
+        """The JSON text."""
+        parts = [f'"{key}":{value}' for key, value in self.head.items()]
+        if self.results == "null":
+            parts.append('"results":null')
+        elif self.results in ("empty", "list") or (self.results == "auto" and self.rows):
+            rows = self.rows if self.results != "empty" else []
+            parts.append(f'"results":[{",".join(map(render_row, rows))}]')
+        tail = dict(self.tail)
+        tail["count"] = str(len(self.rows))
+        parts.extend(f'"{key}":{value}' for key, value in tail.items())
+        if self.next_url is not None:
+            parts.append(f'"next_url":{json.dumps(self.next_url)}')
+        parts.extend(f'"{key}":{value}' for key, value in self.extra.items())
+        return "{" + ",".join(parts) + "}"
+
+
+def render_row(row: Row) -> str:
+    return "{" + ",".join(f'"{key}":{value}' for key, value in row.items()) + "}"
+
+
+def row_of_bar(bar: Bar) -> Row:
+    """The provider's one-letter fields, in the order its documentation shows them."""
+    row = {"v": bar.volume}
+    if bar.vwap is not None:
+        row["vw"] = bar.vwap
+    row.update({"o": bar.open, "c": bar.close, "h": bar.high, "l": bar.low, "t": str(bar.start_ms)})
+    if bar.trades is not None:
+        row["n"] = str(bar.trades)
+    return row
+
+
+def row_of_object(value: dict[str, object]) -> Row:
+    return {key: json.dumps(item, ensure_ascii=False) for key, item in value.items()}

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP server: key, limit, faults, endpoints, in that order, every request journalled.
+
+The control endpoints answer on loopback only. They have no key of their own: whoever can open a
+loopback connection here already runs on this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from . import cursor, wire
+from .access import KeyFile, MinuteLimit
+from .clock import Clock, parse_instant
+from .faults import BEFORE, PAGE, WIRE, Fault, FaultError, FaultTable, Subject
+from .journal import Entry, Journal
+from .page_faults import change_page
+from .provider import Answer, Provider
+
+_SMALL_PAGE = 500  # larger pages are built off the loop
+AGGS_PATH = "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}"
+Build = Callable[[web.Request], Awaitable[Answer]]
+
+
+class Server:
+    """One simulator: its provider, faults, journal and limits."""
+
+    def __init__(self, provider: Provider, keys: KeyFile, limit: MinuteLimit) -> None:
+        self.provider = provider
+        self.clock: Clock = provider.clock
+        self.keys = keys
+        self.limit = limit
+        self.faults = FaultTable()
+        self.journal = Journal()
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=1 << 20)
+        app.router.add_get(AGGS_PATH, self._data("aggs", self._aggregates))
+        app.router.add_get("/v2/reference/news", self._data("news", self._news))
+        app.router.add_get("/v3/reference/tickers", self._data("tickers", self._tickers))
+        app.router.add_get("/v1/marketstatus/now", self._plain("status", self.provider.market_now))
+        app.router.add_get("/v1/marketstatus/upcoming", self._plain("status", self.provider.market_upcoming))
+        app.router.add_route("*", "/control/{what}", self._control)
+        app.router.add_route("*", "/{rest:.*}", self._data("other", self._nothing))
+        return app
+
+    # --- a request -------------------------------------------------------------------------------
+
+    def _data(self, endpoint: str, build: Build) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            entry = self.journal.begin(request.path, list(request.query.items()))
+            entry.endpoint = endpoint
+            started = time.monotonic()
+            try:
+                answer = await self._answer(request, entry, build)
+                entry.status = answer.status
+                return answer
+            finally:
+                self.journal.end(entry, started)
+
+        return handle
+
+    def _plain(
+        self, endpoint: str, value: Callable[[], object]
+    ) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """Endpoints without rows: the same checks and `before` and `wire` faults, no page."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            entry = self.journal.begin(request.path, list(request.query.items()))
+            entry.endpoint = endpoint
+            started = time.monotonic()
+            try:
+                taken, refused = await self._gate(request, entry)
+                if refused is None:
+                    entry.data = "synthetic"
+                    headers = wire.data_headers(entry.data, json.dumps(self.provider.request_id()))
+                    body = json.dumps(value()).encode()
+                    faults = [fault for fault in taken if fault.kind in WIRE]
+                    refused = await wire.send(body, headers, faults, request)
+                entry.status = refused.status
+                return refused
+            finally:
+                self.journal.end(entry, started)
+
+        return handle
+
+    async def _gate(
+        self, request: web.Request, entry: Entry
+    ) -> tuple[list[Fault], web.StreamResponse | None]:
+        """Key, limit and `before` faults: the faults taken, and the answer when there is one already."""
+        request_id = self.provider.request_id()
+        entry.auth = self.keys.check(request.headers.get("Authorization"))
+        if entry.auth != "ok":
+            text = "API Key was not provided" if entry.auth == "missing" else "Unknown API Key"
+            return [], wire.error(401, request_id, text)
+        if not self.limit.admit():
+            return [], wire.rate_limited(request_id, True, None)
+        entry.symbol = request.match_info.get("ticker") or request.query.get("ticker", "")
+        entry.page, cursor_symbol = self._from_cursor(request)
+        entry.symbol = entry.symbol or cursor_symbol
+        span = request.match_info.get("timespan", "")
+        subject = Subject(request.path, entry.endpoint, entry.symbol, entry.page, span)
+        taken = self.faults.take(subject)
+        entry.faults = [fault.kind for fault in taken]
+        before = next((fault for fault in taken if fault.kind in BEFORE), None)
+        if before is None:
+            return taken, None
+        return taken, await wire.answer_instead(before, request, request_id)
+
+    @staticmethod
+    def _from_cursor(request: web.Request) -> tuple[int, str]:
+        """Page number and symbol that a cursor carries, for faults and journal; (1, "") without."""
+        with contextlib.suppress(ValueError):
+            fields = cursor.decode(request.query.get("cursor", ""))
+            return int(fields.get("page", "1")), fields.get("ticker", "")
+        return 1, ""
+
+    async def _answer(self, request: web.Request, entry: Entry, build: Build) -> web.StreamResponse:
+        taken, refused = await self._gate(request, entry)
+        if refused is not None:
+            return refused
+        try:
+            answer = await build(request)
+        except web.HTTPNotFound:
+            return wire.error(
+                404, self.provider.request_id(), "Not found.", member="message", word="NOT_FOUND"
+            )
+        except ValueError as problem:
+            return wire.error(400, self.provider.request_id(), str(problem))
+        try:
+            for fault in (fault for fault in taken if fault.kind in PAGE):
+                fault.notes["same_page_url"] = answer.same_page_url
+                change_page(answer.page, fault)
+        except FaultError as problem:
+            print(f"simulator: {problem}", file=sys.stderr, flush=True)
+            return wire.error(500, self.provider.request_id(), f"simulator: {problem}")
+        entry.rows, entry.data = len(answer.page.rows), answer.page.label
+        headers = wire.data_headers(answer.page.label, answer.page.tail["request_id"])
+        body = wire.json_body(answer.page.render())
+        return await wire.send(body, headers, [f for f in taken if f.kind in WIRE], request)
+
+    # --- endpoints -------------------------------------------------------------------------------
+
+    @staticmethod
+    def _base(request: web.Request) -> str:
+        """Scheme, host and port as the client named them; next_url continues there."""
+        return f"{request.scheme}://{request.host}"
+
+    async def _aggregates(self, request: web.Request) -> Answer:
+        path, query = dict(request.match_info), dict(request.query)
+        limit = query.get("limit", "")
+        if limit.isdigit() and int(limit) <= _SMALL_PAGE and "cursor" not in query:
+            return self.provider.aggregates(self._base(request), path, query)
+        return await asyncio.to_thread(self.provider.aggregates, self._base(request), path, query)
+
+    async def _news(self, request: web.Request) -> Answer:
+        return self.provider.news(self._base(request), dict(request.query))
+
+    async def _tickers(self, request: web.Request) -> Answer:
+        return self.provider.tickers(self._base(request), dict(request.query))
+
+    async def _nothing(self, request: web.Request) -> Answer:
+        raise web.HTTPNotFound
+
+    # --- control ---------------------------------------------------------------------------------
+
+    async def _control(self, request: web.Request) -> web.StreamResponse:
+        if not _is_loopback(request.remote):
+            return web.Response(status=404)
+        handlers: dict[tuple[str, str], Callable[[web.Request], Awaitable[Any]]] = {
+            ("GET", "faults"): self._get_faults,
+            ("POST", "faults"): self._post_faults,
+            ("DELETE", "faults"): self._delete_faults,
+            ("GET", "requests"): self._get_requests,
+            ("DELETE", "requests"): self._delete_requests,
+            ("GET", "clock"): self._get_clock,
+            ("POST", "clock"): self._post_clock,
+            ("GET", "options"): self._get_options,
+            ("POST", "options"): self._post_options,
+        }
+        handler = handlers.get((request.method, request.match_info["what"]))
+        if handler is None:
+            return web.json_response({"error": "no such control"}, status=404)
+        try:
+            return web.json_response(await handler(request))
+        except (ValueError, TypeError, OverflowError) as problem:
+            return web.json_response({"error": str(problem)}, status=400)
+
+    async def _get_faults(self, request: web.Request) -> Any:
+        return {"faults": self.faults.describe()}
+
+    async def _post_faults(self, request: web.Request) -> Any:
+        added = self.faults.add(await request.json())
+        return {"faults": [fault.describe() for fault in added]}
+
+    async def _delete_faults(self, request: web.Request) -> Any:
+        number = request.query.get("id")
+        return {"removed": self.faults.remove(int(number) if number is not None else None)}
+
+    async def _get_requests(self, request: web.Request) -> Any:
+        query = request.query
+        since, limit = int(query.get("since", "0")), int(query.get("limit", "1000"))
+        return self.journal.report(since, query.get("path", ""), limit)
+
+    async def _delete_requests(self, request: web.Request) -> Any:
+        self.journal.reset()
+        return {"reset": True}
+
+    async def _get_clock(self, request: web.Request) -> Any:
+        return self.clock.describe()
+
+    async def _post_clock(self, request: web.Request) -> Any:
+        body = await _object(request, {"now", "advance_ms", "frozen", "rate", "real"})
+        if body.get("real"):
+            self.clock.follow_machine()
+        if "now" in body:
+            self.clock.set(parse_instant(str(body["now"])))
+        if "advance_ms" in body:
+            self.clock.advance(int(body["advance_ms"]))
+        if "rate" in body:
+            self.clock.set_rate(float(body["rate"]))
+        if "frozen" in body:
+            self.clock.freeze(bool(body["frozen"]))
+        return self.clock.describe()
+
+    async def _get_options(self, request: web.Request) -> Any:
+        return {"forming": self.provider.forming, "rate_per_minute": self.limit.per_minute}
+
+    async def _post_options(self, request: web.Request) -> Any:
+        body = await _object(request, {"forming", "rate_per_minute"})
+        if "forming" in body:
+            self.provider.forming = bool(body["forming"])
+        if "rate_per_minute" in body:
+            self.limit.set(int(body["rate_per_minute"]))
+        return await self._get_options(request)
+
+
+async def _object(request: web.Request, names: set[str]) -> dict[str, Any]:
+    body = await request.json()
+    if not isinstance(body, dict) or set(body) - names:
+        raise ValueError(f"an object with some of {', '.join(sorted(names))}")
+    return body
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return address is not None and ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
