@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of topics and its look-ups. Pure; nothing fails.
-#include "topics.h"
+#include "common/topics.h"
 
 const struct mf_topic_def mf_topics[MF_TOPIC_MAX] = {
-#define MF_TOPIC_ROW(role, default_name, partitions, cleanup, retention_ms, written_by, carries)        \
-    [MF_TOPIC_##                                                                                        \
-        role] = {MF_TOPIC_##role, "KAFKA_TOPIC_" #role, default_name, MF_TOPIC_PARTITIONS_##partitions, \
-                 cleanup,         retention_ms,         written_by,   carries},
+#define MF_TOPIC_ROW(role, name, partitions, cleanup, retention, writer, carries) \
+    {MF_TOPIC_##role,                                                             \
+     "KAFKA_TOPIC_" #role,                                                        \
+     name,                                                                        \
+     MF_TOPIC_PARTITIONS_##partitions,                                            \
+     cleanup,                                                                     \
+     retention,                                                                   \
+     writer,                                                                      \
+     carries},
     MF_TOPIC_TABLE(MF_TOPIC_ROW)
 #undef MF_TOPIC_ROW
 };
