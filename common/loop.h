@@ -23,15 +23,27 @@ typedef void (*mf_turn_fn)(int64_t duration_us, void *arg);
 
 // FATAL when the system refuses (no epoll, no descriptors).
 int mf_loop_new(struct mf_loop **loop, struct mf_error *err);
-void mf_loop_free(struct mf_loop **loop);
-// Runs until mf_loop_stop. Returns 0, or -1 FATAL.
+void mf_loop_free(struct mf_loop **loop); // after every handle on it
+// Runs until mf_loop_stop. Returns 0, or -1 FATAL. May be run again.
 int mf_loop_run(struct mf_loop *loop, struct mf_error *err);
-void mf_loop_stop(struct mf_loop *loop); // finishes the current turn
+// Ends the run after the callbacks that are due in this turn; before a run: the run returns at once.
+void mf_loop_stop(struct mf_loop *loop);
 // Called after every callback that the loop dispatched with its duration (µs): feeds the turn-duration
 // histogram.
 void mf_loop_set_turn_observer(struct mf_loop *loop, mf_turn_fn fn, void *arg);
 // Reason text of the backend, for the "process up" line: "libevent 2.1.12-stable epoll".
 const char *mf_loop_backend(const struct mf_loop *loop);
+
+enum mf_loop_severity {
+    MF_LOOP_DEBUG,
+    MF_LOOP_NOTICE,
+    MF_LOOP_WARNING,
+    MF_LOOP_ERROR,
+    MF_LOOP_FATAL // the process ends by abort() when fn returns
+};
+typedef void (*mf_loop_log_fn)(enum mf_loop_severity severity, const char *message, void *arg);
+// Takes libevent's own messages, which otherwise go to stderr. Per process, as libevent has it; NULL ends it.
+void mf_loop_set_log(mf_loop_log_fn fn, void *arg);
 
 // A timer starts disarmed. Delays are monotonic; 0 means "the next turn". arm_every repeats until cancelled
 // or re-armed.
@@ -43,10 +55,13 @@ void mf_timer_arm_every_ms(struct mf_timer *timer, int64_t period_ms);
 void mf_timer_cancel(struct mf_timer *timer);
 bool mf_timer_is_armed(const struct mf_timer *timer);
 
-// Watches fd (borrowed: free the watch before closing it). events may be 0 (watch nothing) and changed later.
+// Watches fd (non-blocking; borrowed: free the watch before closing it), level-triggered. events may be 0
+// (watch nothing) and changed later. NULL with errno when the kernel cannot watch it: EPERM for a regular
+// file, EBADF, ENOSPC.
 struct mf_fd *mf_fd_new(struct mf_loop *loop, int fd, unsigned events, mf_fd_fn fn, void *arg);
 void mf_fd_free(struct mf_fd **watch);
-void mf_fd_set_events(struct mf_fd *watch, unsigned events);
+// 0, or -1 with errno as above; then nothing is watched.
+int mf_fd_set_events(struct mf_fd *watch, unsigned events);
 
 struct mf_signal *mf_signal_new(struct mf_loop *loop, int signal_number, mf_loop_fn fn, void *arg);
 void mf_signal_free(struct mf_signal **signal);
