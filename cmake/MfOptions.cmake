@@ -80,7 +80,10 @@ foreach(flag IN ITEMS
 endforeach()
 set(mf_shipped "$<CONFIG:Release,RelWithDebInfo,MinSizeRel>")
 # No path of the building machine in what is shipped: builds in two directories give the same bytes.
-mf_probe_compile(hardening "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
+# The last map that fits wins, so a build folder inside the tree reads the same as one beside it.
+foreach(map IN ITEMS "${PROJECT_SOURCE_DIR}=." "${PROJECT_BINARY_DIR}=build")
+  mf_probe_compile(hardening "-ffile-prefix-map=${map}")
+endforeach()
 target_compile_options(mf_options INTERFACE "$<${mf_shipped}:${hardening}>")
 target_link_options(mf_options INTERFACE "$<${mf_shipped}:${hardening_link}>")
 
