@@ -84,6 +84,10 @@ bool mf_kafka_producer_connected(const struct mf_kafka_producer *producer);
 // Serves delivery reports now (also done from the loop by itself). Bounded by the turn budget.
 void mf_kafka_producer_serve(struct mf_kafka_producer *producer);
 
+// Blocks until nothing is outstanding or timeout_ms is over (TRANSIENT "timeout"); on_delivery is called from inside. Only
+// for seams that must finish before they return (a revoke); everywhere else wait in the loop.
+int mf_kafka_producer_flush(struct mf_kafka_producer *producer, int timeout_ms, struct mf_error *err);
+
 // ---------------------------------------------------------------- transactions (blocking seams, documented
 // and timed)
 struct mf_kafka_consumer;
@@ -170,6 +174,10 @@ void mf_kafka_consumer_pause_all(struct mf_kafka_consumer *consumer);
 void mf_kafka_consumer_resume_all(struct mf_kafka_consumer *consumer);
 void mf_kafka_consumer_pause(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
 void mf_kafka_consumer_resume(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
+// While held, no message is handed out and no rebalance is served; fetching goes on. For the milliseconds of a flush:
+// cheaper than pausing, which throws the prefetched messages away. Asserted to be shorter than the poll interval by whoever
+// holds.
+void mf_kafka_consumer_hold(struct mf_kafka_consumer *consumer, bool hold);
 // Continues from these offsets; -1 = the group's committed ones (fetched, blocking up to 10 s), for a rewind
 // after an aborted transaction. Queued messages from before are discarded.
 int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
