@@ -30,7 +30,7 @@ int mf_buf_add_str(struct mf_buf *buf, struct mf_str s);
 int mf_buf_add_c(struct mf_buf *buf, const char *c_string);
 int mf_buf_add_char(struct mf_buf *buf, char c);
 int mf_buf_addf(struct mf_buf *buf, const char *fmt, ...) MF_PRINTF(2, 3);
-int mf_buf_vaddf(struct mf_buf *buf, const char *fmt, va_list args);
+int mf_buf_vaddf(struct mf_buf *buf, const char *fmt, va_list args) MF_PRINTF(2, 0);
 
 struct mf_str mf_buf_str(const struct mf_buf *buf); // valid until the next change
 // The content as a terminated C string ("" when empty); valid until the next change.
