@@ -21,22 +21,28 @@ int mf_decimal_normalise(struct mf_str text, char out[MF_DECIMAL_TEXT_SIZE], siz
                          struct mf_error *err);
 
 // Canonical form for content hashes: no leading zeros, no trailing zeros after the point, no point without
-// decimals, no exponent, 187.10 = 187.1, 12.0 = 12. Input: normalised text. Returns the length.
+// decimals, no exponent, 187.10 = 187.1, 12.0 = 12. Input: normalised text. Returns the length; 0, and an
+// empty text, for what is no number, has an exponent or does not fit.
 size_t mf_decimal_canonical(struct mf_str text, char out[MF_DECIMAL_TEXT_SIZE]);
 
 // Fixed point with 8 decimals in 128 bits: exact for every value that events may carry, and for sums of
 // millions of them.
 __extension__ typedef __int128 mf_fixed8;
-bool mf_decimal_to_fixed8(struct mf_str text, mf_fixed8 *out); // normalised text; false when it is not
+// Text without exponent, at most 8 decimals and 30 digits before the point, so that sums beyond the limit of
+// events can be written and read back. False when it is anything else, or -0.
+bool mf_decimal_to_fixed8(struct mf_str text, mf_fixed8 *out);
 // Trailing zeros trimmed, no point when whole. Returns the length.
 size_t mf_decimal_from_fixed8(mf_fixed8 value, char out[MF_DECIMAL_TEXT_SIZE]);
-int mf_decimal_cmp(struct mf_str a, struct mf_str b); // by value; both normalised
+int mf_decimal_cmp(struct mf_str a, struct mf_str b); // by value; both normalised (asserted)
 
 // Nearest double (correctly rounded) of number text. False when the text is not a JSON number or not finite.
 bool mf_decimal_to_double(struct mf_str text, double *out);
-// A statistic as events carry it: at most 8 decimals and 15 significant digits, round-half-even on the exact
-// binary value, trailing zeros trimmed, no exponent, no -0. False (nothing written) when it is not finite or
-// |v| >= 1e15.
+// A statistic as events carry it: at most 8 decimals and 15 significant digits, trailing zeros trimmed, no
+// exponent, no -0. False (nothing written) when it is not finite or |v| >= 1e15. It is rounded once, half to
+// even, on the exact binary value. The number of decimals comes first and from the value before rounding:
+// min(8, 15 - d), d = digits before the point, at least 1. So below 1e7 the digits are those of
+// printf("%.8f"), from 1e7 on those of printf("%.15g"), each with trailing zeros trimmed. A carry into one
+// more digit (99999999.99999999 → 100000000) takes nothing back: the decimals are zeros then.
 bool mf_decimal_from_double(double value, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len);
 
 #endif
