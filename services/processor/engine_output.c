@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outputs of the fold to the partition of the input, with the headers that the pipeline adds.
+#include <stdio.h>
+
+#include "engine_private.h"
+
+#define HEADERS_MAX 6
+
+struct headers {
+    struct mf_kafka_header items[HEADERS_MAX];
+    size_t count;
+    char numbers[4][24];
+};
+
+static void add(struct headers *headers, const char *name, struct mf_str value)
+{
+    assert(headers->count < HEADERS_MAX);
+    headers->items[headers->count++] = (struct mf_kafka_header){name, value};
+}
+
+static void add_number(struct headers *headers, const char *name, int64_t number)
+{
+    char *text = headers->numbers[headers->count % MF_ARRAY_LEN(headers->numbers)];
+    snprintf(text, sizeof(headers->numbers[0]), "%lld", (long long)number);
+    add(headers, name, mf_str_of(text));
+}
+
+static void add_origin(struct headers *headers, const struct mf_origin *origin)
+{
+    add(headers, MF_HEADER_ORIGIN_TOPIC, origin->topic);
+    add_number(headers, MF_HEADER_ORIGIN_PARTITION, origin->partition);
+    add_number(headers, MF_HEADER_ORIGIN_OFFSET, origin->offset);
+    add_number(headers, MF_HEADER_ORIGIN_TIMESTAMP, origin->timestamp_ms);
+}
+
+void prc_engine_emit(void *arg, const struct prc_output *output)
+{
+    struct prc_engine *engine = arg;
+    if (engine->txn_failed)
+        return; // the transaction will be aborted and the record folded again
+    struct headers headers = {.count = 0};
+    static const char *const flag_texts[] = {"", "late", "corrected", "late,corrected"};
+    if (output->revision > 0)
+        add_number(&headers, MF_HEADER_REVISION, output->revision);
+    if (output->flags != 0)
+        add(&headers, MF_HEADER_FLAGS, mf_str_of(flag_texts[output->flags & 3u]));
+    if (output->origin != NULL)
+        add_origin(&headers, output->origin);
+    struct mf_kafka_record record = {.topic = engine->topics[output->role],
+                                     .partition = engine->fold_partition,
+                                     .key = output->key,
+                                     .value = output->value,
+                                     .headers = headers.items,
+                                     .header_count = headers.count};
+    struct mf_error err;
+    if (mf_kafka_produce(engine->producer, &record, NULL, &err) < 0) {
+        engine->txn_failed = true;
+        mf_log_error(engine->service->log, MF_LOG_WARNING, "processor", "produce_failed", &err,
+                     "queueing an output");
+        return;
+    }
+    engine->txn_bytes += output->value.len;
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// marketflow-processor: turns raw events into filtered events, metrics and explained alerts, exactly once.
+#include "engine.h"
+
+static const struct mf_command commands[] = {
+    {.kind = MF_COMMAND_SERVICE,
+     .usage = "",
+     .summary = "consume market.raw and market.raw.backfill until stopped"},
+};
+
+static const struct mf_setting_table *const tables[] = {
+    &mf_settings_table_log, &mf_settings_table_service, &mf_settings_table_kafka,
+    &prc_settings_table,    &prc_settings_table_alerts, NULL};
+static const char *const own_prefixes[] = {"PROCESSOR_", "ALERT_", NULL};
+
+static int start(struct mf_service *service, const struct mf_command *command, int argc, char **argv,
+                 void **state, struct mf_error *err)
+{
+    (void)command;
+    struct prc_engine *engine = NULL;
+    if (mf_options_parse(NULL, 0, argc, argv, err) < 0 || prc_engine_new(service, &engine, err) < 0)
+        return -1;
+    *state = engine;
+    return 0;
+}
+
+static void drain(void *state)
+{
+    prc_engine_drain(state);
+}
+
+static void stop(void **state)
+{
+    struct prc_engine *engine = *state;
+    prc_engine_free(&engine);
+    *state = NULL;
+}
+
+static void check_ready(void *state, struct mf_health *health)
+{
+    prc_engine_check_ready(state, health);
+}
+
+static bool is_alive(void *state)
+{
+    return prc_engine_is_alive(state);
+}
+
+static void status(void *state, char *text, size_t size)
+{
+    prc_engine_status(state, text, size);
+}
+
+static int print_reference(const char *what, struct mf_buf *out)
+{
+    if (strcmp(what, "rules") != 0)
+        return -1;
+    prc_rules_markdown(out);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct mf_service_ops ops = {
+        .name = "processor",
+        .binary = "marketflow-processor",
+        .summary = "Folds raw market events into filtered events, metrics and alerts, exactly once.",
+        .tables = tables,
+        .own_prefixes = own_prefixes,
+        .metric_defs = prc_metric_defs,
+        .metric_def_count = PRC_M_MAX,
+        .commands = commands,
+        .command_count = MF_ARRAY_LEN(commands),
+        .start = start,
+        .drain = drain,
+        .stop = stop,
+        .check_ready = check_ready,
+        .is_alive = is_alive,
+        .status = status,
+        .print_reference = print_reference,
+    };
+    return mf_service_main(argc, argv, &ops);
+}

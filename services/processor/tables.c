@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings and metrics of the processor.
+#include "engine.h"
+
+static const struct mf_setting_def settings[] = {
+    {.name = "PROCESSOR_COMMIT_MS",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "20",
+     .min = 1,
+     .max = 5000,
+     .description = "A transaction is committed this many ms after its first record at low rate."},
+    {.name = "PROCESSOR_COMMIT_RECORDS",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "10000",
+     .min = 1,
+     .max = 50000,
+     .description = "Input records after which a transaction is committed under backlog."},
+    {.name = "PROCESSOR_COMMIT_BYTES",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "8388608",
+     .min = 65536,
+     .max = 67108864,
+     .description = "Output bytes after which a transaction is committed under backlog."},
+    {.name = "PROCESSOR_MAX_CELLS",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "20000",
+     .min = 1,
+     .max = 1000000,
+     .description =
+         "Symbols held per input partition and lane; records of further ones go to the dead-letter queue."},
+    {.name = "PROCESSOR_OFFSET_RESET",
+     .type = MF_SETTING_CHOICE,
+     .default_value = "fail",
+     .choices = "fail|earliest",
+     .description = "When retention has removed the next input offset: fail, or go on from the earliest one "
+                    "and log what "
+                    "was lost."},
+};
+const struct mf_setting_table prc_settings_table = {"Processor", settings, MF_ARRAY_LEN(settings)};
+
+// A fold takes microseconds and a commit milliseconds: bounds of their own, finer than the shared ones.
+static const double fold_seconds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025,
+                                      0.0005,  0.001,    0.0025,  0.005,  0.01};
+static const double age_seconds[] = {0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900};
+static const double records[] = {1, 10, 50, 100, 500, 1000, 5000, 10000};
+static const double block_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                       0.25,  0.5,    1,     2.5,  5,     10};
+
+const struct mf_metric_def prc_metric_defs[PRC_M_MAX] = {
+    [PRC_M_EVENTS] = {"marketflow_events_total",
+                      MF_METRIC_COUNTER,
+                      "Input records by type and what became of them.",
+                      {"type", "result"},
+                      NULL,
+                      0},
+    [PRC_M_PROCESSING] = {"marketflow_event_processing_duration_seconds",
+                          MF_METRIC_HISTOGRAM,
+                          "Time to fold one record and queue its outputs.",
+                          {"type"},
+                          fold_seconds,
+                          MF_ARRAY_LEN(fold_seconds)},
+    [PRC_M_AGE] = {"marketflow_event_age_seconds",
+                   MF_METRIC_HISTOGRAM,
+                   "Age of a live record when folded, from its ingest_time.",
+                   {"type"},
+                   age_seconds,
+                   MF_ARRAY_LEN(age_seconds)},
+    [PRC_M_LAST_EVENT] = {"marketflow_last_event_timestamp_seconds",
+                          MF_METRIC_GAUGE,
+                          "Largest event_time seen, Unix seconds.",
+                          {"type"},
+                          NULL,
+                          0},
+    [PRC_M_ALERTS] =
+        {"marketflow_alerts_total", MF_METRIC_COUNTER, "Alerts fired.", {"rule", "severity"}, NULL, 0},
+    [PRC_M_METRIC_EVENTS] =
+        {"marketflow_metric_events_total", MF_METRIC_COUNTER, "Metric events made.", {"kind"}, NULL, 0},
+    [PRC_M_STATE_SYMBOLS] = {"marketflow_state_symbols",
+                             MF_METRIC_GAUGE,
+                             "Cells held: one per input partition, lane and symbol.",
+                             {NULL},
+                             NULL,
+                             0},
+    [PRC_M_STATE_BYTES] =
+        {"marketflow_state_bytes", MF_METRIC_GAUGE, "Memory of the cells.", {NULL}, NULL, 0},
+    [PRC_M_STATE_REFUSALS] = {"marketflow_state_refusals_total",
+                              MF_METRIC_COUNTER,
+                              "Records refused because the lane or the symbol is full.",
+                              {NULL},
+                              NULL,
+                              0},
+    [PRC_M_STATE_COLD] = {"marketflow_state_cold_starts_total",
+                          MF_METRIC_COUNTER,
+                          "Partitions assigned with empty state: statistics warm up again.",
+                          {NULL},
+                          NULL,
+                          0},
+    [PRC_M_TRANSACTIONS] = {"marketflow_transactions_total",
+                            MF_METRIC_COUNTER,
+                            "Kafka transactions by outcome.",
+                            {"result"},
+                            NULL,
+                            0},
+    [PRC_M_TRANSACTION_RECORDS] = {"marketflow_transaction_records",
+                                   MF_METRIC_HISTOGRAM,
+                                   "Input records per committed transaction.",
+                                   {NULL},
+                                   records,
+                                   MF_ARRAY_LEN(records)},
+    [PRC_M_COMMIT_BLOCK] = {"marketflow_commit_block_seconds",
+                            MF_METRIC_HISTOGRAM,
+                            "Time the loop is blocked by sending offsets and committing.",
+                            {NULL},
+                            block_seconds,
+                            MF_ARRAY_LEN(block_seconds)},
+};
