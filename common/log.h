@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Structured log: one line per record on a descriptor, JSON or text; never blocks, never exceeds 8 KiB a
-// line, limits repeats. Format and fields: docs/events of the log are the stable `event` ids given by the
-// callers. A line that cannot be written at once (full pipe, full disk) is dropped and counted; the service
-// goes on. Ownership: mf_log_new/mf_log_free; the strings given to a call are copied into the line before it
-// returns.
+// line, limits repeats. JSON fields: ts (RFC 3339, UTC, µs), level, service, instance, version, module, event
+// (a stable snake_case id), msg, then the fields of the call, and "truncated":true when something was cut.
+// Control characters are escaped, and so are bytes that are not UTF-8 (as \xHH). A line that cannot be
+// written at once (full pipe, full disk) is dropped and counted; the service goes on, and says how many were
+// dropped once it can. Ownership: mf_log_new/mf_log_free; the strings given to a call are copied into the
+// line before it returns. errno is left as it was. For URLs use mf_url_redact (url.h) first.
 #ifndef MF_LOG_H
 #define MF_LOG_H
 
@@ -32,7 +34,7 @@ enum mf_log_format {
 #define MF_LOG_LINE_MAX 8192 // bytes, newline included
 
 struct mf_log_config {
-    int fd;                  // borrowed, usually 2; lines are written with one non-blocking write each
+    int fd;                  // borrowed, usually 2; never waited for, its flags never changed (log_sink.c)
     enum mf_log_level level; // records below it are not formatted at all
     enum mf_log_format format;
     const char *service;
@@ -81,7 +83,8 @@ void mf_log_write(struct mf_log *log, enum mf_log_level level, const char *modul
 void mf_log_error(struct mf_log *log, enum mf_log_level level, const char *module, const char *event,
                   const struct mf_error *err, const char *doing);
 
-// Call once a second or so: writes pending "suppressed N" lines whose window is over.
+// Call once a second or so: writes pending "suppressed N" lines whose window is over, and how many lines were
+// dropped since the last such report.
 void mf_log_tick(struct mf_log *log);
 
 struct mf_log_counts {
