@@ -41,8 +41,6 @@ BANNED_ALLOCATION = dict.fromkeys(
 # Where one of them is the right thing, and why.
 BANNED_EXCEPT = {
     "common/base.c": {"malloc", "calloc", "realloc"},  # defines mf_alloc and the others
-    # The one conversion to double, of text already checked; the locale stays "C".
-    "common/decimal_*.c": {"strtod"},
 }
 
 

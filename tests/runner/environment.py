@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import venv
 from functools import cache
 from pathlib import Path
+
+# The caches are those of deploy/local: tests and stacks share jars and environments.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deploy" / "local"))
+
+from mflocal import install
+from mflocal.layout import Layout
+from mflocal.waiting import LocalError
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "deploy" / "local" / "packages.txt"
@@ -48,19 +53,7 @@ def install_packages() -> None:
 @cache
 def python_of(lock: Path) -> Path:
     """The interpreter of the environment made from a lock file, made now if it is not there yet."""
-    if not lock.is_file():
-        raise SetupError(f"there is no {lock.relative_to(ROOT)}")
-    digest = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = ROOT / ".local" / "venv" / f"{lock.parent.name}-{digest}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        print(f"making the environment of {lock.relative_to(ROOT)}", flush=True)
-        venv.create(folder, with_pip=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        # The file names everything that is needed; what it leaves out of a package's wishes, it leaves out on purpose.
-        command = [*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock)]
-        if subprocess.run(command).returncode != 0:
-            raise SetupError(f"cannot install {lock.relative_to(ROOT)}")
-        (folder / "complete").touch()
-    return python
+    try:
+        return install.python_environment(Layout.from_environment(), lock.parent.name, lock)
+    except (LocalError, OSError) as error:
+        raise SetupError(str(error)) from error
