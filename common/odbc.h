@@ -84,9 +84,4 @@ int mf_odbc_exec_direct(struct mf_odbc *connection, const char *sql, struct mf_o
 // Resolving a name may block; numeric hosts do not. TRANSIENT "probe_failed".
 int mf_odbc_probe(const char *host, int port, int64_t timeout_ms, struct mf_error *err);
 
-// Deadline guard: between arm and disarm, if deadline_ms passes, the process writes one line to stderr and
-// _exit(75)s (a POSIX timer's signal). One per process; nesting is asserted against.
-void mf_deadline_guard_arm(int64_t deadline_ms, const char *doing); // doing: literal
-void mf_deadline_guard_disarm(void);
-
 #endif
