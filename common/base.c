@@ -112,12 +112,12 @@ bool mf_str_is_utf8(struct mf_str s)
     const unsigned char *text = (const unsigned char *)s.data;
     size_t at = 0;
     while (at < s.len) {
-        uint64_t word;
-        if (s.len - at >= sizeof word) {
-            // Eight ASCII bytes at a time: what nearly all market data is made of.
-            memcpy(&word, text + at, sizeof word);
-            if ((word & UINT64_C(0x8080808080808080)) == 0) {
-                at += sizeof word;
+        uint64_t words[4];
+        if (s.len - at >= sizeof words) {
+            // A block of ASCII at a time: what nearly all market data is made of.
+            memcpy(words, text + at, sizeof words);
+            if (((words[0] | words[1] | words[2] | words[3]) & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof words;
                 continue;
             }
         }

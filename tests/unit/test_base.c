@@ -111,8 +111,32 @@ static void utf8_is_checked_to_the_letter(void **state)
         {MF_STR("\xf0\x9f\x93"), false},
         {MF_STR("\xc3(\xa9"), false},
         {MF_STR("\xe2\x82("), false},
-        {MF_STR("1234567\xe2\x82\xac"), true}, // sequence across a word boundary
-        {MF_STR("1234567\xe2\x82"), false},
+        {MF_STR("0123456789012345678901234567890\xe2\x82\xac"), true}, // across the end of a block
+        {MF_STR("0123456789012345678901234567890\xe2\x82"), false},
+        {MF_STR("01234567890123456789012345678901\xe2\x82\xac"), true}, // right behind it
+        {MF_STR("01234567890123456789012345678901\x82"), false},
+        {MF_STR("0123456\xff"
+                "01234567"
+                "01234567"
+                "01234567"),
+         false}, // in each word of it
+        {MF_STR("01234567"
+                "\xff"
+                "1234567"
+                "01234567"
+                "01234567"),
+         false},
+        {MF_STR("01234567"
+                "01234567"
+                "0123456\xff"
+                "01234567"),
+         false},
+        {MF_STR("01234567"
+                "01234567"
+                "01234567"
+                "\xff"
+                "1234567"),
+         false},
         {MF_STR("\xfe"), false},
         {MF_STR("\xff"), false},
     };
