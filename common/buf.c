@@ -74,6 +74,16 @@ int mf_buf_add(struct mf_buf *buf, const void *data, size_t len)
     return 0;
 }
 
+char *mf_buf_extend(struct mf_buf *buf, size_t len)
+{
+    if (reserve(buf, len) != 0)
+        return NULL;
+    char *place = buf->data + buf->len;
+    buf->len += len;
+    buf->data[buf->len] = '\0';
+    return place;
+}
+
 int mf_buf_add_str(struct mf_buf *buf, struct mf_str s)
 {
     return mf_buf_add(buf, s.data, s.len);

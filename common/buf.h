@@ -24,8 +24,10 @@ void mf_buf_clear(struct mf_buf *buf); // len = 0, overflow = false, memory kept
 // use).
 void mf_buf_trim(struct mf_buf *buf, size_t keep);
 
-// Each returns 0, or -1 on overflow.
+// Each returns 0, or -1 on overflow, if it says nothing else.
 int mf_buf_add(struct mf_buf *buf, const void *data, size_t len);
+// Adds len bytes that the caller writes at once: returns their place, NULL on overflow.
+char *mf_buf_extend(struct mf_buf *buf, size_t len);
 int mf_buf_add_str(struct mf_buf *buf, struct mf_str s);
 int mf_buf_add_c(struct mf_buf *buf, const char *c_string);
 int mf_buf_add_char(struct mf_buf *buf, char c);
