@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/json_writer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/json_reader.h"
+
+#include <cmocka.h>
+
+static void values_of_every_kind_in_call_order(void **state)
+{
+    (void)state;
+    struct mf_buf out;
+    struct mf_json_writer w;
+    mf_buf_init(&out, 1000);
+    mf_jw_init(&w, &out);
+    mf_jw_object_begin(&w);
+    mf_jw_key(&w, "s");
+    mf_jw_string(&w, MF_STR("AAPL"));
+    mf_jw_key_str(&w, MF_STR("c"));
+    mf_jw_c_string(&w, "x");
+    mf_jw_key(&w, "n");
+    mf_jw_number_text(&w, MF_STR("187.10"));
+    mf_jw_key(&w, "a");
+    mf_jw_array_begin(&w);
+    mf_jw_i64(&w, INT64_MIN);
+    mf_jw_i64(&w, INT64_MAX);
+    mf_jw_i64(&w, 0);
+    mf_jw_i64(&w, -1);
+    mf_jw_u64(&w, UINT64_MAX);
+    mf_jw_bool(&w, true);
+    mf_jw_bool(&w, false);
+    mf_jw_null(&w);
+    mf_jw_raw(&w, MF_STR("{\"raw\":[]}"));
+    mf_jw_array_begin(&w);
+    mf_jw_array_end(&w);
+    mf_jw_object_begin(&w);
+    mf_jw_object_end(&w);
+    mf_jw_array_end(&w);
+    mf_jw_key(&w, "");
+    mf_jw_string(&w, MF_STR_NULL);
+    mf_jw_key(&w, "o");
+    mf_jw_object_begin(&w);
+    mf_jw_key(&w, "in");
+    mf_jw_object_begin(&w);
+    mf_jw_object_end(&w);
+    mf_jw_key(&w, "after");
+    mf_jw_bool(&w, true);
+    mf_jw_object_end(&w);
+    mf_jw_object_end(&w);
+    assert_string_equal(
+        mf_buf_c_str(&out),
+        "{\"s\":\"AAPL\",\"c\":\"x\",\"n\":187.10,\"a\":[-9223372036854775808,9223372036854775807,0,-1,"
+        "18446744073709551615,true,false,null,{\"raw\":[]},[],{}],\"\":\"\",\"o\":{\"in\":{},"
+        "\"after\":true}}");
+    assert_int_equal(w.depth, 0);
+    mf_buf_free(&out);
+}
+
+static void what_must_be_escaped_is(void **state)
+{
+    (void)state;
+    static const struct {
+        struct mf_str text;
+        const char *json;
+    } cases[] = {
+        {MF_STR(""), "\"\""},
+        {MF_STR("plain/text"), "\"plain/text\""},
+        {MF_STR("say \"no\""), "\"say \\\"no\\\"\""},
+        {MF_STR("\\"), "\"\\\\\""},
+        {MF_STR("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\""},
+        {MF_STR("a\0b"), "\"a\\u0000b\""},
+        {MF_STR("\x01\x0b\x1f\x7f"), "\"\\u0001\\u000b\\u001f\x7f\""},
+        {MF_STR("caf\xc3\xa9 \xf0\x9f\x93\x88"), "\"caf\xc3\xa9 \xf0\x9f\x93\x88\""},
+        {MF_STR("\n"), "\"\\n\""},
+        {MF_STR("x\n"), "\"x\\n\""},
+        {MF_STR("\nx"), "\"\\nx\""},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct mf_buf out;
+        struct mf_json_writer w;
+        mf_buf_init(&out, 1000);
+        mf_jw_init(&w, &out);
+        mf_jw_string(&w, cases[i].text);
+        assert_string_equal(mf_buf_c_str(&out), cases[i].json);
+        mf_buf_clear(&out);
+        mf_jw_init(&w, &out);
+        mf_jw_object_begin(&w);
+        mf_jw_key_str(&w, cases[i].text);
+        mf_jw_null(&w);
+        mf_jw_object_end(&w);
+        char wanted[100];
+        snprintf(wanted, sizeof wanted, "{%s:null}", cases[i].json);
+        assert_string_equal(mf_buf_c_str(&out), wanted);
+        mf_buf_free(&out);
+    }
+}
+
+static void every_byte_comes_back_through_the_reader(void **state)
+{
+    (void)state;
+    char text[127];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)(i + 1); // all of ASCII but NUL, which the reader refuses
+    struct mf_buf out;
+    struct mf_json_writer w;
+    mf_buf_init(&out, 1000);
+    mf_jw_init(&w, &out);
+    mf_jw_string(&w, (struct mf_str){text, sizeof text});
+    struct mf_json *json = mf_json_new();
+    const struct mf_json_node *root = NULL;
+    assert_int_equal(mf_json_parse(json, mf_buf_str(&out), &mf_json_limits_event, &root, NULL), 0);
+    assert_true(mf_str_eq(mf_json_text(root), (struct mf_str){text, sizeof text}));
+    mf_json_free(&json);
+    mf_buf_free(&out);
+}
+
+static void nest(struct mf_json_writer *w, unsigned levels)
+{
+    for (unsigned i = 0; i < levels; i++) {
+        if (i % 2 == 0) {
+            mf_jw_array_begin(w);
+            mf_jw_i64(w, 1);
+        } else {
+            mf_jw_object_begin(w);
+            mf_jw_key(w, "k");
+        }
+    }
+}
+
+static void the_deepest_level_works(void **state)
+{
+    (void)state;
+    struct mf_buf out;
+    struct mf_json_writer w;
+    mf_buf_init(&out, 1000);
+    mf_jw_init(&w, &out);
+    nest(&w, MF_JSON_WRITER_DEPTH);
+    mf_jw_null(&w);
+    for (unsigned i = MF_JSON_WRITER_DEPTH; i > 0; i--) {
+        if (i % 2 == 0)
+            mf_jw_object_end(&w);
+        else
+            mf_jw_array_end(&w);
+    }
+    struct mf_json *json = mf_json_new();
+    const struct mf_json_node *root = NULL;
+    struct mf_error err;
+    if (mf_json_parse(json, mf_buf_str(&out), &mf_json_limits_event, &root, &err) != 0)
+        fail_msg("%s: %s", mf_buf_c_str(&out), err.message);
+    assert_int_equal(mf_json_count(root), 2);
+    mf_json_free(&json);
+    mf_buf_free(&out);
+}
+
+// With any maximum the text is either whole or marked as overflown, and never longer than the maximum.
+static void overflow_is_seen_at_the_end(void **state)
+{
+    (void)state;
+    static const char whole[] = "{\"key\":[\"a\\nb\",-12],\"x\":{\"y\":true}}";
+    for (size_t max = 0; max <= sizeof whole; max++) {
+        struct mf_buf out;
+        struct mf_json_writer w;
+        mf_buf_init(&out, max);
+        mf_jw_init(&w, &out);
+        mf_jw_object_begin(&w);
+        mf_jw_key(&w, "key");
+        mf_jw_array_begin(&w);
+        mf_jw_string(&w, MF_STR("a\nb"));
+        mf_jw_i64(&w, -12);
+        mf_jw_array_end(&w);
+        mf_jw_key(&w, "x");
+        mf_jw_object_begin(&w);
+        mf_jw_key(&w, "y");
+        mf_jw_bool(&w, true);
+        mf_jw_object_end(&w);
+        mf_jw_object_end(&w);
+        assert_int_equal(out.overflow, max < sizeof whole - 1);
+        assert_true(out.len <= max);
+        assert_memory_equal(mf_buf_c_str(&out), whole, out.len);
+        mf_buf_free(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_of_every_kind_in_call_order),
+        cmocka_unit_test(what_must_be_escaped_is),
+        cmocka_unit_test(every_byte_comes_back_through_the_reader),
+        cmocka_unit_test(the_deepest_level_works),
+        cmocka_unit_test(overflow_is_seen_at_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
