@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A single-node Kafka (KRaft, broker and controller in one) on loopback."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import uuid
+from pathlib import Path
+
+from .install import kafka_jars, run_tool
+from .kafka_probe import broker_answers
+from .layout import Layout
+from .ports import Ports
+from .process import BackgroundProcess, base_environment
+from .waiting import LocalError
+
+# What a laptop needs and a cluster would not: one replica, few internal partitions, small buffers, no wait
+# before a group's first assignment, none of nine seconds for a killed broker's former self. Everything else
+# stays at the broker's defaults.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+log.cleaner.dedupe.buffer.size=16777216
+log.cleaner.threads=1
+"""
+_LOGGING = """\
+log4j.rootLogger=WARN, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p %c{1}: %m%n
+log4j.logger.kafka.server.KafkaRaftServer=INFO
+"""
+
+
+class Broker(BackgroundProcess):
+    """The broker of one stack. Its port is kept over restarts, so clients find it again."""
+
+    name = "broker"
+    stop_timeout = 30.0
+
+    def __init__(self, layout: Layout, *, die_with_parent: bool = False, heap_mib: int = 384) -> None:
+        super().__init__(layout, die_with_parent=die_with_parent)
+        self._heap_mib = heap_mib
+        self._ports = Ports(layout)
+
+    @property
+    def port(self) -> int:
+        """Where the broker listens; known from the first start on."""
+        port = self._ports.known("broker")
+        if port is None:
+            raise LocalError("the broker was never started")
+        return port
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"KAFKA_BOOTSTRAP_SERVERS": self.bootstrap}
+
+    @property
+    def data(self) -> Path:
+        return self.layout.state / "kafka"
+
+    def _java(self, heap_mib: int) -> list[str]:
+        java = shutil.which("java")
+        if java is None:
+            raise LocalError("java is not installed; see deploy/local/packages.txt")
+        jars = kafka_jars(self.layout)
+        options = [f"-Xms{min(64, heap_mib)}m", f"-Xmx{heap_mib}m", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
+        options += [
+            "-XX:+ExitOnOutOfMemoryError",
+            f"-Dlog4j.configuration=file:{self.data / 'log4j.properties'}",
+        ]
+        return [java, *options, "-cp", f"{jars}/*"]
+
+    def command(self) -> list[str]:
+        return [*self._java(self._heap_mib), "kafka.Kafka", str(self.data / "server.properties")]
+
+    def environment(self) -> dict[str, str]:
+        return base_environment()
+
+    def prepare(self) -> None:
+        """Writes the configuration; formats the log directory the first time."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        port, controller = self._ports.take("broker"), self._ports.take("controller")
+        logs = self.data / "logs"
+        text = _PROPERTIES.format(port=port, controller=controller, data=logs)
+        (self.data / "server.properties").write_text(text)
+        (self.data / "log4j.properties").write_text(_LOGGING)
+        if not (logs / "meta.properties").exists():
+            # A half-formatted directory of an interrupted first start holds nothing worth keeping.
+            shutil.rmtree(logs, ignore_errors=True)
+            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            command = [*self._java(128), "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
+            command += ["--config", str(self.data / "server.properties")]
+            run_tool(command, "formatting the broker's log directory")
+
+    def ready(self) -> bool:
+        return self.running() and broker_answers(self.port)
+
+    def reset(self) -> None:
+        """Removes every topic and offset. The broker must be stopped."""
+        if self.running():
+            raise LocalError("the broker is running")
+        shutil.rmtree(self.data, ignore_errors=True)
