@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Assembling the flush statement, and the texts that are embedded.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "services/sink/statement.h"
+#include "services/sink/table.h"
+
+static void assemble(const char *text, unsigned set, const char *want)
+{
+    struct mf_buf out;
+    struct mf_error err;
+    mf_buf_init(&out, SNK_STATEMENT_SIZE_MAX);
+    if (snk_statement_assemble(mf_str_of(text), set, &out, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_string_equal(mf_buf_c_str(&out), want);
+    mf_buf_free(&out);
+}
+
+static void test_parts_are_repeated_per_table(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "WITH a AS (x)\n-- why?\n\n-- @each-table\n, insert_each_table AS (raw.each_table)\n"
+        "-- @end\nSELECT 1\n-- @each-table\nUNION 'each_table'\n-- @end\n";
+    assemble(text, 0, "WITH a AS (x)\nSELECT 1\n");
+    assemble(text, 1u << SNK_TABLE_NEWS,
+             "WITH a AS (x)\n, insert_raw_news AS (raw.raw_news)\nSELECT 1\nUNION 'raw_news'\n");
+    assemble(text, (1u << SNK_TABLE_BARS) | (1u << SNK_TABLE_DEAD_LETTERS),
+             "WITH a AS (x)\n, insert_raw_bars AS (raw.raw_bars)\n"
+             ", insert_raw_dead_letters AS (raw.raw_dead_letters)\nSELECT 1\n"
+             "UNION 'raw_bars'\nUNION 'raw_dead_letters'\n");
+}
+
+static void test_text_without_a_last_newline(void **state)
+{
+    (void)state;
+    assemble("a\nb", 0, "a\nb\n");
+    assemble("", 0, "");
+    assemble("-- only a comment", 0, "");
+}
+
+static void refused(const char *text, size_t max)
+{
+    struct mf_buf out;
+    struct mf_error err;
+    mf_buf_init(&out, max);
+    assert_int_equal(snk_statement_assemble(mf_str_of(text), 1, &out, &err), -1);
+    assert_int_equal(err.class, MF_ERROR_FATAL);
+    assert_string_equal(err.code, "sql_template");
+    mf_buf_free(&out);
+}
+
+static void test_bad_templates_are_refused(void **state)
+{
+    (void)state;
+    refused("-- @each-table\nx\n", 1000);
+    refused("-- @end\n", 1000);
+    refused("-- @each-table\n-- @each-table\nx\n-- @end\n-- @end\n", 1000);
+    refused("longer than the limit\n", 10);
+}
+
+static size_t occurrences(const char *text, const char *what)
+{
+    size_t count = 0;
+    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what))
+        count++;
+    return count;
+}
+
+static void test_real_flush_statement(void **state)
+{
+    (void)state;
+    const struct snk_sql_text *flush = snk_statement_find("postgresql", "flush");
+    assert_non_null(flush);
+    struct mf_buf out;
+    struct mf_error err;
+    mf_buf_init(&out, SNK_STATEMENT_SIZE_MAX);
+    unsigned all = (1u << SNK_TABLE_MAX) - 1;
+    for (unsigned set = 0; set <= all; set++) {
+        mf_buf_clear(&out);
+        assert_int_equal(snk_statement_assemble((struct mf_str){flush->text, flush->length}, set, &out, &err),
+                         0);
+        const char *sql = mf_buf_c_str(&out);
+        assert_int_equal(occurrences(sql, "?"), 5); // the parameters, and nothing that looks like one
+        assert_int_equal(occurrences(sql, "each_table"), 0);
+        for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
+            char insert[64];
+            snprintf(insert, sizeof insert, "INSERT INTO raw.%s (", snk_tables[table].name);
+            assert_int_equal(occurrences(sql, insert), (set >> table) & 1);
+        }
+    }
+    mf_buf_free(&out);
+}
+
+static void test_every_statement_exists(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"flush",
+                                        "assign",
+                                        "read_offsets",
+                                        "migrations_lock",
+                                        "migrations_list",
+                                        "migrations_record",
+                                        "migrations_exist",
+                                        "migrations_prepare"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(names); i++)
+        assert_non_null(snk_statement_find("postgresql", names[i]));
+    assert_null(snk_statement_find("postgresql", "no_such"));
+    assert_null(snk_statement_find("sybase", "flush"));
+}
+
+static void test_migrations_in_order(void **state)
+{
+    (void)state;
+    struct mf_str before = MF_STR("");
+    size_t count = 0;
+    const struct snk_sql_text *text;
+    while ((text = snk_statement_migration("postgresql", count)) != NULL) {
+        struct mf_str version = snk_statement_version(text);
+        int64_t number = 0;
+        // Numbered without gaps from 0001.
+        assert_true(mf_str_to_i64((struct mf_str){version.data, 4}, &number));
+        assert_int_equal(number, count + 1);
+        assert_true(mf_str_cmp(before, version) < 0);
+        before = version;
+        count++;
+    }
+    assert_true(count >= 2);
+    assert_true(mf_str_eq_c(snk_statement_version(snk_statement_migration("postgresql", 0)), "0001_ops"));
+    assert_null(snk_statement_migration("sybase", 0));
+}
+
+static void test_tables_by_name(void **state)
+{
+    (void)state;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
+        assert_int_equal(snk_table_of_name(snk_tables[table].name), table);
+        for (enum snk_table other = 0; other < table; other++)
+            assert_int_not_equal(snk_tables[table].topic, snk_tables[other].topic);
+    }
+    assert_int_equal(snk_table_of_name("raw_nothing"), SNK_TABLE_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parts_are_repeated_per_table),
+        cmocka_unit_test(test_text_without_a_last_newline),
+        cmocka_unit_test(test_bad_templates_are_refused),
+        cmocka_unit_test(test_real_flush_statement),
+        cmocka_unit_test(test_every_statement_exists),
+        cmocka_unit_test(test_migrations_in_order),
+        cmocka_unit_test(test_tables_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
