@@ -22,7 +22,9 @@
 #define MF_SYMBOL_MAX 64    // bytes
 #define MF_EVENT_ID_SIZE 33 // 32 hex digits, terminated
 #define MF_DEDUPE_KEY_MAX 512
-#define MF_EVENT_KEY_MAX 512 // a composed Kafka key, terminated
+#define MF_RUN_ID_MAX 64      // bytes of a backfill run's id in a lane
+#define MF_FLAGS_TEXT_SIZE 64 // room for every flag of mf_flags_format, terminated
+#define MF_EVENT_KEY_MAX 512  // a composed Kafka key, terminated
 
 enum mf_event_type {
     MF_EVENT_BAR,

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Identity (events.md): dedupe_key, content hash, event_id, Kafka key. Pure.
+// event_id = XXH3-128 of: source "\n" [lane "\n", only in what the processor makes] dedupe_key "\n" content
+// hash as 32 hex digits. Neither source nor lane can hold a line feed, and the hash has a fixed length, so no
+// two identities meet.
+#include "common/event_table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+struct key_text {
+    char *out;
+    size_t size, len;
+};
+
+// Adds what still fits; len goes on counting, so that the owner can tell.
+static void key_add(struct key_text *key, struct mf_str part)
+{
+    if (key->len < key->size && part.len > 0) {
+        size_t room = key->size - 1 - key->len;
+        memcpy(key->out + key->len, part.data, part.len < room ? part.len : room);
+    }
+    key->len += part.len;
+}
+
+static void key_add_c(struct key_text *key, const char *part)
+{
+    key_add(key, mf_str_of(part));
+}
+
+static void key_add_number(struct key_text *key, int64_t number)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%" PRId64, number);
+    key_add_c(key, text);
+}
+
+// ".<interval>.<adjusted>[.<parent source>]"
+static void key_add_series(struct key_text *key, enum mf_interval interval, enum mf_adjusted adjusted,
+                           struct mf_str parent_source)
+{
+    key_add_c(key, ".");
+    key_add_c(key, mf_interval_name(interval));
+    key_add_c(key, ".");
+    key_add_c(key, mf_adjusted_name(adjusted));
+    if (parent_source.data != NULL) {
+        key_add_c(key, ".");
+        key_add(key, parent_source);
+    }
+}
+
+static void key_add_option_bar(struct key_text *key, const struct mf_option_bar *option)
+{
+    key_add_series(key, option->bar.interval, option->bar.adjusted, option->bar.parent_source);
+    key_add_c(key, ".");
+    key_add(key, option->ticker);
+}
+
+static void key_add_alert(struct key_text *key, const struct mf_alert *alert)
+{
+    const struct mf_str parts[] = {alert->rule_id, alert->interval, alert->parent_source, alert->article_id};
+    for (size_t i = 0; i < MF_ARRAY_LEN(parts); i++) {
+        if (parts[i].data == NULL)
+            continue;
+        key_add_c(key, ".");
+        key_add(key, parts[i]);
+    }
+}
+
+// "stage/topic/partition/offset", or "ingest/provider/feed/request_id/page/index" with nothing for what is
+// absent.
+static void key_add_origin(struct key_text *key, const struct mf_dead_letter *letter)
+{
+    const struct mf_origin *origin = &letter->origin;
+    bool kafka = origin->topic.data != NULL;
+    const struct mf_str texts[] = {letter->stage, kafka ? origin->topic : origin->provider,
+                                   kafka ? MF_STR_NULL : origin->feed,
+                                   kafka ? MF_STR_NULL : origin->request_id};
+    for (size_t i = 0; i < (kafka ? 2u : 4u); i++) {
+        if (i > 0)
+            key_add_c(key, "/");
+        key_add(key, texts[i]);
+    }
+    const int64_t numbers[] = {kafka ? origin->partition : origin->page,
+                               kafka ? origin->offset : origin->index};
+    for (size_t i = 0; i < MF_ARRAY_LEN(numbers); i++) {
+        key_add_c(key, "/");
+        if (numbers[i] >= 0)
+            key_add_number(key, numbers[i]);
+    }
+}
+
+static void key_add_kind(struct key_text *key, const struct mf_event *event)
+{
+    key_add_c(key, mf_event_type_name(event->type));
+    switch (event->type) {
+    case MF_EVENT_BAR:
+        key_add_series(key, event->bar.interval, event->bar.adjusted, event->bar.parent_source);
+        break;
+    case MF_EVENT_OPTION_BAR: key_add_option_bar(key, &event->option_bar); break;
+    case MF_EVENT_METRIC:
+        key_add_series(key, event->metric.interval, event->metric.adjusted, event->metric.parent_source);
+        break;
+    case MF_EVENT_ALERT: key_add_alert(key, &event->alert); break;
+    case MF_EVENT_NEWS:
+        key_add_c(key, ".");
+        key_add(key, event->news.article_id);
+        break;
+    case MF_EVENT_CORPORATE_ACTION:
+        key_add_c(key, ".");
+        key_add_c(key, mf_action_kind_name(event->corporate_action.kind));
+        break;
+    case MF_EVENT_FEED_STATUS:
+        key_add_c(key, ".");
+        key_add(key, event->feed_status.feed);
+        break;
+    case MF_EVENT_DEAD_LETTER:
+        key_add_c(key, ".");
+        key_add_origin(key, &event->dead_letter);
+        break;
+    case MF_EVENT_SYMBOL:
+    case MF_EVENT_HEARTBEAT:
+    case MF_EVENT_TYPE_MAX: break;
+    }
+}
+
+int mf_event_dedupe_key(const struct mf_event *event, char out[MF_DEDUPE_KEY_MAX], size_t *out_len,
+                        struct mf_error *err)
+{
+    struct key_text key = {.out = out, .size = MF_DEDUPE_KEY_MAX};
+    char time[MF_TIME_TEXT_SIZE];
+    mf_time_format_ms(event->event_time_us, time);
+    key_add(&key, event->symbol);
+    key_add_c(&key, "|");
+    key_add_c(&key, time);
+    key_add_c(&key, "|");
+    key_add_kind(&key, event);
+    if (key.len >= key.size)
+        return mf_error_set(err, MF_ERROR_POISON, "dedupe_key_too_long",
+                            "the dedupe key has %zu bytes, at most %d are allowed", key.len,
+                            MF_DEDUPE_KEY_MAX - 1);
+    out[key.len] = '\0';
+    *out_len = key.len;
+    return 0;
+}
+
+struct mf_hash128 mf_event_content_hash(const struct mf_event *event)
+{
+    struct mf_hash128_stream hash;
+    mf_hash128_begin(&hash);
+    struct mf_event_output out = {.hash = &hash};
+    mf_event_emit(&out, event);
+    return mf_hash128_end(&hash);
+}
+
+int mf_event_id_of(const struct mf_event *event, struct mf_hash128 content, char id[MF_EVENT_ID_SIZE],
+                   struct mf_error *err)
+{
+    char key[MF_DEDUPE_KEY_MAX], content_text[MF_EVENT_ID_SIZE];
+    size_t key_len = 0;
+    if (mf_event_dedupe_key(event, key, &key_len, err) != 0)
+        return -1;
+    mf_hash128_hex(content, content_text);
+    struct mf_hash128_stream hash;
+    mf_hash128_begin(&hash);
+    mf_hash128_add(&hash, event->source.data, event->source.len);
+    mf_hash128_add(&hash, "\n", 1);
+    if (mf_event_is_made(event)) {
+        mf_hash128_add(&hash, event->lane.data, event->lane.len);
+        mf_hash128_add(&hash, "\n", 1);
+    }
+    mf_hash128_add(&hash, key, key_len);
+    mf_hash128_add(&hash, "\n", 1);
+    mf_hash128_add(&hash, content_text, sizeof content_text - 1);
+    mf_hash128_hex(mf_hash128_end(&hash), id);
+    return 0;
+}
+
+int mf_event_id(const struct mf_event *event, char out[MF_EVENT_ID_SIZE], struct mf_error *err)
+{
+    return mf_event_id_of(event, mf_event_content_hash(event), out, err);
+}
+
+struct mf_str mf_event_key(const struct mf_event *event, char scratch[MF_EVENT_KEY_MAX])
+{
+    switch (event->type) {
+    case MF_EVENT_HEARTBEAT: return MF_STR_NULL;
+    case MF_EVENT_FEED_STATUS: return event->feed_status.feed;
+    case MF_EVENT_DEAD_LETTER: {
+        struct key_text key = {.out = scratch, .size = MF_EVENT_KEY_MAX};
+        key_add_origin(&key, &event->dead_letter);
+        return (struct mf_str){scratch, key.len < key.size ? key.len : key.size - 1};
+    }
+    default: return event->symbol;
+    }
+}

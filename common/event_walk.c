@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The walks over a table of fields: clear, read, check, emit; and the report that collects what is wrong.
+// Pure; every problem has class POISON.
+#include "common/event_table.h"
+
+#include <stdio.h>
+
+void mf_event_report_add(struct mf_event_report *report, const char *code, const char *name, const char *fmt,
+                         ...)
+{
+    char field[sizeof((struct mf_event_problem *)NULL)->field];
+    char message[sizeof((struct mf_event_problem *)NULL)->message];
+    (void)snprintf(field, sizeof field, "%s%s", report->prefix != NULL ? report->prefix : "", name);
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(message, sizeof message, fmt, args);
+    va_end(args);
+    if (report->count == 0)
+        (void)mf_error_set(report->err, MF_ERROR_POISON, code, "%s%s%s", field, field[0] != '\0' ? ": " : "",
+                           message);
+    report->count++;
+    if (report->problems == NULL)
+        return;
+    if (report->problems->count < MF_EVENT_PROBLEMS_MAX) {
+        struct mf_event_problem *problem = &report->problems->items[report->problems->count];
+        (void)snprintf(problem->code, sizeof problem->code, "%s", code);
+        (void)snprintf(problem->field, sizeof problem->field, "%s", field);
+        (void)snprintf(problem->message, sizeof problem->message, "%s", message);
+    }
+    report->problems->count++;
+}
+
+char *mf_names_join(const char *const *names, char *out, size_t out_size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; names[i] != NULL && len < out_size; i++) {
+        const char *glue = i == 0 ? "" : names[i + 1] == NULL ? " or " : ", ";
+        int written = snprintf(out + len, out_size - len, "%s%s", glue, names[i]);
+        len += written > 0 ? (size_t)written : 0;
+    }
+    return out;
+}
+
+void mf_fields_clear(const struct mf_event_field *fields, size_t count, void *base)
+{
+    for (size_t i = 0; i < count; i++)
+        fields[i].kind->clear(&fields[i], base);
+}
+
+// The row of a member's name, looked for from `hint` on, because members usually come in canonical order.
+static size_t find_row(const struct mf_event_field *fields, size_t count, size_t hint, struct mf_str name)
+{
+    for (size_t tried = 0; tried < count; tried++) {
+        size_t row = hint + tried < count ? hint + tried : hint + tried - count;
+        if (mf_str_eq_c(name, fields[row].name))
+            return row;
+    }
+    return count;
+}
+
+void mf_fields_read(struct mf_event_report *report, const struct mf_event_field *fields, size_t count,
+                    const struct mf_json_node *object, void *base, uint64_t *seen, uint64_t *bad)
+{
+    assert(count <= MF_EVENT_FIELDS_MAX);
+    *seen = *bad = 0;
+    size_t hint = 0;
+    for (const struct mf_json_node *node = mf_json_first(object); node != NULL; node = mf_json_next(node)) {
+        size_t row = find_row(fields, count, hint, mf_json_key(node));
+        if (row == count) // unknown: a later minor version's
+            continue;
+        hint = row + 1 < count ? row + 1 : 0;
+        *seen |= UINT64_C(1) << row;
+        if (!fields[row].kind->read(report, &fields[row], node, base))
+            *bad |= UINT64_C(1) << row;
+    }
+    for (size_t row = 0; row < count; row++) {
+        if ((fields[row].rules & MF_FIELD_REQUIRED) == 0 || (*seen >> row & 1) != 0)
+            continue;
+        mf_event_report_add(report, "missing_field", fields[row].name, "is required");
+        *bad |= UINT64_C(1) << row;
+    }
+}
+
+void mf_fields_check(struct mf_event_report *report, const struct mf_event_field *fields, size_t count,
+                     const void *base, bool made, uint64_t skip)
+{
+    for (size_t row = 0; row < count; row++) {
+        const struct mf_event_field *field = &fields[row];
+        if ((skip >> row & 1) != 0)
+            continue;
+        unsigned owner = field->rules & (MF_FIELD_MADE | MF_FIELD_FED);
+        bool owned = owner == (made ? (unsigned)MF_FIELD_MADE : (unsigned)MF_FIELD_FED);
+        if (!field->kind->present(field, base)) {
+            if ((field->rules & MF_FIELD_REQUIRED) != 0 || owned)
+                mf_event_report_add(report, "missing_field", field->name, "is required%s",
+                                    owner == 0 ? ""
+                                    : made     ? " from the processor"
+                                               : " from a feed");
+        } else if (owner != 0 && !owned) {
+            mf_event_report_add(report, "bad_value", field->name, "has no place in an event %s",
+                                made ? "of the processor" : "of a feed");
+        } else {
+            field->kind->check(report, field, base);
+        }
+    }
+}
+
+void mf_fields_emit(struct mf_event_output *out, const struct mf_event_field *fields, size_t count,
+                    const void *base)
+{
+    for (size_t row = 0; row < count; row++) {
+        const struct mf_event_field *field = &fields[row];
+        bool content = (field->rules & MF_FIELD_CONTENT) != 0;
+        if ((out->json == NULL && !content) || !field->kind->present(field, base))
+            continue;
+        struct mf_event_output to = *out;
+        if (!content)
+            to.hash = NULL;
+        if (to.json != NULL)
+            mf_jw_key(to.json, field->name);
+        field->kind->emit(&to, field, base);
+        out->event_id_at = to.event_id_at;
+    }
+}
+
+void mf_event_hash_item(struct mf_event_output *out, const char *name, struct mf_str value)
+{
+    if (out->hash == NULL)
+        return;
+    char length[24];
+    int written = snprintf(length, sizeof length, "=%zu:", value.len);
+    if (out->prefix != NULL)
+        mf_hash128_add(out->hash, out->prefix, strlen(out->prefix));
+    mf_hash128_add(out->hash, name, strlen(name));
+    mf_hash128_add(out->hash, length, (size_t)written);
+    mf_hash128_add(out->hash, value.data, value.len);
+    mf_hash128_add(out->hash, "\n", 1);
+}
