@@ -40,7 +40,7 @@ PARAMETERS: dict[str, frozenset[str]] = {
     "large_body": frozenset({"bytes"}),
     "not_json": frozenset({"body"}),
     "out_of_order": frozenset({"seed"}),
-    "out_of_range": frozenset({"before", "after", "step_ms"}),
+    "out_of_range": frozenset({"early", "late", "step_ms"}),
     "rate_limited": frozenset({"body", "retry_after"}),
     "redirect": frozenset({"status", "location"}),
     "server_error": frozenset({"status", "body"}),

@@ -129,18 +129,18 @@ def _duplicate_rows(page: Page, fault: Fault) -> None:
 
 
 def _out_of_range(page: Page, fault: Fault) -> None:
-    """`before` rows ahead of the asked range and `after` rows behind it, copies of the ends."""
+    """`early` rows ahead of the asked range and `late` rows behind it, copies of the ends."""
     if not page.rows:
         return
     step = _whole(fault.parameters, "step_ms", 86_400_000)
     first, last = page.range_ms
     early = [
         page.rows[0] | {"t": str(first - step * back)}
-        for back in range(_whole(fault.parameters, "before", 1), 0, -1)
+        for back in range(_whole(fault.parameters, "early", 1), 0, -1)
     ]
     late = [
         page.rows[-1] | {"t": str(last + step * ahead)}
-        for ahead in range(1, _whole(fault.parameters, "after", 1) + 1)
+        for ahead in range(1, _whole(fault.parameters, "late", 1) + 1)
     ]
     page.rows[:] = early + page.rows + late
 

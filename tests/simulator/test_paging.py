@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paging: what `limit` counts, that pages add up to the whole, and what next_url carries."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from conftest import KEY, Client
+
+RANGES = [
+    ("AAPL", "1/day/2000-03-01/2001-03-01"),
+    ("AAPL", "1/week/2000-03-01/2003-03-01"),
+    ("AAPL", "1/month/2000-03-01/2006-03-01"),
+    ("X:BTCUSD", "1/minute/2026-03-17/2026-03-18"),
+    ("X:BTCUSD", "7/minute/2026-03-17/2026-03-17"),
+    ("AMZN", "30/minute/2026-03-16/2026-03-18"),
+    ("AMZN", "1/hour/2026-03-12/2026-03-18"),
+    ("AMZN", "1/day/2025-12-01/2026-03-18"),
+    ("C:EURUSD", "4/hour/2026-03-12/2026-03-17"),
+]
+
+
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [1, 7, 250])
+@pytest.mark.parametrize(("symbol", "what"), RANGES)
+def test_pages_add_up_to_the_unpaged_answer(
+    client: Client, symbol: str, what: str, limit: int, sort: str
+) -> None:
+    url = f"/v2/aggs/ticker/{symbol}/range/{what}?sort={sort}"
+    whole = client.get(f"{url}&limit=50000").json
+    assert "next_url" not in whole and whole["resultsCount"] > 3
+    if limit == 1 and whole["resultsCount"] > 400:
+        limit = 3  # thousands of pages would prove no more
+    assert client.rows(f"{url}&limit={limit}") == whole["results"]
+    times = [row["t"] for row in whole["results"]]
+    assert times == sorted(times, reverse=sort == "desc") and len(set(times)) == len(times)
+
+
+def test_limit_counts_base_aggregates(client: Client) -> None:
+    url = "/v2/aggs/ticker/AMZN/range/30/minute/2026-03-16/2026-03-17"
+    first = client.get(f"{url}?limit=100").json
+    assert first["queryCount"] <= 100 and first["resultsCount"] < 100
+    # The next window did not fit: its minutes would have gone over the limit.
+    second = client.get(first["next_url"]).json
+    minutes = client.get(
+        f"/v2/aggs/ticker/AMZN/range/1/minute/{second['results'][0]['t']}/2026-03-17?limit=30"
+    ).json
+    in_window = [r for r in minutes["results"] if r["t"] < second["results"][0]["t"] + 1_800_000]
+    assert first["queryCount"] + len(in_window) > 100
+
+
+def test_the_default_limit_is_5000_base_aggregates(client: Client) -> None:
+    reply = client.get("/v2/aggs/ticker/X:BTCUSD/range/30/minute/2026-03-01/2026-03-15").json
+    assert 4_950 < reply["queryCount"] <= 5_000
+    assert (reply["results"][-1]["t"] - reply["results"][0]["t"]) / 86_400_000 == pytest.approx(3.5, abs=0.2)
+    assert "next_url" in reply
+
+
+def test_a_limit_below_one_window_still_moves_on(client: Client) -> None:
+    rows = client.rows("/v2/aggs/ticker/X:ETHUSD/range/1/hour/2026-03-17/2026-03-17?limit=1")
+    assert len(rows) == 24
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/aggs/ticker/AAPL/range/1/day/2000-03-01/2013-03-01?limit=5",
+        "/v2/reference/news?limit=2",
+        "/v3/reference/tickers?limit=2",
+    ],
+)
+def test_next_url_is_absolute_and_carries_only_a_cursor(client: Client, path: str) -> None:
+    next_url = client.get(path).json["next_url"]
+    parts = urlsplit(next_url)
+    assert next_url.startswith(client.simulator.url + "/") and parts.port == client.simulator.port
+    assert list(parse_qs(parts.query)) == ["cursor"]
+    cursor = parse_qs(parts.query)["cursor"][0]
+    inside = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    assert KEY not in next_url and KEY not in inside
+    assert client.get(next_url, key=None).status == 401
+
+
+def test_a_cursor_that_was_not_made_here_is_refused(client: Client) -> None:
+    path = "/v2/aggs/ticker/AAPL/range/1/day/2000-03-01/2013-03-01"
+    assert client.get(f"{path}?cursor=nonsense").status == 400
+    inside = base64.urlsafe_b64encode(b"limit=5&sort=asc&adjusted=true&page=x").decode()
+    assert client.get(f"{path}?cursor={inside}").status == 400
+
+
+def test_news_pages_add_up(client: Client) -> None:
+    url = "/v2/reference/news?ticker=X:BTCUSD&published_utc.gte=2026-03-14&published_utc.lt=2026-03-17"
+    for order in ("asc", "desc"):
+        whole = client.get(f"{url}&order={order}&limit=1000").json["results"]
+        assert len(whole) > 50
+        assert client.rows(f"{url}&order={order}&limit=7") == whole
+        times = [row["published_utc"] for row in whole]
+        assert times == sorted(times, reverse=order == "desc")
+        assert len({row["id"] for row in whole}) == len(whole)
+        assert all("X:BTCUSD" in row["tickers"] for row in whole)
+
+
+def test_ticker_pages_add_up(client: Client) -> None:
+    whole = client.get("/v3/reference/tickers?limit=1000").json["results"]
+    assert client.rows("/v3/reference/tickers?limit=4") == whole
+    assert {"AAPL", "X:BTCUSD", "NVDA", "C:EURUSD"} <= {row["ticker"] for row in whole}
+    crypto = client.rows("/v3/reference/tickers?market=crypto&limit=3")
+    assert crypto == [row for row in whole if row["market"] == "crypto"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "AAPL/range/0/day/2000-03-01/2013-03-01",
+        "AAPL/range/x/day/2000-03-01/2013-03-01",
+        "AAPL/range/1/fortnight/2000-03-01/2013-03-01",
+        "AAPL/range/1/day/2013-03-01/2000-03-01",
+        "AAPL/range/1/day/yesterday/2013-03-01",
+        "AAPL/range/1/day/2000-02-30/2013-03-01",
+        "AAPL/range/1/day/2000-03-01/2013-03-01?limit=0",
+        "AAPL/range/1/day/2000-03-01/2013-03-01?limit=many",
+        "AAPL/range/1/day/2000-03-01/2013-03-01?sort=up",
+        "AAPL/range/1/day/2000-03-01/2013-03-01?adjusted=maybe",
+    ],
+)
+def test_wrong_input_is_400_with_a_reason(client: Client, path: str) -> None:
+    reply = client.get(f"/v2/aggs/ticker/{path}")
+    assert reply.status == 400 and reply.json["status"] == "ERROR" and len(reply.json["error"]) > 10
+    assert reply.json["request_id"]
