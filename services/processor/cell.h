@@ -5,7 +5,7 @@
 #ifndef PRC_CELL_H
 #define PRC_CELL_H
 
-#include "series.h"
+#include "services/processor/series.h"
 
 #define PRC_SERIES_PER_CELL_MAX 32
 #define PRC_RECENT 256 // article ids and reference events remembered per cell

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine.h"
+#include "services/processor/engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine_private.h"
+#include "services/processor/engine_private.h"
 
 #define LIVE_LAG_HIGH 1000 // records: backfill waits while the live feed trails by more
 #define BALANCE_MS 1000

@@ -7,9 +7,9 @@
 #ifndef PRC_ENGINE_H
 #define PRC_ENGINE_H
 
-#include "fold.h"
-#include "kafka.h"
-#include "service.h"
+#include "common/kafka.h"
+#include "common/service.h"
+#include "services/processor/fold.h"
 
 struct prc_engine;
 

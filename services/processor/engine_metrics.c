@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine_private.h"
+#include "services/processor/engine_private.h"
 
 static void sync_counts(struct prc_engine *engine)
 {

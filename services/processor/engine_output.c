@@ -2,7 +2,7 @@
 // Outputs of the fold to the partition of the input, with the headers that the pipeline adds.
 #include <stdio.h>
 
-#include "engine_private.h"
+#include "services/processor/engine_private.h"
 
 #define HEADERS_MAX 6
 

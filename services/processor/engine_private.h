@@ -3,8 +3,8 @@
 #ifndef PRC_ENGINE_PRIVATE_H
 #define PRC_ENGINE_PRIVATE_H
 
-#include "backoff.h"
-#include "engine.h"
+#include "common/backoff.h"
+#include "services/processor/engine.h"
 
 // A healthy coordinator answers in a few ms; librdkafka 2.0.2 itself retries only every 500 ms, so that
 // giving up early and starting a new producer is quicker (0.57 s → 0.1 s after a kill).

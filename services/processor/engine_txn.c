@@ -4,7 +4,7 @@
 // librdkafka's timeouts).
 #include <stdlib.h>
 
-#include "engine_private.h"
+#include "services/processor/engine_private.h"
 
 #define FLUSH_POLL_US 500
 #define INIT_TIMEOUT_MAX_MS 1000

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fold.h"
+#include "services/processor/fold.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fold_private.h"
+#include "services/processor/fold_private.h"
 
 // How far ahead of its own ingest_time an event may lie; bars get two intervals (N50 of the provider notes).
 #define FUTURE_TOLERANCE_US (15 * MF_US_PER_MINUTE)

@@ -5,8 +5,8 @@
 #ifndef PRC_FOLD_H
 #define PRC_FOLD_H
 
-#include "cell.h"
-#include "topics.h"
+#include "common/topics.h"
+#include "services/processor/cell.h"
 
 struct prc_input {
     enum mf_topic_role role; // MF_TOPIC_RAW or MF_TOPIC_RAW_BACKFILL

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bars: into their series; what the series says becomes metric and alert events.
-#include "fold_private.h"
+#include "services/processor/fold_private.h"
 
 // Text to doubles for statistics; the text itself goes on unchanged.
 static bool bar_numbers(const struct mf_event *event, struct prc_bar *out)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // News: duplicates and corrections by article, the keyword rule.
-#include "fold_private.h"
+#include "services/processor/fold_private.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What leaves the fold: the record itself, what the processor makes of it, dead letters.
-#include "fold_private.h"
+#include "services/processor/fold_private.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #ifndef PRC_FOLD_PRIVATE_H
 #define PRC_FOLD_PRIVATE_H
 
-#include "fold.h"
+#include "services/processor/fold.h"
 
 #define PRC_DEAD_LETTER_REASONS_MAX 64
 

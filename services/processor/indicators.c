@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "indicators.h"
+#include "services/processor/indicators.h"
 
 #include <math.h>
 

@@ -6,7 +6,7 @@
 #ifndef PRC_INDICATORS_H
 #define PRC_INDICATORS_H
 
-#include "event.h"
+#include "common/event.h"
 
 #define PRC_WINDOW_MAX 76 // bars of look-back behind the bar at hand
 

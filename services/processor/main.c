@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // marketflow-processor: turns raw events into filtered events, metrics and explained alerts, exactly once.
-#include "engine.h"
+#include "services/processor/engine.h"
 
 static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "rules.h"
+#include "services/processor/rules.h"
 
 #include <math.h>
 #include <stdio.h>

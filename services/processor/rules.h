@@ -5,8 +5,8 @@
 #ifndef PRC_RULES_H
 #define PRC_RULES_H
 
-#include "indicators.h"
-#include "settings.h"
+#include "common/settings.h"
+#include "services/processor/indicators.h"
 
 enum prc_rule {
     PRC_RULE_PRICE_MOVE,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // ALERT_* settings: thresholds per rule and severity, liquidity, cooldown, keywords.
-#include "rules.h"
+#include "services/processor/rules.h"
 
 #include <stdio.h>
 
-#include "hash.h"
+#include "common/hash.h"
 
 // X(rule, SETTING STEM, also per interval, info, warning, critical, unit)
 #define THRESHOLD_TABLE(X)                                                                       \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "series.h"
+#include "services/processor/series.h"
 
 #include <stdlib.h>
 

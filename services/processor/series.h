@@ -6,8 +6,8 @@
 #ifndef PRC_SERIES_H
 #define PRC_SERIES_H
 
-#include "hash.h"
-#include "rules.h"
+#include "common/hash.h"
+#include "services/processor/rules.h"
 
 #define PRC_RING 64
 #define PRC_TAIL PRC_WINDOW_MAX

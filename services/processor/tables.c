@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Settings and metrics of the processor.
-#include "engine.h"
+#include "services/processor/engine.h"
 
 static const struct mf_setting_def settings[] = {
     {.name = "PROCESSOR_COMMIT_MS",
