@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL at seeded random points: the same rows as an undisturbed run, no message lost or doubled."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from line import REPLAY_ROWS, Line
+from mflocal import ServiceProcess, wait_for
+
+KILLS = 10
+SEED = 20241121
+pytestmark = pytest.mark.kills
+
+
+class Killer(threading.Thread):
+    """Kills and restarts a service `KILLS` times, each time after it has made some progress."""
+
+    def __init__(self, service: ServiceProcess, progress: Callable[[], float], seed: int) -> None:
+        super().__init__(daemon=True)
+        self._service = service
+        self._progress = progress
+        self._random = random.Random(seed)
+        self.done = 0
+        self.problem: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            while self.done < KILLS:
+                self._kill_once()
+        except BaseException as problem:
+            self.problem = problem
+
+    def _kill_once(self) -> None:
+        # Anywhere from the start-up to the middle of a batch: sometimes before any progress is made.
+        before, patience = self._progress(), self._random.uniform(0.0, 1.5)
+        end = time.monotonic() + patience
+        while time.monotonic() < end and self._progress() == before:
+            time.sleep(0.01)
+        end = time.monotonic() + self._random.uniform(0.0, 0.3)
+        while time.monotonic() < end:
+            time.sleep(0.005)
+        self._service.kill()
+        self._service.start()
+        self.done += 1
+
+
+def feed_slowly(line: Line, values: list[tuple[bytes, bytes, int]], killer: Killer) -> None:
+    """Produces while the kills go on, so that each of them finds work under way."""
+    producer = line.producer()
+    share = max(1, len(values) // (KILLS * 4))
+    killer.start()
+    for start in range(0, len(values), share):
+        for key, value, partition in values[start : start + share]:
+            producer.produce(line.topic("RAW_BACKFILL"), value, key, partition)
+        assert producer.flush(60) == 0
+        wanted = start * KILLS // len(values)
+        wait_for(lambda wanted=wanted: killer.done >= wanted or not killer.is_alive(), 120, f"{wanted} kills")
+    killer.join(180)
+    assert killer.problem is None, killer.problem
+    assert killer.done == KILLS
+
+
+def recorded_history(line: Line, symbols: list[str]) -> list[tuple[bytes, bytes, int]]:
+    """The backfill topic's records as the ingestor wrote them, to be fed again at our own pace."""
+    line.backfill_replay(symbols)
+    return [((m.key or "").encode(), m.value or b"", m.partition) for m in line.messages("RAW_BACKFILL")]
+
+
+def bars_of(messages: list[Any]) -> Counter[bytes]:
+    return Counter(m.value for m in messages if m.value and b'"event_type":"bar"' in m.value)
+
+
+def test_ingestor_killed_while_backfilling(line: Line) -> None:
+    """The same command after each kill resumes the run; together they publish every bar."""
+    rng = random.Random(SEED)
+    line.start("sink")
+    line.start("processor")
+    arguments = ["backfill", "bars", "--symbols", "AAPL,IBM,MSFT,GOOG,FB", "--from", "2000-03-01"]
+    arguments += ["--to", "2013-03-01", "--timespan", "day", "--adjusted", "none"]
+    line.parts.simulator.add_fault("slow", times=None, delay_ms=150)
+    killed = 0
+    for attempt in range(KILLS * 4):
+        service = line.service("ingestor", KAFKA_INSTANCE_ID=f"{line.name}-backfill")
+        service.spec.arguments.extend(arguments)
+        service.name = f"ingestor-{attempt}"
+        service.start()
+        seen = len(line.parts.simulator.requests()["requests"])
+        target = seen + rng.randint(0, 3)
+        wait_for(
+            lambda s=service, t=target: (
+                not s.running() or len(line.parts.simulator.requests()["requests"]) >= t
+            ),
+            60,
+            "a request or the end",
+            0.01,
+        )
+        end = time.monotonic() + rng.uniform(0, 0.4)
+        while time.monotonic() < end and service.running():
+            time.sleep(0.005)
+        if service.running() and killed < KILLS:
+            service.kill()
+            killed += 1
+            continue
+        assert service.wait_exit(120) == 0
+        line.services.remove(service)
+        break
+    assert killed >= 5, "the backfill ended before it could be killed often enough"
+    line.wait_count("raw_bars", REPLAY_ROWS, timeout=120)
+    assert line.count("raw_bars") == REPLAY_ROWS
+    assert line.number("SELECT count(DISTINCT (symbol, event_time)) FROM raw.raw_bars") == REPLAY_ROWS
+
+
+def test_processor_killed(line: Line) -> None:
+    """Every input record leads to its filtered event once, whatever the moment of death."""
+    values = recorded_history(line, ["AAPL", "MSFT", "FB"])
+    fresh = line.topic("RAW_BACKFILL") + ".again"
+    line.settings["KAFKA_TOPIC_RAW_BACKFILL"] = fresh
+    assert line.run("marketflowctl", "topics", "apply").returncode == 0
+    line.topic = lambda role, old=line.topic: fresh if role == "RAW_BACKFILL" else old(role)  # type: ignore[method-assign]
+    processor = line.start("processor")
+    killer = Killer(processor, lambda: len(line.messages("BARS_FILTERED", committed=False)), SEED + 1)
+    feed_slowly(line, values, killer)
+    expected = Counter(value for _, value, _ in values if b'"event_type":"bar"' in value)
+    total = sum(expected.values())
+    wait_for(
+        lambda: sum(bars_of(line.messages("BARS_FILTERED")).values()) >= total, 120, f"{total} filtered", 0.5
+    )
+    assert bars_of(line.messages("BARS_FILTERED")) == expected
+
+
+def test_sink_killed(line: Line) -> None:
+    sink = line.start("sink")
+    line.start("processor")
+    values = recorded_history(line, ["AAPL", "IBM", "MSFT", "GOOG", "FB"])
+    killer = Killer(sink, lambda: line.count("raw_bars"), SEED + 2)
+    killer.start()
+    killer.join(240)
+    assert killer.problem is None, killer.problem
+    bars = sum(1 for _, value, _ in values if b'"event_type":"bar"' in value)
+    assert bars == REPLAY_ROWS
+    line.wait_count("raw_bars", bars, timeout=120)
+    line.wait_count("raw_metrics", bars, timeout=120)
+    published = {role: len(line.messages(role)) for role in ("BARS_FILTERED", "METRICS", "ALERTS")}
+    line.wait_count("raw_alerts", published["ALERTS"])
+    for role, table in (("BARS_FILTERED", "raw_bars"), ("METRICS", "raw_metrics"), ("ALERTS", "raw_alerts")):
+        assert line.count(table) == published[role], table
+        offsets = f"SELECT count(DISTINCT (kafka_topic, kafka_partition, kafka_offset)) FROM raw.{table}"
+        assert line.number(offsets) == published[role], table

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting, stopping, settings, logs, metrics: what an operator meets."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+
+import pytest
+from line import Line
+from mflocal import base_environment, free_port, run_program, wait_for
+
+SERVICES = ("ingestor", "processor", "sink")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_wrong_setting_is_named(line: Line, name: str) -> None:
+    wrong = {
+        "KAFKA_PARTITIONS": "many",
+        "KAFKA_SECURITY_PROTOCOL": "telegraph",
+        "SHUTDOWN_GRACE_MS": "-5",
+        "LOG_LEVEL": "loud",
+        "METRICS_LISTEN": "nowhere",
+    }
+    for arguments in ([], ["--check-config"]):
+        program = line.parts.binaries / f"marketflow-{name}"
+        result = run_program(program, arguments, {**line.settings, **wrong}, 30)
+        assert result.returncode == 78
+        for setting in wrong:
+            assert setting in result.stderr + result.stdout, setting
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_configuration_can_be_looked_at(line: Line, name: str) -> None:
+    program = line.parts.binaries / f"marketflow-{name}"
+    checked = run_program(program, ["--check-config"], line.settings, 30)
+    assert checked.returncode == 0, checked.stderr
+    printed = run_program(program, ["--print-config"], line.settings, 30)
+    assert printed.returncode == 0
+    assert line.settings["KAFKA_BOOTSTRAP_SERVERS"] in printed.stdout
+    assert line.parts.simulator.key not in printed.stdout + printed.stderr
+    for arguments in (["--help"], ["--version"]):
+        assert run_program(program, arguments, {}, 30).returncode == 0
+    unknown = run_program(program, ["--no-such-option"], line.settings, 30)
+    assert unknown.returncode == 78
+    assert "--no-such-option" in unknown.stderr
+
+
+def test_wrong_arguments_of_a_backfill(line: Line) -> None:
+    days = ["--from", "2024-01-02", "--to", "2024-01-31", "--timespan", "minute"]
+    cases = {
+        "--symbols": ["bars", *days],
+        "--from": ["bars", "--symbols", "FB", "--to", "2024-01-31", "--timespan", "day"],
+        "2024-13-02": ["bars", "--symbols", "FB", "--from", "2024-13-02", "--to", "2024-01-31"],
+        "fortnight": ["bars", "--symbols", "FB", *days[:4], "--timespan", "fortnight"],
+        "--frobnicate": ["bars", "--symbols", "FB", *days, "--frobnicate"],
+        "A B": ["bars", "--symbols", "A B", *days],
+    }
+    for named, arguments in cases.items():
+        result = line.run("marketflow-ingestor", "backfill", *arguments)
+        assert result.returncode == 78, (named, result.returncode)
+        assert named in result.stderr, (named, result.stderr)
+    backwards = line.run(
+        "marketflow-ingestor",
+        "backfill",
+        "bars",
+        "--symbols",
+        "FB",
+        "--from",
+        "2024-02-01",
+        "--to",
+        "2024-01-01",
+    )
+    assert backwards.returncode == 78
+
+
+def test_sigterm_under_load_drains(line: Line) -> None:
+    """All three are stopped in the middle of work: exit 0, and what they left is taken up again."""
+    line.backfill_replay()
+    sink, processor = line.start("sink"), line.start("processor")
+    wait_for(lambda: line.count("raw_bars") > 0, 60, "the first rows", 0.02)
+    for service in (processor, sink):
+        assert service.identity is not None
+        service.identity.send(signal.SIGTERM)
+    for service in (processor, sink):
+        assert service.wait_exit(40) == 0, service.name
+    for service in (sink, processor):
+        service.start()
+        service.wait_ready()
+    line.wait_count("raw_bars", 12_154, timeout=120)
+    assert line.count("raw_bars") == 12_154
+    filtered = [m.value for m in line.messages("BARS_FILTERED")]
+    assert len(filtered) == len(set(filtered)) == 12_154
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_full_disk_under_the_log(line: Line, name: str) -> None:
+    """Lines that cannot be written are counted; the service goes on."""
+    service = line.service(name)
+    environment = base_environment() | service.spec.settings
+    with open("/dev/full", "wb", buffering=0) as full:
+        process = subprocess.Popen(service.command(), env=environment, stdin=subprocess.DEVNULL, stderr=full)
+    try:
+        wait_for(lambda: (service.metric("marketflow_log_dropped_total") or 0) > 0, 60, "dropped lines")
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_metrics_are_well_formed(line: Line) -> None:
+    for name in ("sink", "processor", "ingestor"):
+        line.start(name)
+    for service in line.services:
+        samples = service.metrics()
+        names = {sample.name for sample in samples}
+        assert {"marketflow_build_info", "process_resident_memory_bytes", "marketflow_ready"} <= names
+        assert service.metric("marketflow_ready") == 1
+        assert not any("symbol" in sample.labels for sample in samples)
+        histograms = {s.name.removesuffix("_bucket") for s in samples if s.name.endswith("_bucket")}
+        for base in histograms:
+            infinite = service.metric(f"{base}_bucket", le="+Inf")
+            assert infinite is None or infinite <= (service.metric(f"{base}_count") or 0)
+
+
+def test_a_partition_count_that_changed_is_refused(line: Line) -> None:
+    line.expected_errors.append("partition")
+    for name in ("processor", "ingestor"):
+        service = line.service(name, KAFKA_PARTITIONS="7")
+        service.start()
+        assert service.wait_exit(60) == 78
+        text = service.log_path.read_text()
+        assert "7" in text and "4" in text and "KAFKA_PARTITIONS" in text
+        line.services.remove(service)
+
+
+def test_topics_check_names_differences(line: Line) -> None:
+    assert line.run("marketflowctl", "topics", "check").returncode == 0
+    result = line.run("marketflowctl", "topics", "check", KAFKA_PARTITIONS="7")
+    assert result.returncode == 78
+    assert "market.raw" in result.stdout + result.stderr
+    missing = line.run("marketflowctl", "topics", "check", KAFKA_TOPIC_ALERTS=f"{line.name}.nowhere")
+    assert missing.returncode == 78
+    assert "nowhere" in missing.stdout + missing.stderr
+
+
+def test_migrations_can_run_again_and_refuse_edits(line: Line) -> None:
+    assert line.run("marketflow-sink", "migrate").returncode == 0
+    line.parts.postgres.sql(
+        "UPDATE ops.schema_migrations SET checksum = repeat('0', length(checksum))",
+        user="postgres",
+        database=line.database,
+    )
+    result = line.run("marketflow-sink", "migrate")
+    assert result.returncode == 78
+    assert "checksum" in result.stderr.lower()
+    line.expected_errors.append("checksum")
+
+
+def test_events_of_the_line_pass_their_own_contracts(line: Line) -> None:
+    line.start("processor")
+    line.backfill_replay(["FB"])
+    wait_for(lambda: len(line.messages("METRICS")) == 198, 60, "metrics", 0.3)
+    path = line.layout.state / "events.ndjson"
+    roles = ("RAW_BACKFILL", "BARS_FILTERED", "METRICS", "ALERTS")
+    lines = [m.value for role in roles for m in line.messages(role) if m.value]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    result = line.run("marketflowctl", "events", "validate", str(path))
+    assert result.returncode == 0, result.stdout[:2000]
+    broken = json.loads(lines[3])
+    broken["high"] = -1
+    path.write_bytes(b"\n".join([*lines[:3], json.dumps(broken).encode()]) + b"\n")
+    result = line.run("marketflowctl", "events", "validate", str(path))
+    assert result.returncode == 78
+    assert ":4:" in result.stdout and "high" in result.stdout
+
+
+def test_two_processors_share_the_partitions(line: Line) -> None:
+    first = line.start("processor")
+    second = line.service("processor", KAFKA_INSTANCE_ID=f"{line.name}-processor-2")
+    second.name = "processor-2"
+    second.spec.settings["METRICS_LISTEN"] = f"127.0.0.1:{free_port()}"
+    second.start()
+    second.wait_ready()
+
+    def assigned() -> list[float]:
+        return [s.metric("marketflow_kafka_assigned_partitions") or 0 for s in (first, second)]
+
+    wait_for(lambda: sum(assigned()) == 8 and min(assigned()) > 0, 60, "both hold partitions", 0.3)
+    line.backfill_replay(["AAPL", "FB"])
+    wait_for(lambda: len(line.messages("BARS_FILTERED")) == 3270 + 198, 90, "all bars", 0.5)

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every misbehaviour of a provider that the simulator can show ends in the documented reaction."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from line import Line
+
+FB_DAYS = 198
+BACKFILL = ["bars", "--symbols", "FB", "--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day"]
+BACKFILL += ["--adjusted", "none"]
+
+
+def bars(line: Line) -> list[dict[str, Any]]:
+    events = [m.event for m in line.messages("RAW_BACKFILL")]
+    return [event for event in events if event["event_type"] == "bar"]
+
+
+def dead_letters(line: Line) -> list[dict[str, Any]]:
+    return [m.event for m in line.messages("DLQ")]
+
+
+def requests(line: Line) -> list[dict[str, Any]]:
+    return list(line.parts.simulator.requests(path="/v2/aggs")["requests"])
+
+
+@dataclass(frozen=True)
+class Recovers:
+    """One fault after which the backfill completes by itself with every bar."""
+
+    kind: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    retries: int = 1
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+RECOVERED = [
+    Recovers("server_error", {"status": 500}),
+    Recovers("server_error", {"status": 504, "body": "html"}),
+    Recovers("truncated"),
+    Recovers("not_json"),
+    Recovers("disconnect"),
+    Recovers("bad_gzip"),
+    Recovers("hang", {"seconds": 60}, settings={"INGEST_REQUEST_TIMEOUT_MS": "1500"}),
+    Recovers("slow", {"delay_ms": 300}, retries=0),
+    Recovers("delayed", retries=0),
+    Recovers("duplicate_rows", retries=0),
+    Recovers("out_of_order", retries=0),
+    Recovers("out_of_range", retries=0),
+]
+
+
+@pytest.mark.parametrize(
+    "fault", RECOVERED, ids=lambda f: f"{f.kind}-{'-'.join(map(str, f.parameters.values()))}"
+)
+def test_fault_is_survived(line: Line, fault: Recovers) -> None:
+    line.parts.simulator.add_fault(fault.kind, match={"endpoint": "aggs"}, **fault.parameters)
+    summary = line.backfill(*BACKFILL, **fault.settings)
+    assert summary["complete"] is True
+    assert summary["retries"] >= fault.retries
+    got = bars(line)
+    assert len(got) == FB_DAYS
+    assert len({event["event_time"] for event in got}) == FB_DAYS
+    assert [e["event_time"] for e in got] == sorted(e["event_time"] for e in got)
+    assert line.parts.simulator.faults()[0]["hits"] == 1
+    assert not dead_letters(line)
+
+
+def test_delayed_data_are_marked(line: Line) -> None:
+    line.parts.simulator.add_fault("delayed", times=None)
+    line.backfill(*BACKFILL)
+    assert all("delayed" in event["flags"] for event in bars(line))
+
+
+@pytest.mark.parametrize("kind", ["null_results", "absent_results", "empty_results"])
+def test_an_empty_answer_is_asked_again(line: Line, kind: str) -> None:
+    """Days on which the symbol must have traded: one empty answer is not believed."""
+    line.parts.simulator.add_fault(kind, match={"endpoint": "aggs"})
+    summary = line.backfill(*BACKFILL)
+    assert summary["complete"] is True
+    assert len(bars(line)) == FB_DAYS
+
+
+RATE_LIMITS = [{"body": True, "retry_after": 1}, {"body": False, "retry_after": 1}]
+
+
+@pytest.mark.parametrize("parameters", RATE_LIMITS, ids=["with-body", "without-body"])
+def test_too_many_requests_waits(line: Line, parameters: dict[str, Any]) -> None:
+    line.parts.simulator.add_fault("rate_limited", match={"endpoint": "aggs"}, **parameters)
+    summary = line.backfill(*BACKFILL)
+    assert summary["complete"] is True
+    assert len(bars(line)) == FB_DAYS
+    seen = requests(line)
+    assert seen[0]["status"] == 429
+    assert len(seen) == 2  # one refused, one after the wait: no hammering
+
+
+def test_a_rejected_key_stops_all_work(line: Line) -> None:
+    line.expected_errors.append("key")
+    line.parts.simulator.add_fault("unauthorized", times=None)
+    summary = line.backfill_replay(code=75)
+    assert summary["complete"] is False
+    assert len(requests(line)) <= 5  # what was in flight; nothing after the first refusal
+    assert not bars(line)
+    line.parts.simulator.clear_faults()
+    assert line.backfill_replay()["complete"] is True
+
+
+def test_a_plan_limit_is_partial_not_success(line: Line) -> None:
+    line.expected_errors.append("plan")
+    line.parts.simulator.add_fault("forbidden", match={"symbol": "FB"}, times=None)
+    arguments = ["bars", "--symbols", "FB,GOOG", *BACKFILL[3:]]
+    summary = line.backfill(*arguments, code=75)
+    assert summary["complete"] is False
+    assert summary["symbols"]["FB"]["status"] != summary["symbols"]["GOOG"]["status"]
+    assert {event["symbol"] for event in bars(line)} == {"GOOG"}
+
+
+def test_an_unknown_ticker_is_recorded(line: Line) -> None:
+    line.parts.simulator.add_fault("not_found", match={"symbol": "FB"}, times=None)
+    result = line.run("marketflow-ingestor", "backfill", "bars", "--symbols", "FB,GOOG", *BACKFILL[3:])
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert "FB" in summary["symbols"]
+    assert summary["symbols"]["FB"]["status"] != summary["symbols"]["GOOG"]["status"]
+    assert {event["symbol"] for event in bars(line)} == {"GOOG"}
+
+
+def paged(line: Line) -> list[str]:
+    """A backfill of many pages: minute bars, whose base aggregates fill several."""
+    return [
+        "bars",
+        "--symbols",
+        "X:BTCUSD",
+        "--from",
+        "2024-01-02",
+        "--to",
+        "2024-02-20",
+        "--timespan",
+        "minute",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["foreign_next_url", "repeating_next_url"])
+def test_a_bad_next_url_is_refused(line: Line, kind: str) -> None:
+    line.expected_errors.append("next_url|page")
+    line.parts.simulator.add_fault(kind, match={"endpoint": "aggs", "page": 1}, times=None)
+    summary = line.backfill(*paged(line), code=75)
+    assert summary["complete"] is False
+    assert summary["symbols"]["X:BTCUSD"]["status"] != "complete"
+    assert not any("evil" in str(r) for r in requests(line))
+
+
+def test_an_empty_page_with_a_next_one_goes_on(line: Line) -> None:
+    line.parts.simulator.add_fault("empty_page", match={"endpoint": "aggs", "page": 1})
+    line.backfill(*paged(line))
+    first = len(bars(line))
+    assert first > 40_000
+
+
+def test_a_limit_in_the_middle_of_pages_resumes_there(line: Line) -> None:
+    line.parts.simulator.add_fault("rate_limited", match={"endpoint": "aggs", "page": 2}, retry_after=1)
+    line.backfill(*paged(line))
+    times = [event["event_time"] for event in bars(line)]
+    assert len(times) == len(set(times))
+    pages = [r["page"] for r in requests(line) if r["status"] == 200]
+    assert len(pages) == len({(r["path"], r["page"]) for r in requests(line) if r["status"] == 200})
+
+
+REFUSED = [
+    "high_below_low",
+    "close_above_high",
+    "negative_price",
+    "zero_price",
+    "negative_volume",
+    "null_close",
+]
+REFUSED += ["text_close", "too_precise", "too_large", "missing_close"]
+
+
+def test_bad_rows_become_dead_letters(line: Line) -> None:
+    """Rows that contradict themselves go to the queue with their reason; their neighbours stand."""
+    for index, variant in enumerate(REFUSED):
+        row = {"index": 3 + 2 * index, "variant": variant}
+        line.parts.simulator.add_fault("bad_row", match={"endpoint": "aggs"}, **row)
+    summary = line.backfill(*BACKFILL)
+    assert summary["rejected"] == len(REFUSED)
+    assert summary["dead_lettered"] == len(REFUSED)
+    assert len(bars(line)) == FB_DAYS - len(REFUSED)
+    letters = dead_letters(line)
+    assert len(letters) == len(REFUSED)
+    for letter in letters:
+        assert letter["stage"] == "ingest"
+        assert letter["reason"] and letter["detail"]
+        assert letter["symbol"] == "FB"
+        assert letter["raw"]
+    assert len({letter["origin"]["index"] for letter in letters}) == len(REFUSED)
+
+
+@pytest.mark.parametrize("variant", ["nan", "infinity"])
+def test_an_impossible_number_is_not_an_answer(line: Line, variant: str) -> None:
+    """NaN is not JSON: the answer is asked for again, not taken in part."""
+    line.parts.simulator.add_fault("bad_row", match={"endpoint": "aggs"}, index=3, variant=variant)
+    summary = line.backfill(*BACKFILL)
+    assert len(bars(line)) == FB_DAYS
+    assert summary["retries"] >= 1
+
+
+def test_numbers_in_other_forms(line: Line) -> None:
+    """Quotes are removed and exponents expanded; the values are those of an undisturbed run."""
+    line.backfill(*BACKFILL, "--run-id", "plain")
+    for index, variant in enumerate(["exponent", "string_numbers", "integer_decimal"]):
+        line.parts.simulator.add_fault("bad_row", match={"endpoint": "aggs"}, index=index, variant=variant)
+    line.backfill(*BACKFILL, "--run-id", "odd")
+    lanes: dict[str, dict[str, list[float]]] = {"backfill:plain": {}, "backfill:odd": {}}
+    for event in bars(line):
+        numbers = [float(event[name]) for name in ("open", "high", "low", "close", "volume")]
+        lanes[event["lane"]][event["event_time"]] = numbers
+    assert lanes["backfill:odd"] == lanes["backfill:plain"]
+    texts = [m.value or b"" for m in line.messages("RAW_BACKFILL") if b'"open"' in (m.value or b"")]
+    for text in texts:
+        assert b'"open":"' not in text
+        assert b"e+" not in text.split(b'"open"')[1].split(b'"adjusted"')[0]
+
+
+def test_a_key_echoed_in_an_error_is_redacted(line: Line) -> None:
+    """Line.finish looks for the key in every log and metric."""
+    line.expected_errors.append("key|answer|request")
+    line.parts.simulator.add_fault("key_echo", match={"endpoint": "aggs"}, times=1)
+    line.run("marketflow-ingestor", "backfill", *BACKFILL)
+    assert line.parts.simulator.faults()[0]["hits"] == 1
+    key = line.parts.simulator.key.encode()
+    assert not any(key in (m.value or b"") for role in ("RAW_BACKFILL", "DLQ") for m in line.messages(role))
+
+
+def test_a_redirect_is_not_followed(line: Line) -> None:
+    line.expected_errors.append("redirect|request|answer")
+    line.parts.simulator.add_fault("redirect", match={"endpoint": "aggs"}, times=1)
+    line.run("marketflow-ingestor", "backfill", *BACKFILL)
+    assert len(bars(line)) in (0, FB_DAYS)
+    assert all(r["path"].startswith("/v2/aggs") for r in requests(line))
+
+
+def test_the_key_travels_in_the_header_only(line: Line) -> None:
+    line.backfill(*BACKFILL)
+    seen = requests(line)
+    assert seen
+    assert line.parts.simulator.key not in json.dumps(seen)
+
+
+def test_corrections_are_published_once(line: Line) -> None:
+    """A past bar changes within the overlap: the new content goes out, unchanged bars do not."""
+    line.settings |= {"INGEST_SYMBOLS": "X:BTCUSD", "INGEST_POLL_MS": "300", "INGEST_WARMUP": "false"}
+    for name in ("sink", "processor", "ingestor"):
+        line.start(name)
+    line.wait_count("raw_bars", 3, "payload->>'interval' = '1m'")
+    line.parts.simulator.add_fault("correction", match={"timespan": "minute"}, times=None, last=2, percent=1)
+    line.wait_count("raw_bars", 1, "revision = 1", timeout=90)
+    corrected = line.messages("BARS_FILTERED")
+    assert any(
+        m.headers.get("mf-revision") == "1" and "corrected" in m.headers["mf-flags"] for m in corrected
+    )
+    ids = [m.event["event_id"] for m in line.messages("RAW") if b'"event_type":"bar"' in (m.value or b"")]
+    assert len(ids) == len(set(ids))

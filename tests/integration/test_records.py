@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bad record never stops the flow: at the processor, at the sink, and in the database."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from line import Line
+from mflocal import wait_for
+
+
+def good_bars(line: Line) -> list[tuple[str, bytes, int]]:
+    line.backfill_replay(["FB"])
+    return [(m.key or "", m.value or b"", m.partition) for m in line.messages("RAW_BACKFILL")]
+
+
+def test_poison_in_the_middle_of_the_input(line: Line) -> None:
+    records = good_bars(line)
+    partition = next(p for key, _, p in records if key == "FB")
+    bad = {
+        b"not json at all": "json_syntax",
+        b'{"a":1,"a":2}': "json_duplicate_key",
+        b'{"event_type":"bar"}': "missing_field",
+        b"\xff\xfe\x00": "json_syntax",
+        b"[" * 100: "json_depth",
+        records[5][1].replace(b'"schema_version":"1.0"', b'"schema_version":"2.0"'): "unsupported_version",
+        records[5][1].replace(b'"lane":"backfill', b'"lane":"live","x":"backfill'): "lane_mismatch",
+        records[5][1].replace(b'"event_time":"20', b'"event_time":"29'): None,
+        b"x" * 300_000: None,
+    }
+    line.produce("RAW_BACKFILL", list(bad), b"FB", partition)
+    line.produce(
+        "RAW_BACKFILL", [records[9][1]], b"FB", partition
+    )  # a duplicate behind them: the flow goes on
+    line.start("sink")
+    processor = line.start("processor")
+    line.wait_count("raw_bars", 198)
+    line.wait_count("raw_dead_letters", len(bad))
+    wait_for(
+        lambda: processor.metric("marketflow_events_total", type="bar", result="duplicate") == 1,
+        30,
+        "the duplicate",
+    )
+    assert line.count("raw_bars") == 198
+    letters = {m.event["origin"]["offset"]: m for m in line.messages("DLQ")}
+    assert len(letters) == len(bad)
+    for offset, (value, reason) in zip(sorted(letters), bad.items(), strict=True):
+        letter = letters[offset].event
+        assert letter["stage"] == "process"
+        assert reason is None or letter["reason"] == reason, (letter["reason"], reason)
+        assert letters[offset].headers["mf-origin-offset"] == str(offset)
+        raw = base64.b64decode(letter["raw"])
+        assert (
+            raw == value if len(value) <= 256 * 1024 else (len(raw) == 64 * 1024 and "raw_sha256" in letter)
+        )
+
+
+def test_poison_at_the_sink(line: Line) -> None:
+    """What is not an event on a filtered topic goes to the queue; its neighbours are loaded."""
+    line.start("processor")
+    good_bars(line)
+    wait_for(lambda: len(line.messages("BARS_FILTERED")) == 198, 60, "filtered bars", 0.3)
+    partition = line.messages("BARS_FILTERED")[0].partition
+    line.produce("BARS_FILTERED", [b"poison", b'{"event_type":"news"}'], b"FB", partition)
+    extra = json.dumps({"no": "event"}).encode()
+    line.produce("METRICS", [extra], b"FB", partition)
+    line.start("sink")
+    line.wait_count("raw_bars", 198)
+    line.wait_count("raw_dead_letters", 3)
+    assert line.count("raw_dead_letters", "payload->>'stage' = 'sink'") == 3
+    assert line.count("raw_bars") == 198
+
+
+def test_a_row_that_the_database_refuses(line: Line) -> None:
+    """One row of a batch breaks a constraint: it alone is dead-lettered, the offset passes it."""
+    line.start("processor")
+    line.parts.postgres.sql(
+        "ALTER TABLE raw.raw_bars ADD CONSTRAINT no_such_day CHECK (payload->>'session_date' <> '2012-06-01')",
+        user="postgres",
+        database=line.database,
+    )
+    line.expected_errors.append("no_such_day|data|bisect")
+    good_bars(line)
+    sink = line.start("sink")
+    line.wait_count("raw_bars", 197)
+    line.wait_count("raw_dead_letters", 1)
+    letter = line.query("SELECT payload->>'reason', payload->>'detail' FROM raw.raw_dead_letters")[0]
+    assert "23514" in " ".join(letter)
+    assert line.count("raw_bars") == 197
+    wait_for(lambda: sink.lag() == 0, 30, "nothing left to load")
+
+
+def test_a_missing_table_is_not_poison(line: Line) -> None:
+    """Everything fails for one reason: the breaker opens, nothing is dead-lettered, nothing is lost."""
+    line.expected_errors.append("odbc|breaker|raw_bars|42P01|warehouse")
+    line.settings["SINK_BREAKER_RETRY_MS"] = "1000"
+    line.start("processor")
+    good_bars(line)
+    line.parts.postgres.sql(
+        "ALTER TABLE raw.raw_bars RENAME TO hidden", user="postgres", database=line.database
+    )
+    sink = line.service("sink")
+    sink.start()
+    wait_for(lambda: "raw_bars" in str(sink.readiness()), 60, "a readiness answer that names the table")
+    assert not sink.ready()
+    assert not line.messages("DLQ")
+    line.parts.postgres.sql(
+        "ALTER TABLE raw.hidden RENAME TO raw_bars", user="postgres", database=line.database
+    )
+    line.wait_count("raw_bars", 198)
+    assert line.count("raw_dead_letters") == 0
