@@ -12,8 +12,8 @@ int64_t mf_clock_monotonic_us(void); // CLOCK_MONOTONIC: every delay, timeout an
 #define MF_TIME_TEXT_SIZE 32
 #define MF_DATE_TEXT_SIZE 16
 
-// RFC 3339 UTC with milliseconds, "2024-01-02T14:30:00.000Z" (rounds down). Years 0001 to 9999; a time outside them is
-// written as the first or last moment inside. Returns text.
+// RFC 3339 UTC with milliseconds, "2024-01-02T14:30:00.000Z" (rounds down). Years 0001 to 9999; a time
+// outside them is written as the first or last moment inside. Returns text.
 char *mf_time_format_ms(int64_t time_us, char text[MF_TIME_TEXT_SIZE]);
 // The same with microseconds, for log lines.
 char *mf_time_format_us(int64_t time_us, char text[MF_TIME_TEXT_SIZE]);
@@ -30,17 +30,17 @@ struct mf_date {
 
 bool mf_date_parse(struct mf_str text, struct mf_date *date); // "2024-01-02", a day that exists
 char *mf_date_format(struct mf_date date, char text[MF_DATE_TEXT_SIZE]);
-int32_t mf_date_to_days(struct mf_date date); // days since 1970-01-01
+int32_t mf_date_to_days(struct mf_date date);   // days since 1970-01-01
 struct mf_date mf_date_from_days(int32_t days); // kept within the years 0001 to 9999, as the two below
-int mf_date_weekday(struct mf_date date); // 0 = Sunday … 6 = Saturday
+int mf_date_weekday(struct mf_date date);       // 0 = Sunday … 6 = Saturday
 int mf_date_cmp(struct mf_date a, struct mf_date b);
 struct mf_date mf_date_add_days(struct mf_date date, int32_t days);
 struct mf_date mf_date_of_utc(int64_t time_us);
 int64_t mf_date_utc_midnight_us(struct mf_date date);
 
-// Epoch number of unknown unit, as feeds send it (providers.md N33), told by its magnitude: seconds 1e8..1e10,
-// ms 1e11..1e13, µs 1e14..1e16, ns 1e17..int64's end; each unit so covers 1973 to 2286 (ns: 2262), which holds daily
-// history from before 2001. False between those ranges and outside them.
+// Epoch number of unknown unit, as feeds send it (providers.md N33), told by its magnitude: seconds
+// 1e8..1e10, ms 1e11..1e13, µs 1e14..1e16, ns 1e17..int64's end; each unit so covers 1973 to 2286 (ns: 2262),
+// which holds daily history from before 2001. False between those ranges and outside them.
 bool mf_time_from_epoch_number(int64_t number, int64_t *time_us);
 
 #endif

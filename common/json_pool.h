@@ -23,8 +23,8 @@ void mf_json_pool_free(struct mf_json_pool *pool); // releases all memory; the p
 
 // The three functions that yajl is given, with the pool as their context. Results are never NULL and are
 // aligned for any type.
-void *mf_json_pool_alloc(void *pool, size_t size);
-void *mf_json_pool_realloc(void *pool, void *old, size_t size);
-void mf_json_pool_release(void *pool, void *memory);
+void *mf_json_pool_alloc(void *context, size_t size);
+void *mf_json_pool_realloc(void *context, void *old, size_t size);
+void mf_json_pool_release(void *context, void *memory);
 
 #endif

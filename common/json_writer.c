@@ -83,7 +83,9 @@ static void put_escape(struct mf_buf *out, char c)
     if (code >= 0x08 && code <= 0x0d && code != 0x0b) {
         escape[1] = names[code - 0x08];
     } else if (code < 0x20) {
-        memcpy(escape + 1, "u00", 3);
+        escape[1] = 'u';
+        escape[2] = '0';
+        escape[3] = '0';
         escape[4] = hex[code >> 4];
         escape[5] = hex[code & 15];
         len = 6;

@@ -80,69 +80,70 @@ static void integers_are_read_whole(void **state)
     assert_false(mf_str_to_i64(MF_STR("1\0"), &value));
 }
 
+static const struct {
+    struct mf_str text;
+    bool ok;
+} utf8_cases[] = {
+    {MF_STR(""), true},
+    {MF_STR("plain ascii, longer than a word"), true},
+    {MF_STR("with a\0NUL"), true},
+    {MF_STR("caf\xc3\xa9"), true},
+    {MF_STR("\xe2\x82\xac 12"), true},
+    {MF_STR("12345678\xf0\x9f\x93\x88"), true},
+    {MF_STR("\xed\x9f\xbf\xee\x80\x80"), true}, // either side of the surrogates
+    {MF_STR("\xf4\x8f\xbf\xbf"), true},         // U+10FFFF
+    {MF_STR("\xf4\x90\x80\x80"), false},        // U+110000
+    {MF_STR("\xf5\x80\x80\x80"), false},
+    {MF_STR("\xed\xa0\x80"), false},     // U+D800
+    {MF_STR("\xed\xbf\xbf"), false},     // U+DFFF
+    {MF_STR("\xc0\x80"), false},         // overlong NUL
+    {MF_STR("\xc1\xbf"), false},         // overlong
+    {MF_STR("\xe0\x9f\xbf"), false},     // overlong
+    {MF_STR("\xe0\xa0\x80"), true},      // U+0800
+    {MF_STR("\xf0\x8f\xbf\xbf"), false}, // overlong
+    {MF_STR("\xf0\x90\x80\x80"), true},  // U+10000
+    {MF_STR("\x80"), false},             // continuation without lead
+    {MF_STR("\xc3"), false},             // cut
+    {MF_STR("\xe2\x82"), false},
+    {MF_STR("\xf0\x9f\x93"), false},
+    {MF_STR("\xc3(\xa9"), false},
+    {MF_STR("\xe2\x82("), false},
+    {MF_STR("0123456789012345678901234567890\xe2\x82\xac"), true}, // across the end of a block
+    {MF_STR("0123456789012345678901234567890\xe2\x82"), false},
+    {MF_STR("01234567890123456789012345678901\xe2\x82\xac"), true}, // right behind it
+    {MF_STR("01234567890123456789012345678901\x82"), false},
+    {MF_STR("0123456\xff"
+            "01234567"
+            "01234567"
+            "01234567"),
+     false}, // in each word of it
+    {MF_STR("01234567"
+            "\xff"
+            "1234567"
+            "01234567"
+            "01234567"),
+     false},
+    {MF_STR("01234567"
+            "01234567"
+            "0123456\xff"
+            "01234567"),
+     false},
+    {MF_STR("01234567"
+            "01234567"
+            "01234567"
+            "\xff"
+            "1234567"),
+     false},
+    {MF_STR("\xfe"), false},
+    {MF_STR("\xff"), false},
+};
+
 static void utf8_is_checked_to_the_letter(void **state)
 {
     (void)state;
-    static const struct {
-        struct mf_str text;
-        bool ok;
-    } cases[] = {
-        {MF_STR(""), true},
-        {MF_STR("plain ascii, longer than a word"), true},
-        {MF_STR("with a\0NUL"), true},
-        {MF_STR("caf\xc3\xa9"), true},
-        {MF_STR("\xe2\x82\xac 12"), true},
-        {MF_STR("12345678\xf0\x9f\x93\x88"), true},
-        {MF_STR("\xed\x9f\xbf\xee\x80\x80"), true}, // either side of the surrogates
-        {MF_STR("\xf4\x8f\xbf\xbf"), true},         // U+10FFFF
-        {MF_STR("\xf4\x90\x80\x80"), false},        // U+110000
-        {MF_STR("\xf5\x80\x80\x80"), false},
-        {MF_STR("\xed\xa0\x80"), false},     // U+D800
-        {MF_STR("\xed\xbf\xbf"), false},     // U+DFFF
-        {MF_STR("\xc0\x80"), false},         // overlong NUL
-        {MF_STR("\xc1\xbf"), false},         // overlong
-        {MF_STR("\xe0\x9f\xbf"), false},     // overlong
-        {MF_STR("\xe0\xa0\x80"), true},      // U+0800
-        {MF_STR("\xf0\x8f\xbf\xbf"), false}, // overlong
-        {MF_STR("\xf0\x90\x80\x80"), true},  // U+10000
-        {MF_STR("\x80"), false},             // continuation without lead
-        {MF_STR("\xc3"), false},             // cut
-        {MF_STR("\xe2\x82"), false},
-        {MF_STR("\xf0\x9f\x93"), false},
-        {MF_STR("\xc3(\xa9"), false},
-        {MF_STR("\xe2\x82("), false},
-        {MF_STR("0123456789012345678901234567890\xe2\x82\xac"), true}, // across the end of a block
-        {MF_STR("0123456789012345678901234567890\xe2\x82"), false},
-        {MF_STR("01234567890123456789012345678901\xe2\x82\xac"), true}, // right behind it
-        {MF_STR("01234567890123456789012345678901\x82"), false},
-        {MF_STR("0123456\xff"
-                "01234567"
-                "01234567"
-                "01234567"),
-         false}, // in each word of it
-        {MF_STR("01234567"
-                "\xff"
-                "1234567"
-                "01234567"
-                "01234567"),
-         false},
-        {MF_STR("01234567"
-                "01234567"
-                "0123456\xff"
-                "01234567"),
-         false},
-        {MF_STR("01234567"
-                "01234567"
-                "01234567"
-                "\xff"
-                "1234567"),
-         false},
-        {MF_STR("\xfe"), false},
-        {MF_STR("\xff"), false},
-    };
-    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
-        if (mf_str_is_utf8(cases[i].text) != cases[i].ok)
-            fail_msg("case %zu: expected %d", i, cases[i].ok);
+    for (size_t i = 0; i < MF_ARRAY_LEN(utf8_cases); i++) {
+        if (mf_str_is_utf8(utf8_cases[i].text) != utf8_cases[i].ok)
+            fail_msg("case %zu: expected %d", i, utf8_cases[i].ok);
     }
     assert_true(mf_str_is_utf8(MF_STR_NULL));
 }

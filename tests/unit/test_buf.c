@@ -82,6 +82,25 @@ static void the_maximum_is_exact_for_every_append(void **state)
     }
 }
 
+static void extended_room_is_the_callers(void **state)
+{
+    (void)state;
+    struct mf_buf buf;
+    mf_buf_init(&buf, 500);
+    mf_buf_add_c(&buf, "ab");
+    memset(mf_buf_extend(&buf, 298), 'x', 298); // the block moves
+    assert_int_equal(buf.len, 300);
+    assert_int_equal(buf.data[300], '\0');
+    assert_memory_equal(buf.data, "abxx", 4);
+    assert_non_null(mf_buf_extend(&buf, 0));
+    assert_non_null(mf_buf_extend(&buf, 200));
+    assert_null(mf_buf_extend(&buf, 1));
+    assert_true(buf.overflow);
+    assert_null(mf_buf_extend(&buf, 0));
+    assert_int_equal(buf.len, 500);
+    mf_buf_free(&buf);
+}
+
 static void overflow_sticks_until_cleared(void **state)
 {
     (void)state;
@@ -132,6 +151,7 @@ int main(void)
         cmocka_unit_test(growth_keeps_the_content),
         cmocka_unit_test(the_maximum_is_exact_for_every_append),
         cmocka_unit_test(overflow_sticks_until_cleared),
+        cmocka_unit_test(extended_room_is_the_callers),
         cmocka_unit_test(trim_gives_memory_back_when_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,11 +235,11 @@ static size_t put_wide(char *out, unsigned __int128 value)
 // that makes up for it.
 static size_t spell(char *out, mf_fixed8 units, uint64_t *random)
 {
-    char digits[64];
+    char digits[64] = "";
     unsigned __int128 magnitude = units < 0 ? -(unsigned __int128)units : (unsigned __int128)units;
     size_t count = put_wide(digits, magnitude);
     int exponent = -8;
-    while (magnitude > 0 && digits[count - 1] == '0' && mf_random_next(random) % 4 != 0) {
+    while (count > 1 && digits[count - 1] == '0' && mf_random_next(random) % 4 != 0) {
         count--;
         exponent++;
     }
