@@ -4,7 +4,7 @@
 // makes a new immutable struct mf_settings, or a list of every problem at once. A secret X is read from the
 // file named by X_FILE, else from $CREDENTIALS_DIRECTORY/<x in lower case>, else from X; two sources at once
 // are an error. One trailing newline is cut; 64 KiB at most; a world-readable file is refused unless it lies
-// under /run/secrets or the credentials directory.
+// under /run/secrets or the credentials directory. An empty variable counts as not given.
 #ifndef MF_SETTINGS_H
 #define MF_SETTINGS_H
 
@@ -21,6 +21,9 @@ enum mf_setting_type {
     MF_SETTING_SECRET,  // a string that is never printed
     MF_SETTING_TYPE_MAX
 };
+
+// As default_value: the host's name, characters beyond A-Z a-z 0-9 . _ - replaced by "-".
+#define MF_SETTING_HOST_NAME "(host name)"
 
 struct mf_setting_def {
     const char *name; // "KAFKA_BOOTSTRAP_SERVERS"
@@ -55,6 +58,12 @@ int mf_settings_parse(const struct mf_setting_table *tables, size_t table_count,
                       const char *const *own_prefixes, struct mf_settings **out, struct mf_buf *problems,
                       struct mf_error *err);
 void mf_settings_free(struct mf_settings **settings); // secrets are wiped
+
+// Overwrites the secrets, which read as "" from then on: for settings that are only kept for their other
+// strings.
+void mf_settings_wipe_secrets(struct mf_settings *settings);
+// What is accepted but unwise (plain text to another host): one sentence per line, "" when there is none.
+const char *mf_settings_warnings(const struct mf_settings *settings);
 
 // Readers. The name must be in the tables and of that type (asserted). Strings live as long as the settings.
 // STRING, CHOICE, SECRET; NULL = unset
