@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import KEY, ROOT, Client, start
 from marketflow_simulator.faults import KINDS, PARAMETERS
 from marketflow_simulator.server import _is_loopback
 from mflocal import LocalError, Simulator, wait_for
 from mflocal.layout import write_private
+from simulator_client import KEY, ROOT, Client, start
 
 PATH = "/v2/aggs/ticker/AAPL/range/1/day/2005-02-24/2005-02-28"
 

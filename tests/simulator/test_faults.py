@@ -13,8 +13,8 @@ from http.client import RemoteDisconnected
 from typing import Any
 
 import pytest
-from conftest import KEY, Client
 from marketflow_simulator.faults import KINDS
+from simulator_client import KEY, Client
 
 PATH = "/v2/aggs/ticker/AAPL/range/1/day/2005-02-14/2005-03-11?adjusted=false"
 NEWS = "/v2/reference/news?ticker=NVDA&limit=5"

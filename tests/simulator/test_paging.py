@@ -7,7 +7,7 @@ import base64
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import KEY, Client
+from simulator_client import KEY, Client
 
 RANGES = [
     ("AAPL", "1/day/2000-03-01/2001-03-01"),

@@ -12,8 +12,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import Client
 from marketflow_simulator.replay import EXPECTED_ROWS, SYMBOLS, data_file
+from simulator_client import Client
 
 NEW_YORK = ZoneInfo("America/New_York")
 WHOLE = "range/1/day/2000-03-01/2013-03-01"

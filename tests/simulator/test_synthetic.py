@@ -12,12 +12,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from conftest import Client, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marketflow_simulator.sessions import early_closes, easter, holidays, session
 from marketflow_simulator.synthetic import Synthetic
 from marketflow_simulator.windows import Windows
+from simulator_client import Client, start
 
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTE = 60_000
