@@ -1,94 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared parts once per run, one Line per test."""
-
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1] / "deploy" / "local"), str(HERE)]
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY / "deploy" / "local"), str(Path(__file__).resolve().parent)]
-
-from line import Line, Parts  # noqa: E402
-from mflocal import Broker, Layout, Postgres, Simulator  # noqa: E402
-
-# Known to every program as a secret; must appear nowhere (Line.finish looks for it).
-CANARY = "canary-9f27c1-key-that-must-never-show"
-
-
-def binaries() -> Path:
-    """The build under test: tests/run says which; by hand, the dev preset's."""
-    path = Path(os.environ.get("MARKETFLOW_BIN_DIR") or REPOSITORY / "build" / "dev" / "bin")
-    if not (path / "marketflow-ingestor").is_file():
-        pytest.exit(f"{path} holds no programs; run tests/run integration", returncode=2)
-    return path
-
-
-@pytest.fixture(scope="session")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
-    # Not below pytest's own directory: the database server runs as another user and must reach its files.
-    cache = Path(os.environ.get("MARKETFLOW_CACHE_DIR") or REPOSITORY / ".local")
-    layout = Layout(tmp_path_factory.mktemp("parts"), cache)
-    broker = Broker(layout, die_with_parent=True)
-    postgres = Postgres(layout, die_with_parent=True, durable=False)
-    simulator = Simulator(layout, die_with_parent=True, key=CANARY)
-    running = (postgres, broker, simulator)
-    for part in running:
-        part.start()
-    try:
-        for part in running:
-            part.wait_ready()
-        yield Parts(broker, postgres, simulator, binaries())
-    finally:
-        for part in reversed(running):
-            part.stop()
-        postgres.reset()
-
-
-@pytest.fixture
-def line(parts: Parts, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Line]:
-    """Topics and tables are there; services are the test's to start."""
-    yield from _line(parts, tmp_path, request)
-
-
-def _line(parts: Parts, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Line]:
-    stem = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower())[:40].strip("_")
-    line = Line(f"{stem}_{os.getpid()}", parts, Layout(tmp_path, parts.broker.layout.cache))
-    parts.simulator.clear_faults()
-    parts.simulator.forget_requests()
-    line.prepare()
-    try:
-        yield line
-        problems = line.finish()
-        assert not problems, "\n".join(problems[:20])
-    finally:
-        for service in line.services:
-            service.kill()
-        parts.postgres.sql(
-            f'DROP DATABASE IF EXISTS "{line.database}" WITH (FORCE)', user="postgres", database="postgres"
-        )
-        if not request.node.stash.get(FAILED, False):
-            shutil.rmtree(tmp_path, ignore_errors=True)
-
-
-FAILED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report = yield
-    if report.failed:
-        item.stash[FAILED] = True
-    return report
-
-
-@pytest.fixture
-def sanitized() -> bool:
-    """The programs run under a sanitizer: slower, with no kills."""
-    return bool(os.environ.get("MARKETFLOW_SANITIZED"))
+from fixtures import line, parts, pytest_runtest_makereport, sanitized  # noqa: E402, F401

@@ -9,7 +9,7 @@ import subprocess
 import threading
 from types import TracebackType
 
-from .postgres import Postgres
+from .postgres import DATABASE, Postgres
 from .waiting import LocalError
 
 _END = "--end-of-answer--"
@@ -29,10 +29,10 @@ RAW_TABLES = (
 class Session:
     """One connection as the sink's user. Not for several threads at once."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, database: str = DATABASE) -> None:
         self._errors: list[str] = []
         self._process = subprocess.Popen(
-            postgres.psql_command("--csv", "-t"),
+            postgres.psql_command("--csv", "-t", database=database),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
