@@ -131,8 +131,6 @@ static void check_dead_letter(struct mf_event_report *report, const struct mf_ev
     if (!wants_answer && (has_answer || !whole_kafka))
         mf_event_report_add(report, "bad_value", "origin",
                             "must have topic, partition and offset, and no provider");
-    if (letter->raw_is_base64 && letter->raw_sha256.data == NULL && letter->raw_size > MF_DEAD_LETTER_RAW_MAX)
-        mf_event_report_add(report, "missing_field", "raw_sha256", "is required when raw was cut");
 }
 
 static void check_consistency(struct mf_event_report *report, const struct mf_event *event)

@@ -49,15 +49,18 @@ static void check_size(struct mf_event_report *report, enum mf_event_type type, 
                             size, MF_EVENT_SIZE_MAX);
 }
 
-// What is left out of a whole dead letter's payload because it can be told from the bytes.
-static void complete_dead_letter(struct mf_dead_letter *letter)
+// A whole dead letter's size is not in its payload, because it can be told from the bytes.
+static void complete_dead_letter(struct mf_event_report *report, struct mf_dead_letter *letter)
 {
-    if (letter->raw_sha256.data != NULL || letter->raw.len % 4 != 0 || letter->raw.len == 0)
+    if (letter->raw_sha256.data != NULL)
         return;
+    if (letter->raw_size != 0)
+        mf_event_report_add(report, "missing_field", "raw_sha256", "is required with raw_size");
     size_t padding = 0;
-    while (padding < 2 && letter->raw.data[letter->raw.len - 1 - padding] == '=')
+    while (padding < 2 && padding < letter->raw.len && letter->raw.data[letter->raw.len - 1 - padding] == '=')
         padding++;
-    letter->raw_size = letter->raw.len / 4 * 3 - padding;
+    size_t whole = letter->raw.len / 4 * 3;
+    letter->raw_size = whole > padding ? whole - padding : 0;
 }
 
 static void check_event_id(struct mf_event_report *report, const struct mf_event *event)
@@ -96,7 +99,7 @@ int mf_event_decode(struct mf_json *json, struct mf_str bytes, struct mf_event *
     mf_fields_read(&report, mf_event_tables[type]->fields, mf_event_tables[type]->count, root, event, &seen,
                    &bad);
     if (type == MF_EVENT_DEAD_LETTER)
-        complete_dead_letter(&event->dead_letter);
+        complete_dead_letter(&report, &event->dead_letter);
     mf_event_check_fields(&report, event, bad);
     if (report.count == 0)
         check_event_id(&report, event);

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Identity: keys, content hashes and ids, against texts written out by hand and values computed elsewhere.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "event_samples.h"
+
+static struct mf_event event;
+static struct mf_error err;
+
+static void test_dedupe_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        enum event_sample sample;
+        const char *wanted;
+    } rows[] = {
+        {SAMPLE_BAR, "AAPL|2024-01-02T14:30:00.000Z|bar.1m.split"},
+        {SAMPLE_BAR_BARE, "BRK.B|2024-01-02T05:00:00.000Z|bar.1d.none"},
+        {SAMPLE_BAR_DERIVED, "AAPL|2024-01-02T14:30:00.000Z|bar.5m.split.polygon"},
+        {SAMPLE_OPTION_BAR, "AAPL|2024-01-02T14:30:00.000Z|option_bar.1m.split.O:AAPL240119C00150000"},
+        {SAMPLE_NEWS, "AAPL|2024-01-02T14:30:00.000Z|news.polygon|4f1c"},
+        {SAMPLE_SYMBOL, "AAPL|2024-01-02T14:30:00.000Z|symbol"},
+        {SAMPLE_SPLIT, "AAPL|2024-01-02T14:30:00.000Z|corporate_action.split"},
+        {SAMPLE_FEED_STATUS, "polygon.bars.1m|2024-01-02T14:30:00.000Z|feed_status.polygon.bars.1m"},
+        {SAMPLE_HEARTBEAT, "|2024-01-02T14:30:00.000Z|heartbeat"},
+        {SAMPLE_METRIC, "AAPL|2024-01-02T14:30:00.000Z|metric.1m.split.polygon"},
+        {SAMPLE_ALERT, "AAPL|2024-01-02T14:30:00.000Z|alert.volume_spike.1m.polygon"},
+        {SAMPLE_ALERT_NEWS, "AAPL|2024-01-02T14:30:00.000Z|alert.news_keyword.news.polygon.polygon|4f1c"},
+        {SAMPLE_DEAD_LETTER,
+         "_UNKNOWN|2024-01-02T14:30:00.000Z|dead_letter.sink/market.bars.filtered/5/9007199254740993"},
+        {SAMPLE_DEAD_LETTER_INGEST,
+         "AAPL|2024-01-02T14:30:00.000Z|dead_letter.ingest/polygon/polygon.bars.1m/a1b2/6/17"},
+    };
+    char key[MF_DEDUPE_KEY_MAX];
+    size_t len = 0;
+    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+        event_sample_fill(rows[i].sample, &event);
+        assert_int_equal(mf_event_dedupe_key(&event, key, &len, &err), 0);
+        assert_string_equal(key, rows[i].wanted);
+        assert_int_equal(len, strlen(rows[i].wanted));
+    }
+}
+
+static void test_the_longest_dedupe_key(void **state)
+{
+    (void)state;
+    char id[MF_DEDUPE_KEY_MAX], key[MF_DEDUPE_KEY_MAX];
+    memset(id, 'x', sizeof id);
+    size_t len = 0, around = strlen("AAPL|2024-01-02T14:30:00.000Z|news.");
+    event_sample_fill(SAMPLE_NEWS, &event);
+    event.news.article_id = (struct mf_str){id, MF_DEDUPE_KEY_MAX - 1 - around};
+    assert_int_equal(mf_event_dedupe_key(&event, key, &len, &err), 0);
+    assert_int_equal(len, MF_DEDUPE_KEY_MAX - 1);
+    event.news.article_id.len++;
+    assert_int_equal(mf_event_dedupe_key(&event, key, &len, &err), -1);
+    assert_int_equal(err.class, MF_ERROR_POISON);
+    assert_string_equal(err.code, "dedupe_key_too_long");
+    char text[MF_EVENT_ID_SIZE];
+    assert_int_equal(mf_event_id(&event, text, &err), -1);
+}
+
+static void test_kafka_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        enum event_sample sample;
+        const char *wanted;
+    } rows[] = {
+        {SAMPLE_BAR, "AAPL"},
+        {SAMPLE_OPTION_BAR, "AAPL"},
+        {SAMPLE_NEWS, "AAPL"},
+        {SAMPLE_ALERT, "AAPL"},
+        {SAMPLE_FEED_STATUS, "polygon.bars.1m"},
+        {SAMPLE_DEAD_LETTER, "sink/market.bars.filtered/5/9007199254740993"},
+        {SAMPLE_DEAD_LETTER_INGEST, "ingest/polygon/polygon.bars.1m/a1b2/6/17"},
+    };
+    char scratch[MF_EVENT_KEY_MAX];
+    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+        event_sample_fill(rows[i].sample, &event);
+        assert_true(mf_str_eq_c(mf_event_key(&event, scratch), rows[i].wanted));
+    }
+    event_sample_fill(SAMPLE_HEARTBEAT, &event);
+    assert_null(mf_event_key(&event, scratch).data);
+    // Never beyond the scratch, whatever the names are.
+    char name[600];
+    memset(name, 'n', sizeof name);
+    event_sample_fill(SAMPLE_DEAD_LETTER, &event);
+    event.dead_letter.origin.topic = (struct mf_str){name, sizeof name};
+    struct mf_str key = mf_event_key(&event, scratch);
+    assert_int_equal(key.len, MF_EVENT_KEY_MAX - 1);
+    assert_memory_equal(key.data, "sink/nnnn", 9);
+}
+
+// The input of the content hash, as the reference page describes it.
+static void test_content_hash_is_that_of_the_documented_text(void **state)
+{
+    (void)state;
+    static const struct {
+        enum event_sample sample;
+        const char *text;
+    } rows[] = {
+        {SAMPLE_BAR,
+         "open=6:187.15\nhigh=5:187.4\nlow=5:186.9\nclose=6:187.22\nvolume=7:41203.5\nvwap=8:187.1712\n"
+         "trade_count=3:392\notc=5:false\n"},
+        {SAMPLE_BAR_BARE,
+         "open=9:0.0000001\nhigh=9:0.0000001\nlow=9:0.0000001\nclose=9:0.0000001\nvolume=1:0\n"},
+        {SAMPLE_NEWS,
+         "url=32:https://news.example/a?b=1&c=\"x\"\n"
+         "title=24:Äpfel \xf0\x9f\x8d\x8e: \"up\"\n\x1f= 3:x\ndescription=0:\nauthor=9:A. Writer\n"
+         "publisher=12:Example Wire\ntickers=4:AAPL\ntickers=4:MSFT\nkeywords=8:earnings\n"
+         "sentiment.label=8:positive\nsentiment.score=5:-0.35\nsentiment.relevance=1:1\n"
+         "sentiment.reason=11:Sales grew.\n"},
+        {SAMPLE_SYMBOL, "name=20:Meta Platforms, Inc.\nexchange=4:XNAS\ntype=2:CS\ncurrency=3:usd\n"
+                        "figi=12:BBG000MM2P62\nlist_date=10:2012-05-18\ndelist_date=10:2030-02-28\n"
+                        "aliases.symbol=2:FB\naliases.to=10:2022-06-08\naliases.symbol=4:META\n"
+                        "aliases.from=10:2022-06-09\nactive=4:true\n"},
+        {SAMPLE_SPLIT, "ex_date=10:2024-01-02\nsplit_from=1:1\nsplit_to=1:4\n"},
+        {SAMPLE_HEARTBEAT, "feeds.name=15:polygon.bars.1m\nfeeds.time=24:2024-01-02T14:30:00.000Z\n"
+                           "feeds.name=12:polygon.news\nfeeds.time=24:2024-01-02T13:30:00.000Z\n"
+                           "clock=24:2024-01-02T14:30:00.001Z\n"},
+        {SAMPLE_METRIC_COLD, "n_obs=1:1\nwarmup=4:true\n"},
+        {SAMPLE_ALERT,
+         "rule_version=10:1.5f2a90c1\nseverity=7:warning\ndirection=2:up\nvalue=3:4.2\nthreshold=1:3\n"
+         "baseline.name=4:mean\nbaseline.value=7:11000.5\nbaseline.name=2:sd\nbaseline.value=6:7190.1\n"
+         "state=6:firing\ncooldown_until=24:2024-01-02T14:45:00.000Z\n"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+        event_sample_fill(rows[i].sample, &event);
+        struct mf_hash128 hash = mf_event_content_hash(&event);
+        struct mf_hash128 wanted = mf_hash128(rows[i].text, strlen(rows[i].text));
+        if (hash.high != wanted.high || hash.low != wanted.low)
+            fail_msg("the content hash of '%s' is another one", event_sample_name(rows[i].sample));
+    }
+}
+
+// Computed with the Python package xxhash from the same texts.
+static void test_ids_computed_elsewhere(void **state)
+{
+    (void)state;
+    static const struct {
+        enum event_sample sample;
+        const char *content, *id;
+    } rows[] = {
+        {SAMPLE_BAR, "f4a59b539d7ed8f3d9faebd1d878e181", "7ccf367fb78426add71483d707dbef78"},
+        {SAMPLE_ALERT, "30903b1b573a63390c3cd653605932be", "7b4c56311d234ce2ee4510e77c7158d9"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+        char text[MF_EVENT_ID_SIZE];
+        event_sample_fill(rows[i].sample, &event);
+        assert_string_equal(mf_hash128_hex(mf_event_content_hash(&event), text), rows[i].content);
+        assert_int_equal(mf_event_id(&event, text, &err), 0);
+        assert_string_equal(text, rows[i].id);
+    }
+}
+
+static void id_of(char id[MF_EVENT_ID_SIZE])
+{
+    assert_int_equal(mf_event_id(&event, id, &err), 0);
+}
+
+static void test_the_same_number_spelled_otherwise_is_the_same_content(void **state)
+{
+    (void)state;
+    char id[MF_EVENT_ID_SIZE], other[MF_EVENT_ID_SIZE];
+    event_sample_fill(SAMPLE_BAR, &event);
+    id_of(id);
+    static const char *const spellings[] = {"187.4", "187.40", "187.400", "187.40000000"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(spellings); i++) {
+        event.bar.high = mf_str_of(spellings[i]);
+        id_of(other);
+        assert_string_equal(other, id);
+    }
+    event.bar.high = MF_STR("187.40000001");
+    id_of(other);
+    assert_string_not_equal(other, id);
+}
+
+// Two different articles whose texts, run together, read the same.
+static void test_no_two_contents_share_a_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *title, *description;
+        size_t tickers;
+        const char *ticker[2];
+    } rows[] = {
+        {"ab", "c", 1, {"A"}},   {"a", "bc", 1, {"A"}},  {"ab\ndescription=1:c", NULL, 1, {"A"}},
+        {"abc", NULL, 1, {"A"}}, {"abc", "", 1, {"A"}},  {"abc", "", 2, {"A", "B"}},
+        {"abc", "", 1, {"A,B"}}, {"abc", "", 1, {"AB"}}, {"abc", "", 0, {0}},
+    };
+    char ids[MF_ARRAY_LEN(rows)][MF_EVENT_ID_SIZE];
+    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+        event_sample_fill(SAMPLE_NEWS_BARE, &event);
+        event.news.title = mf_str_of(rows[i].title);
+        event.news.description = mf_str_of(rows[i].description);
+        event.news.ticker_count = rows[i].tickers;
+        for (size_t t = 0; t < rows[i].tickers; t++)
+            event.news.tickers[t] = mf_str_of(rows[i].ticker[t]);
+        id_of(ids[i]);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(ids[i], ids[j]);
+    }
+}
+
+static void test_what_belongs_to_the_identity_and_what_does_not(void **state)
+{
+    (void)state;
+    char id[MF_EVENT_ID_SIZE], other[MF_EVENT_ID_SIZE];
+    event_sample_fill(SAMPLE_BAR, &event);
+    id_of(id);
+    event.ingest_time_us += MF_US_PER_SECOND;
+    event.flags = MF_FLAG_WARMUP;
+    event.mode = MF_MODE_SYNTHETIC;
+    event.request_id = MF_STR_NULL;
+    event.page = 7;
+    event.lane = MF_STR("backfill:r1"); // the same bar, fetched again later
+    event.bar.vendor_ms += 1;
+    id_of(other);
+    assert_string_equal(other, id);
+    event.source = MF_STR("yahoo");
+    id_of(other);
+    assert_string_not_equal(other, id);
+
+    // What the processor makes of a lane is that lane's.
+    event_sample_fill(SAMPLE_ALERT, &event);
+    id_of(id);
+    event.alert.revision = 5;
+    event.alert.message = MF_STR("other words");
+    event.alert.cause = MF_STR("ffffffffffffffffffffffffffffffff");
+    id_of(other);
+    assert_string_equal(other, id);
+    event.lane = MF_STR("backfill:r1");
+    id_of(other);
+    assert_string_not_equal(other, id);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dedupe_keys),
+        cmocka_unit_test(test_the_longest_dedupe_key),
+        cmocka_unit_test(test_kafka_keys),
+        cmocka_unit_test(test_content_hash_is_that_of_the_documented_text),
+        cmocka_unit_test(test_ids_computed_elsewhere),
+        cmocka_unit_test(test_the_same_number_spelled_otherwise_is_the_same_content),
+        cmocka_unit_test(test_no_two_contents_share_a_text),
+        cmocka_unit_test(test_what_belongs_to_the_identity_and_what_does_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
