@@ -15,29 +15,40 @@ static uint32_t level_bit(const struct mf_json_writer *w)
     return w->depth > 0 ? UINT32_C(1) << (w->depth - 1) : 0;
 }
 
-// Before every value: a comma where one is due. In an object a key must have gone before.
-static void begin_value(struct mf_json_writer *w)
+// Before every value: is a comma due? In an object a key must have gone before.
+static bool begin_value(struct mf_json_writer *w)
 {
     uint32_t bit = level_bit(w);
     if (w->key_pending) {
         w->key_pending = false;
-        return;
+        return false;
     }
     assert((w->in_object & bit) == 0);
-    if ((w->not_first & bit) != 0)
-        mf_buf_add_char(w->out, ',');
+    bool comma = (w->not_first & bit) != 0;
     w->not_first |= bit;
+    return comma;
+}
+
+static void put_value(struct mf_json_writer *w, const char *text, size_t len)
+{
+    bool comma = begin_value(w);
+    char *at = mf_buf_extend(w->out, len + comma);
+    if (at == NULL)
+        return;
+    if (comma)
+        *at++ = ',';
+    if (len > 0)
+        memcpy(at, text, len);
 }
 
 static void begin_level(struct mf_json_writer *w, bool is_object)
 {
-    begin_value(w);
     assert(w->depth < MF_JSON_WRITER_DEPTH);
+    put_value(w, is_object ? "{" : "[", 1);
     w->depth++;
     uint32_t bit = level_bit(w);
     w->not_first &= ~bit;
     w->in_object = is_object ? w->in_object | bit : w->in_object & ~bit;
-    mf_buf_add_char(w->out, is_object ? '{' : '[');
 }
 
 static void end_level(struct mf_json_writer *w, bool is_object)
@@ -73,6 +84,40 @@ static bool is_plain(char c)
     return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
 }
 
+// Does one of eight bytes need an escape? A byte below n borrows when n is taken away from it and had its top
+// bit clear before; a byte equal to c is below 1 after an exclusive or with c. A borrow can only mark bytes
+// above a marked one.
+static bool word_is_plain(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = word ^ ones * '"';
+    uint64_t backslash = word ^ ones * '\\';
+    uint64_t marked =
+        ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+    return (marked & ones * 0x80) == 0;
+}
+
+// How many bytes from the start need no escape.
+static size_t plain_run(const char *text, size_t len)
+{
+    size_t run = 0;
+    uint64_t word;
+    for (; len - run >= sizeof word; run += sizeof word) {
+        memcpy(&word, text + run, sizeof word);
+        if (!word_is_plain(word))
+            break;
+    }
+    if (run > 0 && len - run < sizeof word) {
+        // The rest of a long text, together with bytes that were seen already.
+        memcpy(&word, text + len - sizeof word, sizeof word);
+        if (word_is_plain(word))
+            return len;
+    }
+    while (run < len && is_plain(text[run]))
+        run++;
+    return run;
+}
+
 static void put_escape(struct mf_buf *out, char c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -93,48 +138,42 @@ static void put_escape(struct mf_buf *out, char c)
     mf_buf_add(out, escape, len);
 }
 
-// The text in quotes, then `after` unless it is 0. Most texts need no escape: they go in one step.
-static void put_string(struct mf_buf *out, struct mf_str text, char after)
+// The text in quotes, a comma before it and a colon behind it where they are due. Most texts need no escape:
+// they go in one step.
+static void put_string(struct mf_buf *out, bool comma, struct mf_str text, bool colon)
 {
-    size_t plain = 0;
-    while (plain < text.len && is_plain(text.data[plain]))
-        plain++;
+    size_t plain = plain_run(text.data, text.len);
     if (plain == text.len) {
-        size_t size = text.len + 2 + (after != '\0');
-        char *at = mf_buf_extend(out, size);
+        char *at = mf_buf_extend(out, text.len + 2 + comma + colon);
         if (at == NULL)
             return;
-        at[0] = '"';
+        if (comma)
+            *at++ = ',';
+        *at++ = '"';
         if (text.len > 0)
-            memcpy(at + 1, text.data, text.len);
-        at[text.len + 1] = '"';
-        if (after != '\0')
-            at[text.len + 2] = after;
+            memcpy(at, text.data, text.len);
+        at[text.len] = '"';
+        if (colon)
+            at[text.len + 1] = ':';
         return;
     }
-    mf_buf_add_char(out, '"');
-    for (size_t start = 0; start < text.len;) {
-        size_t end = start;
-        while (end < text.len && is_plain(text.data[end]))
-            end++;
-        mf_buf_add(out, text.data + start, end - start);
-        if (end < text.len)
-            put_escape(out, text.data[end++]);
-        start = end;
+    mf_buf_add_c(out, comma ? ",\"" : "\"");
+    mf_buf_add(out, text.data, plain);
+    for (size_t at = plain; at < text.len;) {
+        put_escape(out, text.data[at++]);
+        plain = plain_run(text.data + at, text.len - at);
+        mf_buf_add(out, text.data + at, plain);
+        at += plain;
     }
-    mf_buf_add_char(out, '"');
-    if (after != '\0')
-        mf_buf_add_char(out, after);
+    mf_buf_add_c(out, colon ? "\":" : "\"");
 }
 
 void mf_jw_key_str(struct mf_json_writer *w, struct mf_str key)
 {
     uint32_t bit = level_bit(w);
     assert((w->in_object & bit) != 0 && !w->key_pending);
-    if ((w->not_first & bit) != 0)
-        mf_buf_add_char(w->out, ',');
+    put_string(w->out, (w->not_first & bit) != 0, key, true);
     w->not_first |= bit;
-    put_string(w->out, key, ':');
     w->key_pending = true;
 }
 
@@ -145,8 +184,7 @@ void mf_jw_key(struct mf_json_writer *w, const char *key)
 
 void mf_jw_string(struct mf_json_writer *w, struct mf_str text)
 {
-    begin_value(w);
-    put_string(w->out, text, '\0');
+    put_string(w->out, begin_value(w), text, false);
 }
 
 void mf_jw_c_string(struct mf_json_writer *w, const char *text)
@@ -158,8 +196,7 @@ void mf_jw_number_text(struct mf_json_writer *w, struct mf_str text)
 {
     // A field left empty by mistake would otherwise be found by every reader of the topic.
     assert(mf_decimal_is_number(text));
-    begin_value(w);
-    mf_buf_add_str(w->out, text);
+    put_value(w, text.data, text.len);
 }
 
 static void put_integer(struct mf_json_writer *w, uint64_t magnitude, bool negative)
@@ -172,8 +209,7 @@ static void put_integer(struct mf_json_writer *w, uint64_t magnitude, bool negat
     } while (magnitude > 0);
     if (negative)
         text[--at] = '-';
-    begin_value(w);
-    mf_buf_add(w->out, text + at, sizeof text - at);
+    put_value(w, text + at, sizeof text - at);
 }
 
 void mf_jw_i64(struct mf_json_writer *w, int64_t value)
@@ -198,6 +234,5 @@ void mf_jw_null(struct mf_json_writer *w)
 
 void mf_jw_raw(struct mf_json_writer *w, struct mf_str json)
 {
-    begin_value(w);
-    mf_buf_add_str(w->out, json);
+    put_value(w, json.data, json.len);
 }

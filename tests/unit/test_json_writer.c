@@ -119,6 +119,40 @@ static void every_byte_comes_back_through_the_reader(void **state)
     mf_buf_free(&out);
 }
 
+// Each byte at each place of a text that fills words and not: what comes back through the reader is the same
+// text.
+static void escapes_are_found_at_every_place(void **state)
+{
+    (void)state;
+    struct mf_buf out;
+    struct mf_json_writer w;
+    struct mf_json *json = mf_json_new();
+    mf_buf_init(&out, 1000);
+    for (int byte = 1; byte < 0x80; byte++) {
+        for (size_t at = 0; at < 19; at++) {
+            char text[19];
+            memset(text, byte % 2 == 0 ? 'x' : '\\', sizeof text);
+            text[at] = (char)byte;
+            mf_buf_clear(&out);
+            mf_jw_init(&w, &out);
+            mf_jw_string(&w, (struct mf_str){text, sizeof text});
+            const struct mf_json_node *root = NULL;
+            assert_int_equal(mf_json_parse(json, mf_buf_str(&out), &mf_json_limits_event, &root, NULL), 0);
+            assert_true(mf_str_eq(mf_json_text(root), (struct mf_str){text, sizeof text}));
+            // No byte is escaped without need.
+            size_t wanted = sizeof text + 2;
+            for (size_t i = 0; i < sizeof text; i++)
+                wanted += text[i] == '"' || text[i] == '\\' ? 1
+                          : text[i] >= ' '                  ? 0
+                          : strchr("\b\f\n\r\t", text[i])   ? 1
+                                                            : 5;
+            assert_int_equal(out.len, wanted);
+        }
+    }
+    mf_json_free(&json);
+    mf_buf_free(&out);
+}
+
 static void nest(struct mf_json_writer *w, unsigned levels)
 {
     for (unsigned i = 0; i < levels; i++) {
@@ -192,6 +226,7 @@ int main(void)
         cmocka_unit_test(values_of_every_kind_in_call_order),
         cmocka_unit_test(what_must_be_escaped_is),
         cmocka_unit_test(every_byte_comes_back_through_the_reader),
+        cmocka_unit_test(escapes_are_found_at_every_place),
         cmocka_unit_test(the_deepest_level_works),
         cmocka_unit_test(overflow_is_seen_at_the_end),
     };
