@@ -91,7 +91,7 @@ def python_test_folders() -> list[str]:
 def suite_unit(context: Context) -> Totals:
     totals = build(context, "dev")
     if not totals.failed:
-        totals += ctest(context, "dev", "unit|fuzz")
+        totals += ctest(context, "dev", "unit|fuzz|bench")
     folders = python_test_folders()
     if folders:
         totals += pytest(context, "python", folders, programs("dev"))
