@@ -23,7 +23,7 @@ def show_addresses(stack: Stack) -> None:
     print(f"kafka       {stack.broker.bootstrap}")
     connection = f"host=127.0.0.1 port={database.port} dbname=marketflow user=marketflow"
     print(f"postgresql  {connection} (password in {database.password_file})")
-    if stack.provider_is_simulated():
+    if stack.runs_simulator():
         print(f"simulator   {stack.simulator.url}")
     else:
         print("provider    the real one, with the key of your environment")

@@ -98,7 +98,7 @@ class Demo:
     def __init__(self, stack: Stack, seconds: float) -> None:
         self.stack = stack
         self.seconds = seconds
-        self.simulated = stack.provider_is_simulated()
+        self.simulated = stack.wants_simulator()
         self._binaries: Path | None = None
 
     def run(self) -> Report:
@@ -235,6 +235,8 @@ def show(report: Report) -> None:
     print("\nAlerts by rule and symbol")
     for rule, symbol, count in report.alerts_by_symbol:
         print(f"  {rule:<16} {symbol:<12} {count:>7}")
+    if not report.alerts_by_symbol:
+        print("  none")
     if report.example:
         print(f"\nOne of them in words\n  {report.example}")
     if report.newest:

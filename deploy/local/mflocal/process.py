@@ -22,6 +22,7 @@ from .layout import Layout
 from .waiting import LocalError, WaitTimeout
 
 _PR_SET_PDEATHSIG = 1
+_LOG_LIMIT = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class BackgroundProcess:
         self.prepare()
         self.layout.state.mkdir(parents=True, exist_ok=True)
         account = self.account()
+        self._rotate_log()
         with self.log_path.open("ab") as log:
             self._child = subprocess.Popen(
                 self.command(),
@@ -196,6 +198,12 @@ class BackgroundProcess:
                 text = log.read().decode("utf-8", "replace").strip().splitlines()
             return f"the end of {self.log_path}:\n  " + "\n  ".join(text[-lines:])
         return f"no log at {self.log_path}"
+
+    def _rotate_log(self) -> None:
+        """At most two files of about this size per part, as long as it is started now and then."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.log_path.stat().st_size > _LOG_LIMIT:
+                self.log_path.replace(self.log_path.with_suffix(".log.1"))
 
     def _reap(self) -> None:
         if self._child is not None:

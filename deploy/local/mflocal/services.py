@@ -102,8 +102,12 @@ class ServiceProcess(BackgroundProcess):
         return sum(values) if values else None
 
     def lag(self) -> float | None:
-        """Messages not yet consumed, over all partitions; None before the first statistics."""
-        return self.metric("marketflow_kafka_consumer_lag_messages")
+        """Messages not yet consumed, over all partitions; None before the first statistics.
+
+        One per partition is not counted: the position of a reader of transactions stays in front of the last
+        one's end marker."""
+        values = [s.value for s in self.metrics() if s.name == "marketflow_kafka_consumer_lag_messages"]
+        return sum(max(0.0, value - 1) for value in values) if values else None
 
 
 def run_program(

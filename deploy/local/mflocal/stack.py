@@ -22,7 +22,7 @@ from .process import BackgroundProcess
 from .services import NAMES, ServiceProcess, run_program
 from .simulator import Simulator
 from .supervisor import Supervisor
-from .universe import LIVE_SYMBOLS, REPLAYED
+from .universe import LIVE_SYMBOLS, REAL_SYMBOLS
 from .waiting import LocalError, wait_for
 
 # Settings of the caller's environment that are handed to the services. Secrets are not among them: the
@@ -90,8 +90,8 @@ class Stack:
         provider = self.provider()
         chosen = {
             "KAFKA_PARTITIONS": "8",
-            "INGEST_SYMBOLS": ",".join(LIVE_SYMBOLS if provider.simulated else REPLAYED),
-            "INGEST_POLL_MS": "1000" if provider.simulated else "15000",
+            "INGEST_SYMBOLS": ",".join(LIVE_SYMBOLS if provider.simulated else REAL_SYMBOLS),
+            "INGEST_POLL_MS": "1000" if provider.simulated else "60000",
         }
         chosen |= passed_settings(self._caller)
         # A base URL of the caller belongs to the real provider only.
@@ -113,21 +113,31 @@ class Stack:
     # --- up --------------------------------------------------------------------------------------
 
     def up(self) -> bool:
-        """Everything running and ready; returns False when it already was."""
+        """Everything running and ready, as the present settings and programs say; False when it already was.
+
+        Services that run with other settings, or from programs built since, are started anew."""
         self.layout.state.mkdir(parents=True, exist_ok=True)
         with install.locked(self.layout.state / "stack.lock"):
-            before = self.is_up()
             binaries = install.build(self.layout)
-            if before:
+            if self.is_up() and self._as_wanted(binaries):
                 return False
             self._start_parts()
             self._prepare_topics_and_tables(binaries)
             self._start_services(binaries)
             return True
 
+    def _as_wanted(self, binaries: Path) -> bool:
+        """The running services have the settings that up() would give them, and no program is newer."""
+        if self.wants_simulator() != self.runs_simulator():
+            return False
+        wanted = [service.spec for service in self.services(binaries)]
+        started = self.supervisor.pid_path.stat().st_mtime
+        newest = max((binaries / name).stat().st_mtime for name in install.BINARIES)
+        return self.supervisor.specs() == wanted and newest <= started
+
     def _start_parts(self) -> None:
         parts: list[BackgroundProcess] = [self.postgres, self.broker]
-        if self.provider_is_simulated():
+        if self.wants_simulator():
             parts.append(self.simulator)
         for part in parts:
             if part.start():
@@ -135,8 +145,15 @@ class Stack:
         for part in parts:
             part.wait_ready()
 
-    def provider_is_simulated(self) -> bool:
+    def wants_simulator(self) -> bool:
+        """The caller's environment holds no key for the real provider."""
         return not (self._caller.get("POLYGON_API_KEY") or self._caller.get("POLYGON_API_KEY_FILE"))
+
+    def runs_simulator(self) -> bool:
+        """As the services were started last; before that, as the caller wants."""
+        for spec in self.supervisor.specs():
+            return spec.settings.get("POLYGON_API_KEY_FILE") == str(self.simulator.key_file)
+        return self.wants_simulator()
 
     def _prepare_topics_and_tables(self, binaries: Path) -> None:
         settings = self.settings()
@@ -153,8 +170,8 @@ class Stack:
     def _start_services(self, binaries: Path) -> None:
         services = self.services(binaries)
         self.supervisor = Supervisor(self.layout, services, die_with_parent=self._tied)
-        if self.supervisor.running():  # its services were not all ready: start over with the present settings
-            self.supervisor.stop()
+        if self.supervisor.stop():
+            say("stopping the services that ran before")
         say("starting sink, processor, ingestor")
         self.supervisor.start()
         self.supervisor.wait_ready()
@@ -176,7 +193,7 @@ class Stack:
 
     def parts(self) -> list[BackgroundProcess]:
         """What up() starts beside the services, in the order it is shown."""
-        simulated: list[BackgroundProcess] = [self.simulator] if self.provider_is_simulated() else []
+        simulated: list[BackgroundProcess] = [self.simulator] if self.runs_simulator() else []
         return [self.broker, self.postgres, *simulated, self.supervisor]
 
     def is_up(self) -> bool:

@@ -13,3 +13,6 @@ LIVE_CRYPTO = (
 )  # fmt: skip
 LIVE_STOCKS = ("AMZN", "NVDA", "TSLA", "JPM", "XOM", "KO")
 LIVE_SYMBOLS = (*LIVE_CRYPTO, *LIVE_STOCKS)
+
+# Followed live with a key for the real provider; few enough for a free plan's five requests a minute.
+REAL_SYMBOLS = ("AAPL", "MSFT", "NVDA")
