@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/sink/flush.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/json_writer.h"
+
+// Above every batch that the settings allow, with room for the record that went beyond.
+#define PARAMETER_MAX ((size_t)300 * 1024 * 1024)
+
+void snk_flush_init(struct snk_flush *flush)
+{
+    *flush = (struct snk_flush){0};
+    mf_buf_init(&flush->moves_json, PARAMETER_MAX);
+    mf_buf_init(&flush->payloads_json, PARAMETER_MAX);
+    mf_buf_init(&flush->known_json, PARAMETER_MAX);
+}
+
+void snk_flush_free(struct snk_flush *flush)
+{
+    mf_buf_free(&flush->moves_json);
+    mf_buf_free(&flush->payloads_json);
+    mf_buf_free(&flush->known_json);
+    free(flush->moves);
+    free(flush->moved);
+    *flush = (struct snk_flush){0};
+}
+
+// Version 4 (random) of RFC 4122.
+static void format_load_id(char out[SNK_LOAD_ID_SIZE], const uint64_t random[2])
+{
+    uint64_t high = (random[0] & ~UINT64_C(0xf000)) | UINT64_C(0x4000);
+    uint64_t low = (random[1] & (UINT64_MAX >> 2)) | (UINT64_C(1) << 63);
+    snprintf(out, SNK_LOAD_ID_SIZE, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32),
+             (unsigned)(high >> 16) & 0xffff, (unsigned)high & 0xffff, (unsigned)(low >> 48),
+             (unsigned long long)(low & UINT64_C(0xffffffffffff)));
+}
+
+static void reserve_moves(struct snk_flush *flush, size_t partitions)
+{
+    if (partitions <= flush->move_capacity)
+        return;
+    flush->move_capacity = partitions;
+    flush->moves = mf_realloc(flush->moves, partitions * sizeof *flush->moves);
+    flush->moved = mf_realloc(flush->moved, partitions * sizeof *flush->moved);
+}
+
+static void write_move(struct mf_json_writer *w, const struct snk_scope *scope, size_t index,
+                       const struct snk_move *move)
+{
+    const struct snk_partition *p = &scope->partitions[move->partition];
+    mf_jw_array_begin(w);
+    mf_jw_u64(w, index);
+    mf_jw_c_string(w, snk_tables[p->table].name);
+    mf_jw_c_string(w, p->topic);
+    mf_jw_i64(w, p->number);
+    mf_jw_i64(w, p->epoch);
+    mf_jw_i64(w, p->stored);
+    mf_jw_i64(w, move->next);
+    if (move->last != NULL) {
+        mf_jw_c_string(w, move->last->event_id);
+        mf_jw_i64(w, move->last->offset);
+    } else {
+        mf_jw_null(w);
+        mf_jw_null(w);
+    }
+    mf_jw_array_end(w);
+}
+
+static void write_moves(struct snk_flush *flush, const struct snk_scope *scope)
+{
+    struct mf_json_writer w;
+    mf_buf_clear(&flush->moves_json);
+    mf_jw_init(&w, &flush->moves_json);
+    mf_jw_array_begin(&w);
+    for (size_t i = 0; i < flush->move_count; i++) {
+        write_move(&w, scope, i, &flush->moves[i]);
+        flush->moved[i] = false;
+    }
+    mf_jw_array_end(&w);
+}
+
+static size_t move_index(const struct snk_flush *flush, size_t partition)
+{
+    size_t i = 0;
+    while (i < flush->move_count && flush->moves[i].partition != partition)
+        i++;
+    assert(i < flush->move_count); // a row moves its partition
+    return i;
+}
+
+static void write_rows(struct snk_flush *flush, const struct snk_scope *scope, struct snk_range range)
+{
+    struct mf_json_writer payloads;
+    struct mf_json_writer known;
+    mf_buf_clear(&flush->payloads_json);
+    mf_buf_clear(&flush->known_json);
+    mf_jw_init(&payloads, &flush->payloads_json);
+    mf_jw_init(&known, &flush->known_json);
+    mf_jw_array_begin(&payloads);
+    mf_jw_array_begin(&known);
+    for (size_t i = range.begin; i < range.end; i++) {
+        const struct snk_row *row = &scope->batch->rows[i];
+        if (!snk_row_takes_part(scope, range, i))
+            continue;
+        mf_jw_raw(&payloads, snk_batch_payload(scope->batch, row));
+        mf_jw_array_begin(&known);
+        mf_jw_u64(&known, move_index(flush, row->partition));
+        mf_jw_i64(&known, row->offset);
+        mf_jw_i64(&known, row->revision);
+        mf_jw_string(&known, snk_batch_flags(scope->batch, row));
+        mf_jw_string(&known, snk_batch_dedupe_key(scope->batch, row));
+        mf_jw_array_end(&known);
+        flush->rows++;
+    }
+    mf_jw_array_end(&payloads);
+    mf_jw_array_end(&known);
+}
+
+void snk_flush_build(struct snk_flush *flush, const struct snk_scope *scope, struct snk_range range,
+                     const uint64_t random[2])
+{
+    reserve_moves(flush, scope->partition_count);
+    format_load_id(flush->load_id, random);
+    flush->tables = snk_range_tables(scope, range);
+    flush->rows = 0;
+    memset(flush->inserted, 0, sizeof flush->inserted);
+    flush->move_count = snk_range_moves(scope, range, flush->moves);
+    write_moves(flush, scope);
+    write_rows(flush, scope, range);
+    assert(!flush->moves_json.overflow && !flush->payloads_json.overflow && !flush->known_json.overflow);
+}
+
+static bool number_of(const char *text, int64_t *number)
+{
+    return text != NULL && mf_str_to_i64(mf_str_of(text), number);
+}
+
+static int take_moved(struct snk_flush *flush, const struct snk_scope *scope, const char *topic,
+                      const char *partition, const char *value, struct mf_error *err)
+{
+    int64_t number = 0;
+    int64_t next = 0;
+    if (topic == NULL || !number_of(partition, &number) || !number_of(value, &next))
+        return mf_error_set(err, MF_ERROR_FATAL, "flush_answer",
+                            "the warehouse answered a move without values");
+    for (size_t i = 0; i < flush->move_count; i++) {
+        const struct snk_partition *p = &scope->partitions[flush->moves[i].partition];
+        if (p->number == number && strcmp(p->topic, topic) == 0 && flush->moves[i].next == next) {
+            flush->moved[i] = true;
+            return 0;
+        }
+    }
+    return mf_error_set(err, MF_ERROR_FATAL, "flush_answer", "the warehouse moved %s[%lld] to %lld unasked",
+                        topic, (long long)number, (long long)next);
+}
+
+int snk_flush_take_answer(struct snk_flush *flush, const struct snk_scope *scope, const char *what,
+                          const char *topic, const char *partition, const char *value, struct mf_error *err)
+{
+    if (what != NULL && strcmp(what, "moved") == 0)
+        return take_moved(flush, scope, topic, partition, value, err);
+    enum snk_table table = what != NULL ? snk_table_of_name(what) : SNK_TABLE_MAX;
+    int64_t count = 0;
+    if (table == SNK_TABLE_MAX || !number_of(value, &count) || count < 0)
+        return mf_error_set(err, MF_ERROR_FATAL, "flush_answer", "the warehouse answered '%s' to a flush",
+                            what != NULL ? what : "(null)");
+    flush->inserted[table] = (uint64_t)count;
+    return 0;
+}
+
+void snk_flush_partitions_json(const struct snk_flush *flush, const struct snk_scope *scope,
+                               bool only_unmoved, struct mf_buf *out)
+{
+    struct mf_json_writer w;
+    mf_buf_clear(out);
+    mf_jw_init(&w, out);
+    mf_jw_array_begin(&w);
+    for (size_t i = 0; i < flush->move_count; i++) {
+        if (only_unmoved && flush->moved[i])
+            continue;
+        const struct snk_partition *p = &scope->partitions[flush->moves[i].partition];
+        mf_jw_array_begin(&w);
+        mf_jw_c_string(&w, p->topic);
+        mf_jw_i64(&w, p->number);
+        mf_jw_array_end(&w);
+    }
+    mf_jw_array_end(&w);
+}

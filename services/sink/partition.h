@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the sink knows of one assigned partition. Plain values, kept by the engine, read by the pure parts.
+#ifndef SNK_PARTITION_H
+#define SNK_PARTITION_H
+
+#include "services/sink/table.h"
+
+#define SNK_POISON_LIMIT_MAX 100
+
+struct snk_partition {
+    enum snk_table table;
+    const char *topic; // owned by the settings
+    int32_t number;
+
+    bool acquired; // the warehouse gave us epoch and stored; before that nothing is taken from it
+    int64_t epoch;
+    int64_t stored;   // next_offset as the warehouse has it
+    int64_t position; // everything below is in the batch, dead-lettered, or no record at all
+
+    // The record that the warehouse says was the last one, to be recognised when it is read again.
+    bool verify;
+    int64_t last_offset;
+    char last_event_id[MF_EVENT_ID_SIZE];
+
+    bool excluded;  // takes no part in the rest of this flush: its rows are dropped and read again later
+    bool must_seek; // the consumer is not at `position`; what it hands out meanwhile is dropped
+    bool paused;
+
+    // Monotonic times of the last rows that the warehouse refused, a ring of the limit's size.
+    int64_t refused_us[SNK_POISON_LIMIT_MAX];
+    unsigned refused_at, refused_count;
+};
+
+#endif

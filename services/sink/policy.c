@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/sink/policy.h"
+
+// A failure of the database's making, not of a row's: find the table, or wait.
+static enum snk_action isolate(const struct snk_failure *failure)
+{
+    if (failure->rows == 0)
+        return SNK_ACTION_HOLD_ALL; // only offsets: the table of offsets itself cannot be written
+    return failure->table == SNK_TABLE_MAX ? SNK_ACTION_SPLIT_TABLES : SNK_ACTION_STOP_TABLE;
+}
+
+enum snk_action snk_decide(const struct snk_failure *failure)
+{
+    bool again = failure->attempts < SNK_ATTEMPTS_MAX;
+    switch (failure->class) {
+    case MF_ODBC_CONNECTION: return SNK_ACTION_CHECK_OUTCOME;
+    case MF_ODBC_TRANSIENT: return again ? SNK_ACTION_RETRY : SNK_ACTION_HOLD_ALL;
+    case MF_ODBC_DATA:
+        if (failure->rows == 0)
+            return SNK_ACTION_HOLD_ALL;
+        return failure->rows == 1 ? SNK_ACTION_REJECT_ROW : SNK_ACTION_SPLIT_ROWS;
+    case MF_ODBC_CAPACITY:
+    case MF_ODBC_CONFIG: return isolate(failure);
+    case MF_ODBC_OTHER:
+    case MF_ODBC_CLASS_MAX: break;
+    }
+    // Nobody knows what it is; a fresh connection may help, else it is treated as the table's fault.
+    return again ? SNK_ACTION_CHECK_OUTCOME : isolate(failure);
+}
+
+const char *snk_action_name(enum snk_action action)
+{
+    static const char *const names[SNK_ACTION_MAX] = {
+        "check_outcome", "retry", "split_rows", "split_tables", "reject_row", "stop_table", "hold_all"};
+    return action < SNK_ACTION_MAX ? names[action] : "unknown";
+}
+
+enum snk_verdict snk_judge(const struct snk_partition *partition, int64_t next, bool found, int64_t epoch,
+                           int64_t next_offset)
+{
+    if (!found)
+        return SNK_GONE;
+    if (epoch != partition->epoch)
+        return SNK_FENCED;
+    if (next_offset == next)
+        return SNK_LANDED;
+    return next_offset == partition->stored ? SNK_NOT_LANDED : SNK_ELSEWHERE;
+}
+
+const char *snk_verdict_name(enum snk_verdict verdict)
+{
+    static const char *const names[SNK_VERDICT_MAX] = {"landed", "not_landed", "elsewhere", "fenced", "gone"};
+    return verdict < SNK_VERDICT_MAX ? names[verdict] : "unknown";
+}
+
+bool snk_refusal_is_allowed(struct snk_partition *partition, unsigned limit, int64_t now_us)
+{
+    assert(limit >= 1 && limit <= SNK_POISON_LIMIT_MAX);
+    // The slot to be written holds the refusal that is `limit` back.
+    bool full = partition->refused_count >= limit;
+    if (full && now_us - partition->refused_us[partition->refused_at] < MF_US_PER_MINUTE)
+        return false;
+    partition->refused_us[partition->refused_at] = now_us;
+    partition->refused_at = (partition->refused_at + 1) % limit;
+    if (!full)
+        partition->refused_count++;
+    return true;
+}
+
+void snk_breaker_open(struct snk_breaker *breaker, int64_t now_us, int64_t retry_ms, const char *reason)
+{
+    breaker->state = SNK_BREAKER_OPEN;
+    breaker->retry_at_us = now_us + retry_ms * MF_US_PER_MS;
+    if (!mf_str_copy(breaker->reason, sizeof breaker->reason, mf_str_of(reason)))
+        mf_str_copy(breaker->reason, sizeof breaker->reason, MF_STR("the reason is too long to be kept"));
+}
+
+bool snk_breaker_try(struct snk_breaker *breaker, int64_t now_us)
+{
+    if (breaker->state != SNK_BREAKER_OPEN || now_us < breaker->retry_at_us)
+        return false;
+    breaker->state = SNK_BREAKER_TRYING;
+    return true;
+}
+
+bool snk_breaker_close(struct snk_breaker *breaker)
+{
+    bool was_closed = breaker->state == SNK_BREAKER_CLOSED;
+    *breaker = (struct snk_breaker){0};
+    return !was_closed;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the sink does about failures: decisions from values, no I/O, no clock. Pure.
+#ifndef SNK_POLICY_H
+#define SNK_POLICY_H
+
+#include "common/odbc.h"
+#include "services/sink/partition.h"
+#include "services/sink/work.h"
+
+enum snk_action {
+    SNK_ACTION_CHECK_OUTCOME, // the connection is lost: connect again, read the offset rows, then decide
+    SNK_ACTION_RETRY,         // the same statement again, after a delay
+    SNK_ACTION_SPLIT_ROWS,    // look for the row that is refused
+    SNK_ACTION_SPLIT_TABLES,  // look for the table that cannot be written
+    SNK_ACTION_REJECT_ROW,    // found it: to the dead-letter queue
+    SNK_ACTION_STOP_TABLE,    // found it: its topic stops, the others go on
+    SNK_ACTION_HOLD_ALL,      // nothing can be written: everything waits for the slow retry
+    SNK_ACTION_MAX
+};
+
+// Attempts at one statement before a failure that should pass is taken for one that stays.
+#define SNK_ATTEMPTS_MAX 5
+
+// A flush statement that failed: how, what it was about, and how often it was tried (1 = the first time).
+struct snk_failure {
+    enum mf_odbc_class class;
+    enum snk_table table; // of the range; SNK_TABLE_MAX = all tables
+    size_t rows;
+    unsigned attempts;
+};
+enum snk_action snk_decide(const struct snk_failure *failure);
+const char *snk_action_name(enum snk_action action);
+
+// What the offset row of a partition says about a flush that was to move it to `next`.
+enum snk_verdict {
+    SNK_LANDED,     // it is at `next`: done
+    SNK_NOT_LANDED, // it is where it was: again
+    SNK_ELSEWHERE,  // own epoch, another offset: go on from there
+    SNK_FENCED,     // another epoch: somebody else has the partition
+    SNK_GONE,       // no row: the table was emptied; the partition must be assigned anew
+    SNK_VERDICT_MAX
+};
+enum snk_verdict snk_judge(const struct snk_partition *partition, int64_t next, bool found, int64_t epoch,
+                           int64_t next_offset);
+const char *snk_verdict_name(enum snk_verdict verdict);
+
+// Notes a row of the partition that the warehouse refused. False when more than `limit` of them fall within a
+// minute: that is no poison row but a schema that does not fit. 1 <= limit <= SNK_POISON_LIMIT_MAX.
+bool snk_refusal_is_allowed(struct snk_partition *partition, unsigned limit, int64_t now_us);
+
+// A circuit breaker per table: open after a failure that stays, tried again after a while, closed by a
+// success.
+enum snk_breaker_state { SNK_BREAKER_CLOSED, SNK_BREAKER_OPEN, SNK_BREAKER_TRYING };
+struct snk_breaker {
+    enum snk_breaker_state state;
+    int64_t retry_at_us; // monotonic; when OPEN
+    char reason[MF_ERROR_MESSAGE_SIZE];
+};
+void snk_breaker_open(struct snk_breaker *breaker, int64_t now_us, int64_t retry_ms, const char *reason);
+bool snk_breaker_try(struct snk_breaker *breaker, int64_t now_us); // OPEN and due: becomes TRYING, true
+bool snk_breaker_close(struct snk_breaker *breaker);               // true when it was not closed before
+
+#endif

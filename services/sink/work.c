@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/sink/work.h"
+
+#include <stdlib.h>
+
+void snk_work_free(struct snk_work *work)
+{
+    free(work->stack);
+    *work = (struct snk_work){0};
+}
+
+void snk_work_clear(struct snk_work *work)
+{
+    work->depth = 0;
+}
+
+static void push(struct snk_work *work, struct snk_range range)
+{
+    if (work->depth == work->capacity) {
+        work->capacity = work->capacity == 0 ? 32 : work->capacity * 2;
+        work->stack = mf_realloc(work->stack, work->capacity * sizeof *work->stack);
+    }
+    work->stack[work->depth++] = range;
+}
+
+// Turns round what was pushed since `from`, so that it is taken in the order in which it was pushed.
+static void reverse(struct snk_work *work, size_t from)
+{
+    for (size_t low = from, high = work->depth; low + 1 < high; low++) {
+        high--;
+        struct snk_range kept = work->stack[low];
+        work->stack[low] = work->stack[high];
+        work->stack[high] = kept;
+    }
+}
+
+void snk_work_start(struct snk_work *work, const struct snk_batch *batch, struct snk_limits limits)
+{
+    work->depth = 0;
+    size_t begin = 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        size_t more = snk_row_bytes(&batch->rows[i]);
+        if (i > begin && (i - begin >= limits.rows || bytes + more > limits.bytes)) {
+            push(work, (struct snk_range){SNK_TABLE_MAX, begin, i});
+            begin = i;
+            bytes = 0;
+        }
+        bytes += more;
+    }
+    push(work, (struct snk_range){SNK_TABLE_MAX, begin, batch->count});
+    reverse(work, 0);
+}
+
+bool snk_work_is_done(const struct snk_work *work)
+{
+    return work->depth == 0;
+}
+
+struct snk_range snk_work_current(const struct snk_work *work)
+{
+    assert(work->depth > 0);
+    return work->stack[work->depth - 1];
+}
+
+void snk_work_pop(struct snk_work *work)
+{
+    assert(work->depth > 0);
+    work->depth--;
+}
+
+static bool is_in_scope(const struct snk_scope *scope, struct snk_range range, const struct snk_row *row)
+{
+    return (range.table == SNK_TABLE_MAX || row->table == range.table) &&
+           !scope->partitions[row->partition].excluded;
+}
+
+bool snk_row_takes_part(const struct snk_scope *scope, struct snk_range range, size_t row)
+{
+    assert(row < scope->batch->count);
+    return is_in_scope(scope, range, &scope->batch->rows[row]) && !scope->batch->rows[row].rejected;
+}
+
+size_t snk_range_rows(const struct snk_scope *scope, struct snk_range range)
+{
+    size_t count = 0;
+    for (size_t i = range.begin; i < range.end; i++)
+        count += snk_row_takes_part(scope, range, i) ? 1 : 0;
+    return count;
+}
+
+unsigned snk_range_tables(const struct snk_scope *scope, struct snk_range range)
+{
+    unsigned set = 0;
+    for (size_t i = range.begin; i < range.end; i++) {
+        if (snk_row_takes_part(scope, range, i))
+            set |= 1u << scope->batch->rows[i].table;
+    }
+    return set;
+}
+
+// Does the partition move, and where to? `move` holds what the range and the rest of the batch have of it.
+static bool finish_move(const struct snk_partition *p, enum snk_table table, struct snk_move *move)
+{
+    if (!p->acquired || p->excluded || (table != SNK_TABLE_MAX && p->table != table))
+        return false;
+    if (!move->more_to_come)
+        move->next = p->position;
+    return move->next > p->stored;
+}
+
+size_t snk_range_moves(const struct snk_scope *scope, struct snk_range range, struct snk_move *moves)
+{
+    // First a slot for every partition, then those that move are pushed together.
+    for (size_t i = 0; i < scope->partition_count; i++)
+        moves[i] = (struct snk_move){.partition = i, .next = -1};
+    for (size_t i = range.begin; i < scope->batch->count; i++) {
+        const struct snk_row *row = &scope->batch->rows[i];
+        struct snk_move *move = &moves[row->partition];
+        if (i >= range.end) {
+            move->more_to_come = true;
+            continue;
+        }
+        move->next = row->offset + 1;
+        if (!row->rejected)
+            move->last = row;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < scope->partition_count; i++) {
+        if (finish_move(&scope->partitions[i], range.table, &moves[i]))
+            moves[count++] = moves[i];
+    }
+    return count;
+}
+
+void snk_work_split_rows(struct snk_work *work, const struct snk_scope *scope)
+{
+    struct snk_range range = snk_work_current(work);
+    size_t rows = snk_range_rows(scope, range);
+    assert(rows >= 2);
+    size_t middle = range.begin;
+    for (size_t seen = 0; seen < rows / 2; middle++)
+        seen += snk_row_takes_part(scope, range, middle) ? 1 : 0;
+    snk_work_pop(work);
+    push(work, (struct snk_range){range.table, middle, range.end});
+    push(work, (struct snk_range){range.table, range.begin, middle});
+}
+
+void snk_work_split_tables(struct snk_work *work, const struct snk_scope *scope)
+{
+    struct snk_range range = snk_work_current(work);
+    assert(range.table == SNK_TABLE_MAX);
+    unsigned set = snk_range_tables(scope, range);
+    // Tables without rows here may still have offsets to move.
+    struct snk_move *moves = mf_calloc(scope->partition_count, sizeof *moves);
+    size_t count = snk_range_moves(scope, range, moves);
+    for (size_t i = 0; i < count; i++)
+        set |= 1u << scope->partitions[moves[i].partition].table;
+    free(moves);
+    snk_work_pop(work);
+    size_t from = work->depth;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
+        if ((set & (1u << table)) != 0)
+            push(work, (struct snk_range){table, range.begin, range.end});
+    }
+    reverse(work, from);
+}
