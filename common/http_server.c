@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// evhttp with the limits set. Whoever answers is a function of the service; nothing here knows what is served.
+// evhttp with the limits set. Whoever answers is a function of the service; nothing here knows what is
+// served.
 #include "common/http_server.h"
 
 #include <arpa/inet.h>
@@ -32,6 +33,12 @@ static void reply(struct evhttp_request *request, int status, const char *conten
     evhttp_add_header(headers, "Content-Type", content_type);
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) { // libevent 2.1 would send the body
+        char length[24];
+        snprintf(length, sizeof(length), "%zu", body.len);
+        evhttp_add_header(headers, "Content-Length", length);
+        body.len = 0;
+    }
     if (out == NULL || evbuffer_add(out, body.data, body.len) != 0)
         abort(); // out of memory
     evhttp_send_reply(request, status, NULL, out);
@@ -112,7 +119,8 @@ int mf_http_server_new(struct mf_loop *loop, const char *listen, const struct mf
     uint16_t port = 0;
     assert(route_count <= ROUTES_MAX);
     if (!split_listen(listen, host, &port))
-        return mf_error_set(err, MF_ERROR_CONFIG, "bad_listen", "'%s' is not host:port or [IPv6]:port", listen);
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_listen", "'%s' is not host:port or [IPv6]:port",
+                            listen);
     struct mf_http_server *server = mf_calloc(1, sizeof(*server));
     mf_buf_init(&server->body, BODY_MAX);
     memcpy(server->routes, routes, route_count * sizeof(*routes));
