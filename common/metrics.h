@@ -69,6 +69,8 @@ double mf_metric_value(const struct mf_metric *metric);
 
 // Called before each render, to refresh gauges that are cheaper to read than to keep.
 void mf_metrics_on_collect(struct mf_metrics *metrics, void (*fn)(void *arg), void *arg);
+// Sets the start time to now and keeps the process_* families (below) fresh at each render.
+void mf_metrics_add_process(struct mf_metrics *metrics);
 // Text format 0.0.4, families sorted by name. Returns 0, or -1 on buffer overflow.
 int mf_metrics_render(struct mf_metrics *metrics, struct mf_buf *out);
 // One Markdown table for docs/metrics.md.

@@ -13,7 +13,7 @@
 #include "common/settings_internal.h"
 
 #define CANARY "canary-7f3a-secret"
-#define KEY_ENTRY "T_KEY=" CANARY
+#define KEY_ENTRY "T_KEY=canary-7f3a-secret"
 
 static const char *check_even(const char *text)
 {
@@ -157,9 +157,9 @@ static void defaults_are_read(void **state)
 static void environment_wins(void **state)
 {
     struct fixture *f = *state;
-    expect_ok(f, ENV("T_TEXT=x=y", "T_COUNT=-3", "T_ANY=-9223372036854775808", "T_RATIO=10", "T_FLAG=Yes",
-                     "T_MODE=none", "T_LIST= x ,\ty,z", KEY_ENTRY, "OTHER=1", "no equals sign",
-                     "T_OPTIONAL="));
+    expect_ok(f,
+              ENV("T_TEXT=x=y", "T_COUNT=-3", "T_ANY=-9223372036854775808", "T_RATIO=10", "T_FLAG=Yes",
+                  "T_MODE=none", "T_LIST= x ,\ty,z", KEY_ENTRY, "OTHER=1", "no equals sign", "T_OPTIONAL="));
     assert_string_equal(mf_settings_string(f->settings, "T_TEXT"), "x=y");
     assert_int_equal(mf_settings_integer(f->settings, "T_COUNT"), -3);
     assert_true(mf_settings_integer(f->settings, "T_ANY") == INT64_MIN);
@@ -284,7 +284,8 @@ static void unknown_names_find_the_nearest(void **state)
 
     char name[400];
     memset(name, 'N', sizeof name);
-    memcpy(name, "T_", 2);
+    name[0] = 'T';
+    name[1] = '_';
     snprintf(name + sizeof name - 3, 3, "=1");
     assert_int_equal(parse_tables(f, &table, 1, ENV(name)), -1);
     assert_non_null(strstr(mf_buf_c_str(&f->problems), "NNN: no such setting; the nearest is"));
