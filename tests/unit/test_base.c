@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "tests/unit/aborts.h"
+
 #include <cmocka.h>
 
 static void views_compare_by_bytes(void **state)
@@ -173,6 +175,16 @@ static void utf8_accepts_exactly_the_scalar_values(void **state)
     }
 }
 
+static void ask_for_more_than_there_is(void)
+{
+    free(mf_alloc(SIZE_MAX / 2));
+}
+
+static void ask_for_more_than_can_be_counted(void)
+{
+    free(mf_calloc(SIZE_MAX / 2, 4));
+}
+
 static void allocations_are_never_null(void **state)
 {
     (void)state;
@@ -196,6 +208,8 @@ static void allocations_are_never_null(void **state)
     copy = mf_strdup("abc");
     assert_string_equal(copy, "abc");
     free(copy);
+    assert_true(aborts(ask_for_more_than_there_is));
+    assert_true(aborts(ask_for_more_than_can_be_counted));
 }
 
 int main(void)

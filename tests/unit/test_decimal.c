@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "common/backoff.h"
+#include "tests/unit/aborts.h"
 
 #include <cmocka.h>
 
@@ -201,6 +202,11 @@ static void fixed_point_has_limits(void **state)
     assert_string_equal(out, "-1701411834604692317316873037158.84105728");
 }
 
+static void compare_what_is_no_number(void)
+{
+    (void)mf_decimal_cmp(MF_STR("1"), MF_STR("1e5"));
+}
+
 static void values_compare_as_numbers(void **state)
 {
     (void)state;
@@ -216,6 +222,7 @@ static void values_compare_as_numbers(void **state)
         }
     }
     assert_int_equal(mf_decimal_cmp(MF_STR("187.10"), MF_STR("187.1")), 0);
+    assert_true(aborts(compare_what_is_no_number));
 }
 
 static size_t put_wide(char *out, unsigned __int128 value)

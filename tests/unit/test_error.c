@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "tests/unit/aborts.h"
+
 #include <cmocka.h>
 
 static void set_fills_every_field(void **state)
@@ -67,6 +69,15 @@ static void long_messages_are_cut_at_a_character(void **state)
     }
 }
 
+static void set_too_long_a_code(void)
+{
+    char code[MF_ERROR_CODE_SIZE + 1];
+    memset(code, 'c', sizeof code - 1);
+    code[sizeof code - 1] = '\0';
+    struct mf_error err;
+    mf_error_set(&err, MF_ERROR_POISON, code, "one beyond");
+}
+
 static void codes_have_a_limit(void **state)
 {
     (void)state;
@@ -76,6 +87,7 @@ static void codes_have_a_limit(void **state)
     struct mf_error err;
     mf_error_set(&err, MF_ERROR_POISON, code, "at the limit");
     assert_string_equal(err.code, code);
+    assert_true(aborts(set_too_long_a_code));
 }
 
 static void classes_have_names_and_exit_codes(void **state)

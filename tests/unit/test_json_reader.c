@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/buf.h"
+#include "tests/unit/aborts.h"
 
 #include <cmocka.h>
 
@@ -401,6 +402,16 @@ static void all_values_together_have_a_limit(void **state)
     mf_buf_free(&text);
 }
 
+static void ask_for_too_deep_a_limit(void)
+{
+    struct mf_json_limits limits = mf_json_limits_event;
+    limits.depth = MF_JSON_DEPTH_MAX + 1;
+    struct mf_json *json = mf_json_new();
+    const struct mf_json_node *root = NULL;
+    (void)mf_json_parse(json, MF_STR("1"), &limits, &root, NULL);
+    mf_json_free(&json);
+}
+
 static void the_deepest_limit_works(void **state)
 {
     struct mf_json_limits limits = mf_json_limits_event;
@@ -413,6 +424,7 @@ static void the_deepest_limit_works(void **state)
     memset(text + MF_JSON_DEPTH_MAX + 1, ']', MF_JSON_DEPTH_MAX + 1);
     check_refused(*state, (struct mf_str){text, sizeof text}, &limits, "json_depth");
     check_refused(*state, (struct mf_str){text, sizeof text}, &mf_json_limits_event, "json_depth");
+    assert_true(aborts(ask_for_too_deep_a_limit));
 }
 
 static void the_limits_are_those_of_the_contract(void **state)

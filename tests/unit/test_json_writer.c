@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "common/json_reader.h"
+#include "tests/unit/aborts.h"
 
 #include <cmocka.h>
 
@@ -220,6 +221,96 @@ static void overflow_is_seen_at_the_end(void **state)
     }
 }
 
+static struct mf_json_writer misused;
+
+static void start_misuse(void)
+{
+    static struct mf_buf buffer;
+    mf_buf_init(&buffer, 10000);
+    mf_jw_init(&misused, &buffer);
+}
+
+static void value_where_a_key_is_due(void)
+{
+    mf_jw_object_begin(&misused);
+    mf_jw_i64(&misused, 1);
+}
+
+static void object_where_a_key_is_due(void)
+{
+    mf_jw_object_begin(&misused);
+    mf_jw_object_begin(&misused);
+}
+
+static void key_in_an_array(void)
+{
+    mf_jw_array_begin(&misused);
+    mf_jw_key(&misused, "k");
+}
+
+static void key_at_the_top(void)
+{
+    mf_jw_key(&misused, "k");
+}
+
+static void two_keys(void)
+{
+    mf_jw_object_begin(&misused);
+    mf_jw_key(&misused, "k");
+    mf_jw_key(&misused, "l");
+}
+
+static void end_with_a_key_pending(void)
+{
+    mf_jw_object_begin(&misused);
+    mf_jw_key(&misused, "k");
+    mf_jw_object_end(&misused);
+}
+
+static void wrong_end(void)
+{
+    mf_jw_array_begin(&misused);
+    mf_jw_object_end(&misused);
+}
+
+static void end_of_nothing(void)
+{
+    mf_jw_array_end(&misused);
+}
+
+static void one_level_too_many(void)
+{
+    nest(&misused, MF_JSON_WRITER_DEPTH + 1);
+}
+
+static void no_number(void)
+{
+    mf_jw_number_text(&misused, MF_STR_NULL);
+}
+
+static void misuse_is_caught_at_once(void **state)
+{
+    (void)state;
+    static void (*const misuses[])(void) = {
+        value_where_a_key_is_due,
+        object_where_a_key_is_due,
+        key_in_an_array,
+        key_at_the_top,
+        two_keys,
+        end_with_a_key_pending,
+        wrong_end,
+        end_of_nothing,
+        one_level_too_many,
+        no_number,
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(misuses); i++) {
+        start_misuse();
+        if (!aborts(misuses[i]))
+            fail_msg("misuse %zu went unnoticed", i);
+        mf_buf_free(misused.out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +320,7 @@ int main(void)
         cmocka_unit_test(escapes_are_found_at_every_place),
         cmocka_unit_test(the_deepest_level_works),
         cmocka_unit_test(overflow_is_seen_at_the_end),
+        cmocka_unit_test(misuse_is_caught_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/backoff.h"
+#include "tests/unit/aborts.h"
 
 #include <cmocka.h>
 
@@ -123,6 +124,12 @@ static void a_penalty_stops_everything(void **state)
     mf_ratelimit_free(&limit);
 }
 
+static void ask_for_more_than_the_largest(void)
+{
+    struct mf_ratelimit *limit = mf_ratelimit_new(MF_RATELIMIT_PER_MINUTE_MAX + 1, 0);
+    mf_ratelimit_free(&limit);
+}
+
 static void the_largest_limit_works(void **state)
 {
     (void)state;
@@ -133,6 +140,7 @@ static void the_largest_limit_works(void **state)
                      MF_US_PER_MINUTE - MF_RATELIMIT_PER_MINUTE_MAX);
     assert_int_equal(mf_ratelimit_available(limit, MF_US_PER_MINUTE + 9), 10);
     mf_ratelimit_free(&limit);
+    assert_true(aborts(ask_for_more_than_the_largest));
 }
 
 int main(void)
