@@ -25,7 +25,7 @@ from .latency import Latency, LatencyReader
 from .services import last_json_object, run_program
 from .stack import Stack
 from .universe import REPLAY_FROM, REPLAY_ROWS, REPLAY_TO, REPLAYED
-from .waiting import LocalError, wait_for
+from .waiting import LocalError, WaitTimeout, wait_for
 from .warehouse import RAW_TABLES, Session
 
 _BACKFILL_TIMEOUT = 1_800.0
@@ -39,6 +39,8 @@ _HISTORY = " UNION ALL ".join(
     f"SELECT '{table}', count(*) FROM raw.{table} WHERE lane LIKE 'backfill:%'"
     for table in ("raw_bars", "raw_alerts", "raw_metrics")
 )
+# What new live symbols begin with: history on the live lane, which must be through before latency is measured.
+_WARMUP = "SELECT 'warmup', count(*) FROM raw.raw_bars WHERE jsonb_exists(payload -> 'flags', 'warmup')"
 _EXAMPLE = """
 SELECT payload FROM raw.raw_alerts WHERE payload ->> 'state' = 'firing'
  ORDER BY (lane = 'live') DESC, array_position(array['critical', 'warning', 'info'], payload ->> 'severity'),
@@ -137,15 +139,16 @@ class Demo:
 
         def landed() -> bool:
             nonlocal last, since
-            counts = session.query(_HISTORY)
+            counts = session.query(f"{_HISTORY} UNION ALL {_WARMUP}")
             if counts != last:
                 last, since = counts, time.monotonic()
             enough = not self.simulated or session.number(_DAILY) >= REPLAY_ROWS
             return enough and time.monotonic() - since >= _QUIET and self._lag() == 0
 
-        wait_for(
-            landed, _LANDING_TIMEOUT, f"the history in the warehouse (rows so far: {last})", interval=0.2
-        )
+        try:
+            wait_for(landed, _LANDING_TIMEOUT, "the history in the warehouse", interval=0.5)
+        except WaitTimeout as problem:
+            raise LocalError(f"{problem}; rows so far: {last}, backlog: {self._lag()}") from None
 
     def _live(self, session: Session) -> Latency:
         """Lets the live feed run, watching rows come in."""

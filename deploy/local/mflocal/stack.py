@@ -81,8 +81,7 @@ class Stack:
         real = real_provider(self.layout, self._caller)
         if real is not None:
             return real
-        # The simulator sets no limit of its own, so the ingestor's is only a guard against a runaway loop.
-        return Provider(True, self.simulator.env | {"POLYGON_REQUESTS_PER_MINUTE": "6000"})
+        return Provider(True, self.simulator.env | {"POLYGON_REQUESTS_PER_MINUTE": "0"})
 
     def settings(self) -> dict[str, str]:
         """The services' common settings: what the stack decides, then what the caller's environment says,
@@ -92,6 +91,7 @@ class Stack:
             "KAFKA_PARTITIONS": "8",
             "INGEST_SYMBOLS": ",".join(LIVE_SYMBOLS if provider.simulated else REAL_SYMBOLS),
             "INGEST_POLL_MS": "1000" if provider.simulated else "60000",
+            "INGEST_NEWS_POLL_MS": "5000" if provider.simulated else "300000",
         }
         chosen |= passed_settings(self._caller)
         # A base URL of the caller belongs to the real provider only.
