@@ -24,7 +24,9 @@ def explain_alert(alert: dict[str, Any]) -> str:
     """A paragraph made of the alert's own fields; the same alert always reads the same."""
     baseline = alert.get("baseline") or {}
     window = _WINDOWS.get(str(alert.get("interval")), str(alert.get("interval")))
-    facts = {name: value for name, value in baseline.items() if isinstance(value, str | int | float)}
+    facts: dict[str, Any] = {
+        name: value for name, value in baseline.items() if isinstance(value, str | int | float)
+    }
     facts |= {"value": alert.get("value"), "threshold": alert.get("threshold"), "window": window}
     facts.setdefault("n", 20)
     what = _RULES.get(str(alert.get("rule_id")), "the rule's value reached {value}").format(**facts)

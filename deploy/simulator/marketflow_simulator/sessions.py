@@ -9,7 +9,7 @@ so that the two can disagree in a test.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -44,18 +44,18 @@ def asset_class(symbol: str) -> str:
     return prefixes.get(symbol[:2], "stock")
 
 
-def zone_of(symbol: str) -> ZoneInfo | type[UTC]:
+def zone_of(symbol: str) -> tzinfo:
     """Windows of crypto and FX are cut at UTC midnight, all others at New York's."""
-    return UTC if asset_class(symbol) in ("crypto", "fx") else NEW_YORK  # type: ignore[return-value]
+    return UTC if asset_class(symbol) in ("crypto", "fx") else NEW_YORK
 
 
-def midnight_ms(day: date, zone: object) -> int:
-    moment = datetime(day.year, day.month, day.day, tzinfo=zone)  # type: ignore[arg-type]
+def midnight_ms(day: date, zone: tzinfo) -> int:
+    moment = datetime(day.year, day.month, day.day, tzinfo=zone)
     return int(moment.timestamp()) * 1000
 
 
-def local_date(instant_ms: int, zone: object) -> date:
-    return datetime.fromtimestamp(instant_ms // 1000, zone).date()  # type: ignore[arg-type]
+def local_date(instant_ms: int, zone: tzinfo) -> date:
+    return datetime.fromtimestamp(instant_ms // 1000, zone).date()
 
 
 def _nth_weekday(year: int, month: int, weekday: int, nth: int) -> date:
