@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+// The producer: idempotent or transactional, delivery accounting, back-pressure. Delivery reports come as events, a
+// batch each, which a turn may leave half served. A transactional producer gets them by dr_msg_cb instead, because
+// its commit and abort serve the queue themselves; one poll then serves all that is there, at most a transaction.
+// rd_kafka_yield would cut that, but 2.0.2 puts the rest back at the end of the queue, and without its lock.
+// Failure classes: as produce says in kafka.h; CONFIG and FATAL from making one.
+#include "common/kafka_producer.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/hash.h"
+
+#define PRESSURE_HIGH_PERCENT 80
+#define PRESSURE_LOW_PERCENT 50
+#define TOPICS_MAX 1000
+#define FLUSH_WAIT_MS 10
+
+// ---------------------------------------------------------------- topics
+
+static void topic_free(struct kafka_topic *topic)
+{
+    if (topic->native != NULL)
+        rd_kafka_topic_destroy(topic->native);
+    free(topic->name);
+    free(topic);
+}
+
+static void take_metrics(struct kafka_topic *topic, struct mf_metrics *metrics)
+{
+    static const char *const results[2] = {"error", "ok"};
+    const struct mf_metric_def *defs = mf_common_metrics;
+    for (size_t i = 0; i < 2; i++) {
+        topic->messages[i] = MF_METRIC(metrics, &defs[MF_M_KAFKA_PRODUCED_MESSAGES], topic->name, results[i]);
+        topic->bytes[i] = MF_METRIC(metrics, &defs[MF_M_KAFKA_PRODUCED_BYTES], topic->name, results[i]);
+    }
+    topic->seconds = MF_METRIC(metrics, &defs[MF_M_KAFKA_DELIVERY_SECONDS], topic->name);
+}
+
+static struct kafka_topic *topic_new(struct mf_kafka_producer *producer, const char *name, struct mf_error *err)
+{
+    struct kafka_topic *topic = mf_calloc(1, sizeof *topic);
+    topic->name = mf_strdup(name);
+    topic->partitions = kafka_config_partitions(producer->client.config.settings, name);
+    topic->found = -1;
+    rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(producer->client.rk);
+    rd_kafka_topic_conf_set_opaque(conf, topic);
+    topic->native = rd_kafka_topic_new(producer->client.rk, name, conf); // takes conf
+    if (topic->native == NULL) {
+        kafka_error_set(err, (int)rd_kafka_last_error(), "topic '%.249s'", name);
+        rd_kafka_topic_conf_destroy(conf);
+        topic_free(topic);
+        return NULL;
+    }
+    take_metrics(topic, producer->client.config.metrics);
+    producer->topics =
+        mf_realloc(producer->topics, (producer->topic_count + 1) * sizeof producer->topics[0]);
+    producer->topics[producer->topic_count++] = topic;
+    return topic;
+}
+
+// A service writes to a dozen topics at most, and one of them again and again.
+static struct kafka_topic *topic_of(struct mf_kafka_producer *producer, const char *name, struct mf_error *err)
+{
+    for (size_t i = 0; i < producer->topic_count; i++) {
+        if (strcmp(producer->topics[i]->name, name) == 0)
+            return producer->topics[i];
+    }
+    if (producer->topic_count == TOPICS_MAX) {
+        mf_error_set(err, MF_ERROR_FATAL, "too_many_topics", "a producer writes to %d topics at most", TOPICS_MAX);
+        return NULL;
+    }
+    return topic_new(producer, name, err);
+}
+
+// ---------------------------------------------------------------- pressure
+
+static bool above(const struct mf_kafka_producer *producer, size_t percent)
+{
+    return producer->outstanding * 100 > producer->limit * percent ||
+           producer->outstanding_bytes * 100 > producer->limit_bytes * percent;
+}
+
+static void tell_pressure(struct mf_kafka_producer *producer)
+{
+    if (producer->pressure == producer->pressure_told || producer->client.dying)
+        return;
+    producer->pressure_told = producer->pressure;
+    if (producer->ops.on_pressure != NULL)
+        producer->ops.on_pressure(producer->ops.arg, producer->pressure);
+}
+
+static void on_announce(void *arg)
+{
+    struct mf_kafka_producer *producer = arg;
+    kafka_producer_enter(producer);
+    tell_pressure(producer);
+    kafka_producer_leave(producer);
+}
+
+static void raise_pressure(struct mf_kafka_producer *producer)
+{
+    if (producer->pressure)
+        return;
+    producer->pressure = true;
+    mf_deferred_schedule(producer->announce); // never from inside produce
+}
+
+// ---------------------------------------------------------------- reports
+
+static void count_report(struct mf_kafka_producer *producer, const struct kafka_topic *topic,
+                         const rd_kafka_message_t *message)
+{
+    bool ok = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    producer->outstanding--;
+    producer->outstanding_bytes -= message->len + message->key_len;
+    producer->failed += !ok;
+    mf_metric_add(topic->messages[ok], 1);
+    mf_metric_add(topic->bytes[ok], (double)message->len);
+    if (!ok)
+        return;
+    producer->client.connected = true;
+    mf_metric_observe(topic->seconds, (double)rd_kafka_message_latency(message) / 1e6);
+}
+
+static void report(struct mf_kafka_producer *producer, const rd_kafka_message_t *message)
+{
+    const struct kafka_topic *topic = rd_kafka_topic_opaque(message->rkt);
+    count_report(producer, topic, message);
+    if (producer->ops.on_delivery == NULL || producer->client.dying)
+        return;
+    struct mf_error err;
+    bool ok = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!ok) {
+        kafka_error_set(&err, (int)message->err, "a record for %s was not acknowledged", topic->name);
+        // Whatever the code: a record that may be in the log must not be taken for lost.
+        if (err.class == MF_ERROR_TRANSIENT &&
+            rd_kafka_message_status(message) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED)
+            err.class = MF_ERROR_UNCERTAIN;
+    }
+    struct mf_kafka_delivery delivery = {.opaque = message->_private,
+                                         .topic = topic->name,
+                                         .partition = message->partition,
+                                         .offset = ok ? message->offset : -1,
+                                         .error = ok ? NULL : &err,
+                                         .value_len = message->len};
+    producer->ops.on_delivery(producer->ops.arg, &delivery);
+}
+
+static void report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)rk;
+    struct kafka_client *client = opaque;
+    report(client->owner, message);
+}
+
+// ---------------------------------------------------------------- turns
+
+static void destroy(struct mf_kafka_producer *producer)
+{
+    mf_deferred_free(&producer->announce);
+    if (producer->reports != NULL)
+        rd_kafka_event_destroy(producer->reports);
+    // The last log lines; reports that come along are counted only.
+    for (rd_kafka_event_t *event; (event = rd_kafka_queue_poll(producer->client.queue, 0)) != NULL;) {
+        kafka_client_event(&producer->client, event);
+        rd_kafka_event_destroy(event);
+    }
+    for (size_t i = 0; i < producer->topic_count; i++)
+        topic_free(producer->topics[i]);
+    free(producer->topics);
+    kafka_client_close(&producer->client);
+    free(producer->transactional_id);
+    free(producer);
+}
+
+void kafka_producer_enter(struct mf_kafka_producer *producer)
+{
+    producer->client.depth++;
+}
+
+void kafka_producer_leave(struct mf_kafka_producer *producer)
+{
+    if (--producer->client.depth == 0 && producer->client.dying)
+        destroy(producer);
+}
+
+// The reports of one batch, until the budget ends. Returns how many there were.
+static size_t serve_batch(struct mf_kafka_producer *producer, size_t budget, int64_t end_us)
+{
+    size_t served = 0;
+    while (served < budget) {
+        const rd_kafka_message_t *message = rd_kafka_event_message_next(producer->reports);
+        if (message == NULL) {
+            rd_kafka_event_destroy(producer->reports);
+            producer->reports = NULL;
+            break;
+        }
+        report(producer, message);
+        if (++served % KAFKA_TURN_CLOCK_EVERY == 0 && mf_clock_monotonic_us() >= end_us)
+            break;
+    }
+    return served;
+}
+
+// Up to `budget` reports and other events. False when nothing was there to begin with.
+static bool serve(struct mf_kafka_producer *producer, size_t budget, int wait_ms)
+{
+    int64_t end_us = mf_clock_monotonic_us() + KAFKA_TURN_US;
+    bool any = false;
+    for (size_t served = 0; served < budget && !producer->client.dying; wait_ms = 0) {
+        if (producer->reports == NULL) {
+            rd_kafka_event_t *event = rd_kafka_queue_poll(producer->client.queue, wait_ms);
+            if (event == NULL)
+                break;
+            served++;
+            if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
+                producer->reports = event;
+            } else {
+                kafka_client_event(&producer->client, event);
+                rd_kafka_event_destroy(event);
+            }
+        } else {
+            served += serve_batch(producer, budget - served, end_us);
+        }
+        any = true;
+        if (mf_clock_monotonic_us() >= end_us)
+            break;
+    }
+    return any;
+}
+
+static void after_serve(struct mf_kafka_producer *producer)
+{
+    if (producer->pressure && !above(producer, PRESSURE_LOW_PERCENT))
+        producer->pressure = false;
+    tell_pressure(producer);
+    kafka_client_tell_fatal(&producer->client);
+    if (!producer->client.dying &&
+        (producer->reports != NULL || rd_kafka_queue_length(producer->client.queue) > 0))
+        kafka_wake_again(&producer->client.wake);
+}
+
+static void drain(void *arg)
+{
+    struct mf_kafka_producer *producer = arg;
+    if (producer->client.depth > 0) // asked for from inside a callback: the turn under way goes on anyway
+        return;
+    kafka_producer_enter(producer);
+    serve(producer, KAFKA_TURN_EVENTS, 0);
+    after_serve(producer);
+    kafka_producer_leave(producer);
+}
+
+void mf_kafka_producer_serve(struct mf_kafka_producer *producer)
+{
+    drain(producer);
+}
+
+int mf_kafka_producer_flush(struct mf_kafka_producer *producer, int timeout_ms, struct mf_error *err)
+{
+    // Not rd_kafka_flush: it does not serve reports that come as events.
+    int64_t end_us = mf_clock_monotonic_us() + timeout_ms * MF_US_PER_MS;
+    kafka_producer_enter(producer);
+    while (producer->outstanding > 0 && !producer->client.dying) {
+        int64_t left_us = end_us - mf_clock_monotonic_us();
+        if (left_us <= 0)
+            break;
+        serve(producer, KAFKA_TURN_EVENTS, left_us < FLUSH_WAIT_MS * MF_US_PER_MS ? 1 : FLUSH_WAIT_MS);
+    }
+    size_t outstanding = producer->outstanding;
+    after_serve(producer);
+    kafka_producer_leave(producer);
+    if (outstanding == 0)
+        return 0;
+    return mf_error_set(err, MF_ERROR_TRANSIENT, "timeout", "%zu records are not acknowledged after %d ms",
+                        outstanding, timeout_ms);
+}
+
+// ---------------------------------------------------------------- life
+
+static void tell_fatal(void *owner, const struct mf_error *err)
+{
+    struct mf_kafka_producer *producer = owner;
+    struct mf_error told = *err;
+    kafka_producer_judge_fence(producer, &told);
+    producer->ops.on_fatal(producer->ops.arg, &told);
+}
+
+// The cluster may have more or fewer partitions by now.
+static void on_statistics(void *owner, const struct mf_json_node *root)
+{
+    struct mf_kafka_producer *producer = owner;
+    for (size_t i = 0; i < producer->topic_count; i++) {
+        int32_t count = kafka_stats_partition_count(root, producer->topics[i]->name);
+        if (count > 0)
+            producer->topics[i]->found = count;
+    }
+}
+
+int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *transactional_id,
+                          const struct mf_kafka_producer_ops *ops, struct mf_kafka_producer **producer,
+                          struct mf_error *err)
+{
+    struct kafka_role_config role = {
+        .role = transactional_id != NULL ? KAFKA_ROLE_TRANSACTIONAL : KAFKA_ROLE_PRODUCER,
+        .transactional_id = transactional_id};
+    rd_kafka_conf_t *conf;
+    assert(ops->on_fatal != NULL);
+    if (kafka_config_new(config, &role, &conf, err) < 0)
+        return -1;
+    // A transactional producer's commit and abort must be able to serve reports themselves: by callback.
+    if (role.role == KAFKA_ROLE_TRANSACTIONAL)
+        rd_kafka_conf_set_dr_msg_cb(conf, report_callback);
+    struct mf_kafka_producer *made = mf_calloc(1, sizeof *made);
+    made->ops = *ops;
+    made->client.owner = made;
+    made->client.on_fatal = tell_fatal;
+    made->client.on_statistics = on_statistics;
+    made->transactional_id = transactional_id != NULL ? mf_strdup(transactional_id) : NULL;
+    // Of the same values as in the configuration: the pressure marks are shares of them.
+    made->limit = (size_t)mf_settings_integer(config->settings, "KAFKA_QUEUE_MESSAGES");
+    made->limit_bytes = (size_t)mf_settings_integer(config->settings, "KAFKA_QUEUE_BYTES");
+    if (kafka_client_open(&made->client, config, role.role, conf, drain, err) < 0) {
+        free(made->transactional_id);
+        free(made);
+        return -1;
+    }
+    made->announce = mf_deferred_new(config->loop, on_announce, made);
+    *producer = made;
+    return 0;
+}
+
+void mf_kafka_producer_free(struct mf_kafka_producer **producer)
+{
+    if (producer == NULL || *producer == NULL)
+        return;
+    struct mf_kafka_producer *dying = *producer;
+    *producer = NULL;
+    dying->client.dying = true;
+    if (dying->client.depth == 0)
+        destroy(dying);
+}
+
+// ---------------------------------------------------------------- producing
+
+static int32_t partition_of(const struct kafka_topic *topic, const struct mf_kafka_record *record)
+{
+    if (record->partition >= 0)
+        return record->partition;
+    assert(record->key.data != NULL);
+    return (int32_t)(mf_murmur2(record->key.data, record->key.len) % (uint32_t)topic->partitions);
+}
+
+static rd_kafka_resp_err_t produce_headers(struct mf_kafka_producer *producer, const struct kafka_topic *topic,
+                                           int32_t partition, const struct mf_kafka_record *record, void *opaque)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(record->header_count);
+    for (size_t i = 0; i < record->header_count; i++) {
+        const struct mf_kafka_header *header = &record->headers[i];
+        rd_kafka_header_add(headers, header->name, -1, header->value.data, (ssize_t)header->value.len);
+    }
+    rd_kafka_resp_err_t code =
+        rd_kafka_producev(producer->client.rk, RD_KAFKA_V_RKT(topic->native), RD_KAFKA_V_PARTITION(partition),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                          RD_KAFKA_V_KEY(record->key.data, record->key.len),
+                          RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.len),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_headers_destroy(headers);
+    return code;
+}
+
+int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_record *record, void *opaque,
+                     struct mf_error *err)
+{
+    struct mf_error spare;
+    err = err != NULL ? err : &spare;
+    const struct kafka_topic *topic = topic_of(producer, record->topic, err);
+    if (topic == NULL)
+        return -1;
+    int32_t partition = partition_of(topic, record);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    // Without headers the older call does: it has no list of arguments to walk and looks up no topic.
+    if (record->header_count > 0)
+        code = produce_headers(producer, topic, partition, record, opaque);
+    else if (rd_kafka_produce(topic->native, partition, RD_KAFKA_MSG_F_COPY,
+                              (void *)(uintptr_t)record->value.data, record->value.len, record->key.data,
+                              record->key.len, opaque) != 0)
+        code = rd_kafka_last_error();
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        raise_pressure(producer);
+    if (code == RD_KAFKA_RESP_ERR__FATAL && kafka_client_fatal(&producer->client, err))
+        return -1;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_error_set(err, (int)code, "producing %zu bytes to %s [%d]", record->value.len, topic->name,
+                               (int)partition);
+    producer->outstanding++;
+    producer->outstanding_bytes += record->value.len + record->key.len;
+    if (above(producer, PRESSURE_HIGH_PERCENT))
+        raise_pressure(producer);
+    return 0;
+}
+
+size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer)
+{
+    return producer->outstanding;
+}
+
+bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer)
+{
+    return producer->pressure;
+}
+
+uint64_t mf_kafka_producer_failed(const struct mf_kafka_producer *producer)
+{
+    return producer->failed;
+}
+
+bool mf_kafka_producer_connected(const struct mf_kafka_producer *producer)
+{
+    return producer->client.connected;
+}
+
+int mf_kafka_partition_count(struct mf_kafka_producer *producer, const char *topic, int timeout_ms,
+                             int32_t *count, struct mf_error *err)
+{
+    struct kafka_topic *known = topic_of(producer, topic, err);
+    if (known == NULL)
+        return -1;
+    if (known->found < 0 &&
+        kafka_client_partition_count(&producer->client, known->native, timeout_ms, &known->found, err) < 0)
+        return -1;
+    *count = known->found;
+    return 0;
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads a topic from its beginning to the end that it had at the start. Two clients, one after the other, and nothing
+// that waits: a read_uncommitted probe stands at the end of every partition until librdkafka says where that is (an
+// end-of-partition event); then a read_committed client reads from the beginning until its own end-of-partition event
+// is at or beyond it. Positions will not do: they do not pass the control records at the end of a transaction.
+// An end below the target is a transaction still open, so it is waited for, up to stall_ms without progress.
+// Failure classes: TRANSIENT "stalled", FATAL "log_truncated" and fatal client errors, CONFIG from making one.
+#include <librdkafka/rdkafka.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/kafka_client.h"
+
+#define METADATA_TIMEOUT_MS 1000
+#define CHECKS_PER_STALL 8
+#define CHECK_MIN_MS 20
+#define CHECK_MAX_MS 1000
+
+enum phase {
+    PHASE_REACH, // the probe stands at the end of partition 0: the topic and a broker are there
+    PHASE_COUNT, // how many partitions?
+    PHASE_ENDS,  // the probe stands at the end of all
+    PHASE_READ,
+    PHASE_OVER // done or failed: no callback any more
+};
+
+struct mf_kafka_reader {
+    struct mf_kafka_config config;
+    struct mf_kafka_reader_ops ops;
+    char *topic;
+    char *group; // a name that librdkafka wants; nothing joins or commits
+    int64_t stall_ms;
+    enum phase phase;
+    struct kafka_client client; // of the phase
+    struct kafka_fetch fetch;
+    struct kafka_partitions partitions;
+    int64_t *ends; // by partition, -1 = not known yet
+    bool *reached;
+    size_t waiting; // partitions without an end, or that have not reached it
+    struct mf_timer *check;
+    int64_t progress_us; // monotonic
+};
+
+static void step(struct mf_kafka_reader *reader);
+static void drain(void *owner);
+
+// ---------------------------------------------------------------- ends of the whole thing
+
+static void over(struct mf_kafka_reader *reader)
+{
+    reader->phase = PHASE_OVER;
+    mf_timer_cancel(reader->check);
+}
+
+static void fail(struct mf_kafka_reader *reader, const struct mf_error *err)
+{
+    if (reader->phase == PHASE_OVER || reader->client.dying)
+        return;
+    over(reader);
+    reader->ops.on_error(reader->ops.arg, err);
+}
+
+static void on_fatal(void *owner, const struct mf_error *err)
+{
+    fail(owner, err);
+}
+
+static void destroy(struct mf_kafka_reader *reader)
+{
+    mf_timer_free(&reader->check);
+    kafka_client_close(&reader->client);
+    kafka_partitions_clear(&reader->partitions);
+    free(reader->ends);
+    free(reader->reached);
+    free(reader->topic);
+    free(reader->group);
+    free(reader);
+}
+
+static void enter(struct mf_kafka_reader *reader)
+{
+    reader->client.depth++;
+}
+
+static void leave(struct mf_kafka_reader *reader)
+{
+    if (--reader->client.depth == 0 && reader->client.dying)
+        destroy(reader);
+}
+
+// ---------------------------------------------------------------- clients
+
+static int open_client(struct mf_kafka_reader *reader, enum kafka_role role, struct mf_error *err)
+{
+    struct kafka_role_config role_config = {.role = role, .group = reader->group};
+    rd_kafka_conf_t *conf;
+    unsigned depth = reader->client.depth;
+    reader->client = (struct kafka_client){
+        .owner = reader, .on_fatal = on_fatal, .depth = depth, .wake = {.fd = -1}};
+    kafka_fetch_init(&reader->fetch, reader->config.settings);
+    if (kafka_config_new(&reader->config, &role_config, &conf, err) < 0)
+        return -1;
+    return kafka_client_open(&reader->client, &reader->config, role, conf, drain, err);
+}
+
+static void assign_all(struct mf_kafka_reader *reader)
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)reader->partitions.count);
+    for (size_t i = 0; i < reader->partitions.count; i++) {
+        int64_t next = reader->partitions.items[i].next;
+        int64_t offset = next == KAFKA_AT_BEGINNING ? RD_KAFKA_OFFSET_BEGINNING : next;
+        rd_kafka_topic_partition_list_add(list, reader->topic, (int32_t)i)->offset =
+            reader->phase == PHASE_READ ? offset : RD_KAFKA_OFFSET_END;
+    }
+    rd_kafka_assign(reader->client.rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    reader->progress_us = mf_clock_monotonic_us();
+}
+
+static void set_partitions(struct mf_kafka_reader *reader, size_t count)
+{
+    kafka_partitions_clear(&reader->partitions);
+    for (size_t i = 0; i < count; i++)
+        kafka_partitions_add(&reader->partitions, reader->topic, (int32_t)i, KAFKA_AT_BEGINNING);
+    reader->waiting = count;
+}
+
+// ---------------------------------------------------------------- phases
+
+static int count_partitions(struct mf_kafka_reader *reader, struct mf_error *err)
+{
+    int32_t count = 0;
+    rd_kafka_topic_t *native = rd_kafka_topic_new(reader->client.rk, reader->topic, NULL);
+    if (native == NULL)
+        return kafka_error_set(err, (int)rd_kafka_last_error(), "reading %s", reader->topic);
+    // A broker has just answered for this topic: this takes a round trip.
+    int result = kafka_client_partition_count(&reader->client, native, METADATA_TIMEOUT_MS, &count, err);
+    rd_kafka_topic_destroy(native);
+    if (result < 0)
+        return -1;
+    reader->ends = mf_calloc((size_t)count, sizeof *reader->ends);
+    reader->reached = mf_calloc((size_t)count, sizeof *reader->reached);
+    for (int32_t i = 0; i < count; i++)
+        reader->ends[i] = -1;
+    set_partitions(reader, (size_t)count);
+    reader->phase = PHASE_ENDS;
+    assign_all(reader);
+    return 0;
+}
+
+static void begin_reading(struct mf_kafka_reader *reader)
+{
+    struct mf_error err;
+    kafka_client_close(&reader->client);
+    reader->phase = PHASE_READ;
+    set_partitions(reader, reader->partitions.count);
+    // A partition that has never had a record has nothing to wait for.
+    for (size_t i = 0; i < reader->partitions.count; i++) {
+        reader->reached[i] = reader->ends[i] == 0;
+        reader->waiting -= reader->reached[i];
+    }
+    if (reader->waiting == 0)
+        return;
+    if (open_client(reader, KAFKA_ROLE_READER, &err) < 0)
+        fail(reader, &err);
+    else
+        assign_all(reader);
+}
+
+// What an ended turn leads to. No event is held here, so a client may be closed.
+static void step(struct mf_kafka_reader *reader)
+{
+    struct mf_error err;
+    if (reader->phase == PHASE_COUNT && count_partitions(reader, &err) < 0 && err.class != MF_ERROR_TRANSIENT)
+        fail(reader, &err); // else asked again with the next check
+    if (reader->phase == PHASE_ENDS && reader->waiting == 0)
+        begin_reading(reader);
+    if (reader->phase == PHASE_READ && reader->waiting == 0) {
+        over(reader);
+        reader->ops.on_done(reader->ops.arg);
+    }
+}
+
+// ---------------------------------------------------------------- events
+
+static void on_fetched(struct mf_kafka_reader *reader, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
+    if (message == NULL || reader->phase != PHASE_READ)
+        return; // what came after the end, to the probe
+    struct kafka_partition *partition = kafka_partitions_find_native(
+        &reader->partitions, message->rkt, rd_kafka_topic_name(message->rkt), message->partition);
+    reader->fetch.bytes += message->len + message->key_len;
+    if (partition == NULL || kafka_partition_accept(partition, message->offset) != KAFKA_ACCEPT)
+        return;
+    reader->progress_us = mf_clock_monotonic_us();
+    rd_kafka_timestamp_type_t type;
+    struct mf_kafka_message given = {
+        .topic = reader->topic,
+        .partition = message->partition,
+        .offset = message->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .key = message->key != NULL ? (struct mf_str){message->key, message->key_len} : MF_STR_NULL,
+        .value = message->payload != NULL ? (struct mf_str){message->payload, message->len} : MF_STR_NULL,
+        .native = message};
+    reader->ops.on_message(reader->ops.arg, &given);
+}
+
+static void on_end(struct mf_kafka_reader *reader, int32_t id, int64_t offset)
+{
+    if (reader->phase == PHASE_REACH) {
+        reader->phase = PHASE_COUNT;
+        return;
+    }
+    if (id < 0 || (size_t)id >= reader->partitions.count)
+        return;
+    reader->progress_us = mf_clock_monotonic_us();
+    if (reader->phase == PHASE_ENDS && reader->ends[id] < 0) {
+        reader->ends[id] = offset;
+        reader->waiting--;
+    }
+    if (reader->phase != PHASE_READ || reader->reached[id])
+        return;
+    kafka_partition_at_end(&reader->partitions.items[id], offset);
+    if (offset >= reader->ends[id]) {
+        reader->reached[id] = true;
+        reader->waiting--;
+        return;
+    }
+    int64_t low, high;
+    struct mf_error err;
+    if (rd_kafka_get_watermark_offsets(reader->client.rk, reader->topic, id, &low, &high) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR ||
+        high < 0 || high >= reader->ends[id])
+        return; // a transaction is open there
+    mf_error_set(&err, MF_ERROR_FATAL, "log_truncated",
+                 "%s [%d] ended at offset %lld when reading began and now ends at %lld: the log was truncated",
+                 reader->topic, (int)id, (long long)reader->ends[id], (long long)high);
+    fail(reader, &err);
+}
+
+// The oldest records went away before they were read (retention): on from those that are left.
+static void on_reset(struct mf_kafka_reader *reader, int32_t id)
+{
+    if (reader->phase == PHASE_READ && id >= 0 && (size_t)id < reader->partitions.count)
+        kafka_partition_moved(&reader->partitions.items[id], KAFKA_AT_BEGINNING);
+    if (reader->phase == PHASE_READ || reader->phase == PHASE_ENDS)
+        assign_all(reader);
+}
+
+static void on_event(struct mf_kafka_reader *reader, rd_kafka_event_t *event)
+{
+    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH) {
+        on_fetched(reader, event);
+        return;
+    }
+    rd_kafka_topic_partition_t *where =
+        rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR ? rd_kafka_event_topic_partition(event) : NULL;
+    if (where != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+        on_end(reader, where->partition, where->offset);
+    else if (where != NULL && rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        on_reset(reader, where->partition);
+    else
+        kafka_client_event(&reader->client, event);
+    if (where != NULL)
+        rd_kafka_topic_partition_destroy(where);
+}
+
+static void drain(void *owner)
+{
+    struct mf_kafka_reader *reader = owner;
+    int64_t end_us = mf_clock_monotonic_us() + KAFKA_TURN_US;
+    bool more = false;
+    if (reader->client.depth > 0)
+        return;
+    enter(reader);
+    for (size_t events = 1; !reader->client.dying && reader->phase != PHASE_OVER; events++) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(reader->client.queue, 0);
+        if (event == NULL) {
+            more = rd_kafka_queue_length(reader->client.queue) > 0;
+            break;
+        }
+        on_event(reader, event);
+        rd_kafka_event_destroy(event);
+        more = events == KAFKA_TURN_EVENTS ||
+               (events % KAFKA_TURN_CLOCK_EVERY == 0 && mf_clock_monotonic_us() >= end_us);
+        if (more)
+            break;
+    }
+    if (!reader->client.dying && reader->phase != PHASE_OVER) {
+        if (more)
+            kafka_wake_again(&reader->client.wake);
+        kafka_fetch_turn(&reader->fetch, &reader->client);
+        kafka_client_tell_fatal(&reader->client);
+    }
+    if (!reader->client.dying)
+        step(reader);
+    leave(reader);
+}
+
+// ---------------------------------------------------------------- waiting
+
+static void stalled(struct mf_kafka_reader *reader)
+{
+    struct mf_error err;
+    size_t id = 0;
+    while (reader->phase == PHASE_READ && id + 1 < reader->partitions.count && reader->reached[id])
+        id++;
+    if (reader->phase == PHASE_READ)
+        mf_error_set(&err, MF_ERROR_TRANSIENT, "stalled",
+                     "%s [%zu] stands at offset %lld of %lld for %lld ms: a transaction is open, or no broker "
+                     "answers",
+                     reader->topic, id, (long long)reader->partitions.items[id].next,
+                     (long long)reader->ends[id], (long long)reader->stall_ms);
+    else
+        mf_error_set(&err, MF_ERROR_TRANSIENT, "stalled",
+                     "the end of %s is not known after %lld ms: no broker answers, or the topic does not exist",
+                     reader->topic, (long long)reader->stall_ms);
+    fail(reader, &err);
+}
+
+static void on_check(void *arg)
+{
+    struct mf_kafka_reader *reader = arg;
+    enter(reader);
+    if (mf_clock_monotonic_us() - reader->progress_us >= reader->stall_ms * MF_US_PER_MS)
+        stalled(reader);
+    else if (reader->phase == PHASE_COUNT)
+        step(reader);
+    leave(reader);
+}
+
+static int64_t check_period_ms(int64_t stall_ms)
+{
+    int64_t period = stall_ms / CHECKS_PER_STALL;
+    if (period < CHECK_MIN_MS)
+        return CHECK_MIN_MS;
+    return period > CHECK_MAX_MS ? CHECK_MAX_MS : period;
+}
+
+// ---------------------------------------------------------------- life
+
+int mf_kafka_reader_new(const struct mf_kafka_config *config, const char *topic, int64_t stall_ms,
+                        const struct mf_kafka_reader_ops *ops, struct mf_kafka_reader **reader,
+                        struct mf_error *err)
+{
+    assert(ops->on_message != NULL && ops->on_done != NULL && ops->on_error != NULL);
+    struct mf_buf group;
+    mf_buf_init(&group, 512);
+    mf_buf_addf(&group, "%s-reader", config->client_id);
+    struct mf_kafka_reader *made = mf_calloc(1, sizeof *made);
+    *made = (struct mf_kafka_reader){.config = *config,
+                                     .ops = *ops,
+                                     .topic = mf_strdup(topic),
+                                     .group = mf_strdup(mf_buf_c_str(&group)),
+                                     .stall_ms = stall_ms,
+                                     .phase = PHASE_REACH};
+    mf_buf_free(&group);
+    made->check = mf_timer_new(config->loop, on_check, made);
+    if (open_client(made, KAFKA_ROLE_PROBE, err) < 0) {
+        destroy(made);
+        return -1;
+    }
+    set_partitions(made, 1);
+    assign_all(made);
+    mf_timer_arm_every_ms(made->check, check_period_ms(stall_ms));
+    *reader = made;
+    return 0;
+}
+
+void mf_kafka_reader_free(struct mf_kafka_reader **reader)
+{
+    if (reader == NULL || *reader == NULL)
+        return;
+    struct mf_kafka_reader *dying = *reader;
+    *reader = NULL;
+    dying->client.dying = true;
+    if (dying->client.depth == 0)
+        destroy(dying);
+}
