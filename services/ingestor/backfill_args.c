@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Arguments of a backfill (see backfill_args.h).
+#include "services/ingestor/backfill_args.h"
+
+#include <stdio.h>
+
+#include "common/service.h"
+
+struct texts {
+    const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id;
+    bool again;
+};
+
+static int bad(struct mf_error *err, const char *option, const char *text, const char *wanted)
+{
+    return mf_error_set(err, MF_ERROR_CONFIG, "bad_argument", "%s: '%.100s' is not %s", option, text, wanted);
+}
+
+static int take_dates(const struct texts *texts, struct mf_date today, struct ing_backfill_args *args,
+                      struct mf_error *err)
+{
+    if (!mf_date_parse(mf_str_of(texts->from), &args->from))
+        return bad(err, "--from", texts->from, "a date like 2024-01-31");
+    if (!mf_date_parse(mf_str_of(texts->to), &args->to))
+        return bad(err, "--to", texts->to, "a date like 2024-01-31");
+    if (mf_date_cmp(args->from, args->to) > 0)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_argument", "--from %s is after --to %s", texts->from,
+                            texts->to);
+    if (args->from.year < 1990)
+        return bad(err, "--from", texts->from, "in 1990 or later");
+    // A day of slack: no market's date is further than that from UTC's.
+    if (mf_date_cmp(args->to, mf_date_add_days(today, 1)) > 0)
+        return bad(err, "--to", texts->to, "a day that has begun");
+    return 0;
+}
+
+static int take_bar_options(const struct texts *texts, struct ing_backfill_args *args, struct mf_error *err)
+{
+    args->timespan = ING_TIMESPAN_MINUTE;
+    args->adjusted = MF_ADJUSTED_SPLIT;
+    if (texts->timespan != NULL && !ing_timespan_parse(mf_str_of(texts->timespan), &args->timespan))
+        return bad(err, "--timespan", texts->timespan, "minute or day");
+    if (texts->adjusted == NULL || strcmp(texts->adjusted, "split") == 0)
+        return 0;
+    if (strcmp(texts->adjusted, "none") != 0)
+        return bad(err, "--adjusted", texts->adjusted, "split or none");
+    args->adjusted = MF_ADJUSTED_NONE;
+    return 0;
+}
+
+int ing_symbols_from_settings(const struct mf_settings *settings, struct ing_symbols *symbols,
+                              struct mf_error *err)
+{
+    const char *const *items = NULL;
+    size_t count = mf_settings_is_set(settings, "INGEST_SYMBOLS")
+                       ? mf_settings_list(settings, "INGEST_SYMBOLS", &items)
+                       : 0;
+    for (size_t i = 0; i < count; i++) {
+        if (ing_symbols_add(symbols, mf_str_of(items[i]), err) < 0)
+            return mf_error_prefix(err, "INGEST_SYMBOLS");
+    }
+    const char *path = mf_settings_string(settings, "INGEST_SYMBOLS_FILE");
+    return path != NULL ? ing_symbols_add_file(symbols, path, err) : 0;
+}
+
+static int take_symbols(const struct texts *texts, const struct mf_settings *settings,
+                        struct ing_backfill_args *args, struct mf_error *err)
+{
+    if (texts->symbols != NULL && ing_symbols_add_list(&args->symbols, texts->symbols, err) < 0)
+        return mf_error_prefix(err, "--symbols");
+    if (texts->symbols_file != NULL && ing_symbols_add_file(&args->symbols, texts->symbols_file, err) < 0)
+        return mf_error_prefix(err, "--symbols-file");
+    if (texts->symbols == NULL && texts->symbols_file == NULL &&
+        ing_symbols_from_settings(settings, &args->symbols, err) < 0)
+        return -1;
+    if (args->symbols.count == 0)
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "bad_argument",
+            "no symbols: give --symbols, --symbols-file, INGEST_SYMBOLS or INGEST_SYMBOLS_FILE");
+    ing_symbols_sort(&args->symbols);
+    return 0;
+}
+
+// What makes two commands the same run: everything that decides which events there will be.
+static void hash_arguments(struct ing_backfill_args *args)
+{
+    char from[MF_DATE_TEXT_SIZE];
+    char to[MF_DATE_TEXT_SIZE];
+    struct mf_buf text;
+    mf_buf_init(&text, (size_t)ING_SYMBOLS_MAX * (MF_SYMBOL_MAX + 1) + 256);
+    bool bars = args->feed == ING_FEED_BARS;
+    mf_buf_addf(&text, "1|%s|%s|%s|%s|%s|%s", ing_polygon.name, ing_feed_name(args->feed),
+                bars ? ing_timespans[args->timespan].name : "-",
+                bars ? mf_adjusted_name(args->adjusted) : "-", mf_date_format(args->from, from),
+                mf_date_format(args->to, to));
+    for (size_t i = 0; i < args->symbols.count; i++)
+        mf_buf_addf(&text, "|%s", args->symbols.items[i]);
+    mf_hash128_hex(mf_hash128(text.data, text.len), args->arguments);
+    mf_buf_free(&text);
+}
+
+static int take_run_id(const struct texts *texts, uint64_t again_seed, struct ing_backfill_args *args,
+                       struct mf_error *err)
+{
+    if (texts->run_id != NULL && texts->again)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_argument", "--run-id and --again exclude each other");
+    args->again = texts->again;
+    if (texts->run_id != NULL) {
+        char lane[MF_RUN_ID_MAX + 16];
+        int len = snprintf(lane, sizeof lane, "backfill:%s", texts->run_id);
+        if (len < 0 || (size_t)len >= sizeof lane || !mf_lane_is_valid((struct mf_str){lane, (size_t)len}))
+            return bad(err, "--run-id", texts->run_id, "1 to 64 of A-Z a-z 0-9 . _ -");
+        mf_str_copy(args->run_id, sizeof args->run_id, mf_str_of(texts->run_id));
+        return 0;
+    }
+    char hex[33];
+    struct {
+        char arguments[32];
+        uint64_t seed;
+    } again = {.seed = again_seed};
+    memcpy(again.arguments, args->arguments, sizeof again.arguments);
+    mf_str_copy(hex, sizeof hex, mf_str_of(args->arguments));
+    if (texts->again)
+        mf_hash128_hex(mf_hash128(&again, sizeof again), hex);
+    mf_str_copy(args->run_id, sizeof args->run_id, (struct mf_str){hex, 16});
+    return 0;
+}
+
+int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const struct mf_settings *settings,
+                            struct mf_date today_utc, uint64_t again_seed, struct ing_backfill_args *args,
+                            struct mf_error *err)
+{
+    struct texts texts = {0};
+    const struct mf_option options[] = {
+        {.name = "--symbols", .value = &texts.symbols},
+        {.name = "--symbols-file", .value = &texts.symbols_file},
+        {.name = "--from", .value = &texts.from, .required = true},
+        {.name = "--to", .value = &texts.to, .required = true},
+        {.name = "--run-id", .value = &texts.run_id},
+        {.name = "--again", .flag = &texts.again},
+        {.name = "--timespan", .value = &texts.timespan}, // of bars
+        {.name = "--adjusted", .value = &texts.adjusted},
+    };
+    size_t count = MF_ARRAY_LEN(options) - (feed == ING_FEED_BARS ? 0 : 2);
+    *args = (struct ing_backfill_args){.feed = feed};
+    if (mf_options_parse(options, count, argc, argv, err) < 0 ||
+        take_dates(&texts, today_utc, args, err) < 0 || take_bar_options(&texts, args, err) < 0 ||
+        take_symbols(&texts, settings, args, err) < 0) {
+        ing_backfill_args_free(args);
+        return -1;
+    }
+    hash_arguments(args);
+    if (take_run_id(&texts, again_seed, args, err) < 0) {
+        ing_backfill_args_free(args);
+        return -1;
+    }
+    return 0;
+}
+
+void ing_backfill_args_free(struct ing_backfill_args *args)
+{
+    ing_symbols_free(&args->symbols);
+}
+
+int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf_error *err)
+{
+    const char *text = NULL;
+    const struct mf_option options[] = {{.name = "--abandon", .value = &text, .required = true}};
+    if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
+        return -1;
+    char lane[MF_RUN_ID_MAX + 16];
+    int len = snprintf(lane, sizeof lane, "backfill:%s", text);
+    if (len < 0 || (size_t)len >= sizeof lane || !mf_lane_is_valid((struct mf_str){lane, (size_t)len}))
+        return bad(err, "--abandon", text, "a run's id");
+    *run_id = text;
+    return 0;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Places of bars in the market's day (see bar_session.h).
+#include "services/ingestor/bar_session.h"
+
+bool ing_market_has_sessions(enum mf_asset_class asset_class)
+{
+    return asset_class == MF_ASSET_STOCK || asset_class == MF_ASSET_OPTION || asset_class == MF_ASSET_INDEX;
+}
+
+struct mf_date ing_market_date(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                               int64_t time_us)
+{
+    return ing_market_has_sessions(asset_class) ? mf_calendar_local_date(calendar, time_us)
+                                                : mf_date_of_utc(time_us);
+}
+
+int64_t ing_market_midnight_us(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                               struct mf_date date)
+{
+    return ing_market_has_sessions(asset_class) ? mf_calendar_midnight_us(calendar, date)
+                                                : mf_date_utc_midnight_us(date);
+}
+
+static enum mf_session session_at(const struct mf_calendar *calendar, struct mf_date date, int64_t time_us)
+{
+    struct mf_calendar_session session;
+    if (mf_calendar_session_of(calendar, date, &session)) {
+        if (time_us < session.open_us)
+            return MF_SESSION_PRE;
+        return time_us < session.close_us ? MF_SESSION_REGULAR : MF_SESSION_POST;
+    }
+    // A bar of a day on which the exchange is closed: overnight venues report some. Before noon it leads up
+    // to a session, after noon it follows one.
+    return time_us < mf_calendar_local_to_utc(calendar, date, 12, 0) ? MF_SESSION_PRE : MF_SESSION_POST;
+}
+
+static void place_day(const struct mf_calendar *calendar, enum mf_asset_class asset_class, int64_t vendor_us,
+                      struct ing_bar_place *place)
+{
+    struct mf_date date = ing_market_date(calendar, asset_class, vendor_us);
+    *place = (struct ing_bar_place){
+        .event_time_us = ing_market_midnight_us(calendar, asset_class, date),
+        .window_end_us = ing_market_midnight_us(calendar, asset_class, mf_date_add_days(date, 1)),
+        .session_date = date,
+        .session = MF_SESSION_FULL,
+    };
+    struct mf_calendar_session session;
+    if (ing_market_has_sessions(asset_class) && mf_calendar_session_of(calendar, date, &session))
+        place->window_end_us = session.close_us;
+}
+
+bool ing_bar_place(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                   enum mf_interval interval, int64_t vendor_us, struct ing_bar_place *place)
+{
+    if (interval == MF_INTERVAL_1D) {
+        place_day(calendar, asset_class, vendor_us, place);
+        return true;
+    }
+    int64_t length_us = mf_interval_us(interval);
+    if (length_us <= 0 || vendor_us % length_us != 0)
+        return false;
+    struct mf_date date = ing_market_date(calendar, asset_class, vendor_us);
+    *place = (struct ing_bar_place){
+        .event_time_us = vendor_us,
+        .window_end_us = vendor_us + length_us,
+        .session_date = date,
+        .session =
+            ing_market_has_sessions(asset_class) ? session_at(calendar, date, vendor_us) : MF_SESSION_FULL,
+    };
+    return true;
+}
+
+bool ing_session_expected(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                          int64_t from_us, int64_t to_us)
+{
+    if (!ing_market_has_sessions(asset_class))
+        return to_us - from_us >= MF_US_PER_HOUR;
+    struct mf_calendar_session session;
+    struct mf_date date = mf_calendar_local_date(calendar, from_us);
+    // The range may begin in the middle of a session; then the next one counts.
+    for (int i = 0; i < 2; i++) {
+        if (!mf_calendar_session_from(calendar, date, &session))
+            return false;
+        if (session.open_us >= from_us)
+            return session.close_us <= to_us;
+        date = mf_date_add_days(session.date, 1);
+    }
+    return false;
+}

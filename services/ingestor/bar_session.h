@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a bar lies in its market's day: window, session, date. Pure, on the calendar. Stocks, options and
+// indices follow the US exchanges in New York time; crypto and currencies have no sessions and follow UTC
+// days.
+#ifndef ING_BAR_SESSION_H
+#define ING_BAR_SESSION_H
+
+#include "common/calendar.h"
+#include "common/event.h"
+
+struct ing_bar_place {
+    int64_t event_time_us, window_end_us;
+    struct mf_date session_date;
+    enum mf_session session;
+};
+
+bool ing_market_has_sessions(enum mf_asset_class asset_class);
+struct mf_date ing_market_date(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                               int64_t time_us);
+int64_t ing_market_midnight_us(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                               struct mf_date date);
+
+// Place of the bar whose vendor stamp is vendor_us. Intraday: the stamp is the start of the window and must
+// lie on a whole interval (false otherwise). Day bars: any stamp of the day will do; the window begins at the
+// market's midnight and ends with the session (stocks: the close; days without session and other markets: the
+// next midnight).
+bool ing_bar_place(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                   enum mf_interval interval, int64_t vendor_us, struct ing_bar_place *place);
+
+// Does the range hold at least one whole regular session (or, without sessions, one whole interval)? Then an
+// answer without a single bar is worth asking for again.
+bool ing_session_expected(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                          int64_t from_us, int64_t to_us);
+
+#endif

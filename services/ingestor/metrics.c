@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// Metric families of the ingestor. Data only.
+#include "services/ingestor/metrics.h"
+
+const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
+    [ING_M_RETRIES] = {.name = "marketflow_http_client_retries_total",
+                       .type = MF_METRIC_COUNTER,
+                       .help = "Requests repeated, by reason: 429, 5xx, transport, empty.",
+                       .labels = {"endpoint", "reason"}},
+    [ING_M_RATE_WAIT] = {.name = "marketflow_rate_limit_wait_seconds_total",
+                         .type = MF_METRIC_COUNTER,
+                         .help = "Time in which a request was due and the limit let none start."},
+    [ING_M_RATE_TOKENS] =
+        {.name = "marketflow_rate_limit_tokens",
+         .type = MF_METRIC_GAUGE,
+         .help = "Requests that may start now within the limit per minute; -1 without a limit."},
+    [ING_M_RECORDS] =
+        {.name = "marketflow_ingest_records_total",
+         .type = MF_METRIC_COUNTER,
+         .help = "Rows of the provider, by what became of them: ok, invalid (dead letter), duplicate, "
+                 "out_of_range, foreign (of another ticker).",
+         .labels = {"type", "result"}},
+    [ING_M_PAGES] = {.name = "marketflow_ingest_pages_total",
+                     .type = MF_METRIC_COUNTER,
+                     .help = "Pages published and acknowledged.",
+                     .labels = {"type"}},
+    [ING_M_LAST_SUCCESS] = {.name = "marketflow_ingest_last_success_timestamp_seconds",
+                            .type = MF_METRIC_GAUGE,
+                            .help = "When the newest acknowledged page was asked for.",
+                            .labels = {"type"}},
+    [ING_M_WATERMARK] = {.name = "marketflow_ingest_watermark_timestamp_seconds",
+                         .type = MF_METRIC_GAUGE,
+                         .help = "Oldest watermark of the symbols served (live mode).",
+                         .labels = {"type"}},
+    [ING_M_SYMBOLS] = {.name = "marketflow_ingest_symbols",
+                       .type = MF_METRIC_GAUGE,
+                       .help = "Symbols served by this shard, or asked for by this backfill."},
+    [ING_M_EXCLUDED] = {.name = "marketflow_ingest_excluded_symbols",
+                        .type = MF_METRIC_GAUGE,
+                        .help = "Symbols that fail and no longer hold the heartbeats back.",
+                        .labels = {"feed"}},
+    [ING_M_PENDING_RANGES] = {.name = "marketflow_ingest_backfill_pending_ranges",
+                              .type = MF_METRIC_GAUGE,
+                              .help = "Series of a backfill that have not ended.",
+                              .labels = {"type"}},
+    [ING_M_BACKPRESSURE] = {.name = "marketflow_ingest_backpressure_pauses_total",
+                            .type = MF_METRIC_COUNTER,
+                            .help = "Times the producer's queue was too full for new requests."},
+    [ING_M_HEARTBEATS] = {.name = "marketflow_ingest_heartbeats_total",
+                          .type = MF_METRIC_COUNTER,
+                          .help = "Heartbeats sent."},
+};
+
+const struct mf_metric_def *ing_all_metric_defs(size_t *count)
+{
+    static struct mf_metric_def all[MF_M_HTTP_MAX + ING_M_MAX];
+    memcpy(all, mf_http_metrics, sizeof mf_http_metrics);
+    memcpy(all + MF_M_HTTP_MAX, ing_metric_defs, sizeof ing_metric_defs);
+    *count = MF_ARRAY_LEN(all);
+    return all;
+}
+
+const char *ing_metric_type(enum ing_feed feed)
+{
+    return feed == ING_FEED_NEWS ? "news" : "bar";
+}
+
+void ing_metrics_declare(struct mf_metrics *metrics)
+{
+    static const char *const results[] = {"ok", "invalid", "duplicate", "out_of_range", "foreign"};
+    static const char *const reasons[] = {"429", "5xx", "transport", "empty"};
+    for (unsigned feed = 0; feed < ING_FEED_MAX; feed++) {
+        const char *type = ing_metric_type((enum ing_feed)feed);
+        for (size_t i = 0; i < MF_ARRAY_LEN(results); i++)
+            MF_METRIC(metrics, &ing_metric_defs[ING_M_RECORDS], type, results[i]);
+        for (size_t i = 0; i < MF_ARRAY_LEN(reasons); i++)
+            MF_METRIC(metrics, &ing_metric_defs[ING_M_RETRIES], ing_feed_name((enum ing_feed)feed),
+                      reasons[i]);
+        MF_METRIC(metrics, &ing_metric_defs[ING_M_PAGES], type);
+    }
+    MF_METRIC0(metrics, &ing_metric_defs[ING_M_BACKPRESSURE]);
+    MF_METRIC0(metrics, &ing_metric_defs[ING_M_RATE_WAIT]);
+}

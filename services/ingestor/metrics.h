@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Metric families of the ingestor, beside those of the HTTP client.
+#ifndef ING_METRICS_H
+#define ING_METRICS_H
+
+#include "common/http_client.h"
+#include "common/metrics.h"
+#include "services/ingestor/provider.h"
+
+enum ing_metric {
+    ING_M_RETRIES,        // endpoint, reason
+    ING_M_RATE_WAIT,      // counter of seconds
+    ING_M_RATE_TOKENS,    // gauge
+    ING_M_RECORDS,        // type, result
+    ING_M_PAGES,          // type
+    ING_M_LAST_SUCCESS,   // type
+    ING_M_WATERMARK,      // type
+    ING_M_SYMBOLS,        // gauge
+    ING_M_EXCLUDED,       // feed
+    ING_M_PENDING_RANGES, // type
+    ING_M_BACKPRESSURE,   // counter
+    ING_M_HEARTBEATS,     // counter
+    ING_M_MAX
+};
+extern const struct mf_metric_def ing_metric_defs[ING_M_MAX];
+
+// Those and the HTTP client's in one table, for the service skeleton. Built on the first call.
+const struct mf_metric_def *ing_all_metric_defs(size_t *count);
+// Makes the known series, so that they are there before the first event.
+void ing_metrics_declare(struct mf_metrics *metrics);
+const char *ing_metric_type(enum ing_feed feed); // "bar", "news"
+
+#endif

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// A page of items, and the texts that leave it (see provider.h).
+#include <stdlib.h>
+
+#include "common/json_writer.h"
+#include "services/ingestor/provider.h"
+
+enum { ITEMS_KEPT = 1024, JSON_KEPT = 512 * 1024, TEXT_KEPT = 64 * 1024 };
+#define TEXT_MAX ((size_t)16 * 1024 * 1024)
+
+static const char *const feed_names[ING_FEED_MAX] = {[ING_FEED_BARS] = "bars", [ING_FEED_NEWS] = "news"};
+
+// Minutes: the vendor advises at most a month per request. A page of 50 000 holds 34 days of minutes.
+const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX] = {
+    [ING_TIMESPAN_MINUTE] = {.name = "minute",
+                             .multiplier = 1,
+                             .interval = MF_INTERVAL_1M,
+                             .days_per_request = 30},
+    [ING_TIMESPAN_DAY] = {.name = "day",
+                          .multiplier = 1,
+                          .interval = MF_INTERVAL_1D,
+                          .days_per_request = 36500},
+};
+
+const char *ing_feed_name(enum ing_feed feed)
+{
+    assert(feed < ING_FEED_MAX);
+    return feed_names[feed];
+}
+
+bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan)
+{
+    for (unsigned i = 0; i < ING_TIMESPAN_MAX; i++) {
+        if (mf_str_eq_c(text, ing_timespans[i].name)) {
+            *timespan = (enum ing_timespan)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *ing_work_feed(const struct ing_work *work, char text[64])
+{
+    struct mf_buf out;
+    mf_buf_init(&out, 63);
+    if (work->feed == ING_FEED_NEWS)
+        mf_buf_addf(&out, "%s.news", ing_polygon.name);
+    else
+        mf_buf_addf(&out, "%s.bars.%s", ing_polygon.name,
+                    mf_interval_name(ing_timespans[work->timespan].interval));
+    mf_str_copy(text, 64, mf_buf_str(&out));
+    mf_buf_free(&out);
+    return text;
+}
+
+const char *ing_answer_name(enum ing_answer answer)
+{
+    static const char *const names[ING_ANSWER_MAX] = {
+        [ING_ANSWER_DATA] = "data",
+        [ING_ANSWER_EMPTY] = "empty",
+        [ING_ANSWER_PERMANENT] = "permanent",
+        [ING_ANSWER_KEY_REJECTED] = "key_rejected",
+        [ING_ANSWER_PLAN_LIMIT] = "plan_limit",
+        [ING_ANSWER_UNKNOWN_TICKER] = "unknown_ticker",
+        [ING_ANSWER_RATE_LIMITED] = "rate_limited",
+        [ING_ANSWER_TRANSIENT] = "transient",
+    };
+    assert(answer < ING_ANSWER_MAX);
+    return names[answer];
+}
+
+void ing_page_init(struct ing_page *page)
+{
+    *page = (struct ing_page){.json = mf_json_new()};
+    mf_buf_init(&page->repaired, TEXT_MAX);
+    mf_buf_init(&page->lost, TEXT_MAX);
+}
+
+void ing_page_free(struct ing_page *page)
+{
+    mf_json_free(&page->json);
+    mf_buf_free(&page->repaired);
+    mf_buf_free(&page->lost);
+    free(page->items);
+    *page = (struct ing_page){0};
+}
+
+void ing_page_trim(struct ing_page *page)
+{
+    page->count = 0;
+    if (page->capacity > ITEMS_KEPT) {
+        free(page->items);
+        page->items = NULL;
+        page->capacity = 0;
+    }
+    mf_buf_clear(&page->repaired);
+    mf_buf_trim(&page->repaired, TEXT_KEPT);
+    mf_buf_clear(&page->lost);
+    mf_buf_trim(&page->lost, TEXT_KEPT);
+    mf_json_trim(page->json, JSON_KEPT);
+}
+
+struct ing_item *ing_page_add(struct ing_page *page)
+{
+    if (page->count == page->capacity) {
+        page->capacity = page->capacity < 64 ? 64 : page->capacity * 2;
+        page->items = mf_realloc(page->items, page->capacity * sizeof *page->items);
+    }
+    struct ing_item *item = &page->items[page->count++];
+    *item = (struct ing_item){.event_time_us = INT64_MIN, .vendor_us = INT64_MIN};
+    return item;
+}
+
+static int compare_items(const void *left, const void *right)
+{
+    const struct ing_item *a = left;
+    const struct ing_item *b = right;
+    if (a->event_time_us != b->event_time_us)
+        return a->event_time_us < b->event_time_us ? -1 : 1;
+    int by_key = mf_str_cmp(a->key, b->key);
+    if (by_key != 0)
+        return by_key;
+    return a->index < b->index ? -1 : a->index > b->index;
+}
+
+void ing_page_arrange(struct ing_page *page)
+{
+    if (page->count == 0)
+        return;
+    qsort(page->items, page->count, sizeof *page->items, compare_items);
+    size_t kept = 0;
+    for (size_t i = 0; i < page->count; i++) {
+        const struct ing_item *item = &page->items[i];
+        struct ing_item *before = kept > 0 ? &page->items[kept - 1] : NULL;
+        bool again = before != NULL && before->reason[0] == '\0' && item->reason[0] == '\0' &&
+                     before->event_time_us == item->event_time_us && mf_str_eq(before->key, item->key);
+        if (again)
+            page->counts.duplicates++;
+        page->items[again ? kept - 1 : kept++] = *item;
+    }
+    page->count = kept;
+}
+
+int64_t ing_page_last_time(const struct ing_page *page)
+{
+    for (size_t i = page->count; i > 0; i--) {
+        if (page->items[i - 1].reason[0] == '\0')
+            return page->items[i - 1].event_time_us;
+    }
+    return INT64_MIN;
+}
+
+static void write_children(struct mf_json_writer *w, const struct mf_json_node *node);
+
+static void write_node(struct mf_json_writer *w, const struct mf_json_node *node)
+{
+    switch (mf_json_type(node)) {
+    case MF_JSON_NULL: mf_jw_null(w); break;
+    case MF_JSON_BOOL: mf_jw_bool(w, mf_json_bool(node)); break;
+    case MF_JSON_NUMBER: mf_jw_number_text(w, mf_json_text(node)); break;
+    case MF_JSON_STRING: mf_jw_string(w, mf_json_text(node)); break;
+    case MF_JSON_ARRAY:
+        mf_jw_array_begin(w);
+        write_children(w, node);
+        mf_jw_array_end(w);
+        break;
+    case MF_JSON_OBJECT:
+        mf_jw_object_begin(w);
+        write_children(w, node);
+        mf_jw_object_end(w);
+        break;
+    }
+}
+
+// The depth is the reader's limit.
+static void write_children(struct mf_json_writer *w, const struct mf_json_node *node)
+{
+    for (const struct mf_json_node *child = mf_json_first(node); child != NULL; child = mf_json_next(child)) {
+        if (mf_json_type(node) == MF_JSON_OBJECT)
+            mf_jw_key_str(w, mf_json_key(child));
+        write_node(w, child);
+    }
+}
+
+void ing_node_write(const struct mf_json_node *node, struct mf_buf *out)
+{
+    struct mf_json_writer w;
+    mf_jw_init(&w, out);
+    write_node(&w, node);
+}
+
+void ing_redact(struct mf_str text, const char *secret, struct mf_buf *out)
+{
+    size_t len = secret != NULL ? strlen(secret) : 0;
+    while (len > 0 && text.len >= len) {
+        const char *at = memmem(text.data, text.len, secret, len);
+        if (at == NULL)
+            break;
+        size_t before = (size_t)(at - text.data);
+        mf_buf_add(out, text.data, before);
+        mf_buf_add_c(out, "***");
+        text.data += before + len;
+        text.len -= before + len;
+    }
+    mf_buf_add_str(out, text);
+}
+
+void ing_safe_text(struct mf_str text, const char *secret, char out[ING_DETAIL_SIZE])
+{
+    struct mf_buf clean;
+    mf_buf_init(&clean, TEXT_MAX);
+    if (text.len > 0)
+        ing_redact(text, secret, &clean);
+    struct mf_str line = mf_buf_str(&clean);
+    if (line.len > ING_DETAIL_SIZE - 1) {
+        line.len = ING_DETAIL_SIZE - 1;
+        while (line.len > 0 && ((unsigned char)line.data[line.len] & 0xc0) == 0x80)
+            line.len--;
+    }
+    if (!mf_str_is_utf8(line))
+        line.len = 0;
+    mf_str_copy(out, ING_DETAIL_SIZE, line.len > 0 ? line : MF_STR(""));
+    for (char *c = out; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    }
+    mf_buf_free(&clean);
+}

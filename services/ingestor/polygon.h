@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c and polygon_news.c, and what
+// the tests look at. The vendor renamed itself Massive; the name polygon stays in our events (source),
+// settings and metrics.
+#ifndef ING_POLYGON_H
+#define ING_POLYGON_H
+
+#include "services/ingestor/provider.h"
+
+// What status and body mean together; root is NULL when the body is not JSON. Puts a stable reason into code
+// (empty for data and empty) and the vendor's words, not yet made safe, into *message (absent when there are
+// none).
+enum ing_answer ing_polygon_classify(int status, const struct mf_json_node *root,
+                                     char code[MF_ERROR_CODE_SIZE], struct mf_str *message);
+
+// Number text of a member, whether the vendor sent a number or a string; absent when it is neither.
+struct mf_str ing_polygon_number(const struct mf_json_node *object, const char *key);
+// A whole number in any of the forms that feeds use: 12, "12", 12.0, 1.2e1. False when it is none.
+bool ing_polygon_integer(const struct mf_json_node *object, const char *key, int64_t *out);
+
+// Rows of the parsed answer to items, by feed. The future begins at `latest_us`.
+void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                           struct ing_page *page);
+void ing_polygon_news_items(const struct mf_json_node *rows, struct ing_page *page);
+int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct ing_page *page,
+                         const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                         struct mf_error *err);
+int ing_polygon_fill_news(const struct ing_page *page, const struct ing_item *item,
+                          struct ing_scratch *scratch, struct mf_event *event, struct mf_error *err);
+
+// Walks rows with the index each had in the answer, skipping the places of rows that were not JSON
+// (page->items so far).
+struct ing_row_walk {
+    const struct mf_json_node *row;
+    uint32_t index;
+    size_t lost_at, lost_count;
+};
+void ing_row_walk_begin(struct ing_row_walk *walk, const struct ing_page *page,
+                        const struct mf_json_node *rows);
+void ing_row_walk_next(struct ing_row_walk *walk, const struct ing_page *page);
+
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a provider is to the ingestor: pure functions from a piece of work to a request, and from an answer to
+// a page of items, each of which becomes one event or one dead letter. No I/O, no clock: time comes in with
+// the answer.
+//
+// Ownership: a page owns its memory and the JSON document its views point into; it is used again for the next
+// answer. Failure classes: CONFIG for work that no request can be made of, POISON for one item. What a whole
+// answer means is an enum ing_answer, not an error, because the retry policy decides about it.
+#ifndef ING_PROVIDER_H
+#define ING_PROVIDER_H
+
+#include "common/calendar.h"
+#include "common/event.h"
+#include "common/http_client.h"
+#include "common/json_reader.h"
+
+enum ing_feed { ING_FEED_BARS, ING_FEED_NEWS, ING_FEED_MAX };
+const char *ing_feed_name(enum ing_feed feed); // "bars", "news"
+
+// Bars come in timespans; a further one is a row of the table.
+enum ing_timespan { ING_TIMESPAN_MINUTE, ING_TIMESPAN_DAY, ING_TIMESPAN_MAX };
+struct ing_timespan_info {
+    const char *name; // as in arguments and settings, and the provider's word
+    unsigned multiplier;
+    enum mf_interval interval;
+    int days_per_request; // the longest range of one request
+};
+extern const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX];
+bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan);
+
+// One range of one series.
+struct ing_work {
+    enum ing_feed feed;
+    enum ing_timespan timespan; // bars only
+    enum mf_adjusted adjusted;  // bars only: NONE or SPLIT
+    char symbol[MF_SYMBOL_MAX + 1];
+    enum mf_asset_class asset_class;
+    int64_t from_us, to_us; // event times wanted: [from, to)
+    unsigned limit;         // items per page asked for
+};
+// Feed name of heartbeats and feed_status: "polygon.bars.1m", "polygon.news".
+const char *ing_work_feed(const struct ing_work *work, char text[64]);
+
+// What an answer means, as far as the retry policy has to know.
+enum ing_answer {
+    ING_ANSWER_DATA,           // at least one item, or an empty page with more behind it
+    ING_ANSWER_EMPTY,          // a right answer without items
+    ING_ANSWER_PERMANENT,      // the request is wrong: asking again does not help
+    ING_ANSWER_KEY_REJECTED,   // no request with this key may follow
+    ING_ANSWER_PLAN_LIMIT,     // the plan does not cover the range
+    ING_ANSWER_UNKNOWN_TICKER, // nothing of that name
+    ING_ANSWER_RATE_LIMITED,   // nothing may start for a while
+    ING_ANSWER_TRANSIENT,      // ask again later
+    ING_ANSWER_MAX
+};
+const char *ing_answer_name(enum ing_answer answer); // "data", "empty", …
+
+struct ing_item {
+    int64_t event_time_us;           // INT64_MIN when it could not be read
+    int64_t vendor_us;               // the stamp as the vendor set it
+    const struct mf_json_node *row;  // NULL when the row is not JSON
+    struct mf_str raw;               // the row's bytes when it is not JSON
+    struct mf_str key;               // beyond the time: an article's id; absent for bars
+    uint32_t index;                  // place in the answer, from 0
+    char reason[MF_ERROR_CODE_SIZE]; // why it is a dead letter; empty = it is an event, as far as known
+};
+
+struct ing_page_counts {
+    uint64_t rows;         // as the provider sent them
+    uint64_t out_of_range; // not asked for: dropped
+    uint64_t foreign;      // of another ticker: dropped
+    uint64_t duplicates;   // the same event again within the page: dropped
+    uint64_t rejected;     // items with a reason
+    uint64_t unsorted;     // rows that stood before an older one
+};
+
+#define ING_REQUEST_ID_SIZE 129
+#define ING_DETAIL_SIZE 256
+// A page of rows, sorted by event time. Zero it, then ing_page_init.
+struct ing_page {
+    struct mf_json *json;
+    const struct ing_work *work;
+    int64_t asked_us; // real time at which the request started
+    unsigned number;  // of the page, from 0
+    enum ing_answer answer;
+    char code[MF_ERROR_CODE_SIZE]; // stable reason when the answer is neither data nor empty
+    char detail[ING_DETAIL_SIZE];  // the provider's words, made safe
+    bool suspect_empty;            // no rows although the answer counts some
+    unsigned flags;                // envelope flags of all its events (delayed, is_mock)
+    enum mf_provenance_mode mode;
+    char request_id[ING_REQUEST_ID_SIZE];
+    struct mf_str next; // the provider's next page, as it named it; absent at the end
+    struct ing_item *items;
+    size_t count, capacity;
+    struct ing_page_counts counts;
+    struct mf_buf repaired; // the answer without the rows that are not JSON
+    struct mf_buf lost;     // those rows
+};
+void ing_page_init(struct ing_page *page);
+void ing_page_free(struct ing_page *page);
+void ing_page_trim(struct ing_page *page); // gives the memory of an unusually large page back
+struct ing_item *ing_page_add(struct ing_page *page);
+// Sorts by event time, key and place; of events with the same time and key only the last stays.
+void ing_page_arrange(struct ing_page *page);
+// The newest event time of items that are events; INT64_MIN when there is none.
+int64_t ing_page_last_time(const struct ing_page *page);
+
+// Room for texts that an event's views point to.
+struct ing_scratch {
+    char numbers[6][MF_DECIMAL_TEXT_SIZE];
+    char url_hash[33];
+};
+
+struct ing_provider_config {
+    const char *base_url;
+    const char *const *allowed_hosts; // that next pages may name, NULL-terminated
+    const char *secret;               // the key: never leaves in a detail; may be NULL
+    const struct mf_calendar *calendar;
+};
+
+// One answer as the HTTP client gave it, with the work it answers.
+struct ing_reply {
+    const struct ing_work *work;
+    unsigned page;
+    int64_t asked_us;
+    int status;
+    struct mf_str body, data_mode, request_id;
+};
+
+struct ing_provider {
+    const char *name;           // "polygon"
+    const char *const *headers; // sent with each request
+    // The first request of the work's range into url (cleared first); *endpoint is the metrics label.
+    int (*build_request)(const struct ing_provider_config *config, const struct ing_work *work,
+                         struct mf_buf *url, const char **endpoint, struct mf_error *err);
+    // The URL of the page that the provider named (cleared first). POISON "next_url_refused".
+    int (*build_next)(const struct ing_provider_config *config, struct mf_str next, struct mf_buf *url,
+                      struct mf_error *err);
+    // Everything there is to know about an answer. The page's views live until its next decode.
+    void (*decode)(const struct ing_provider_config *config, const struct ing_reply *reply,
+                   struct ing_page *page);
+    // Fills an event's market fields, envelope except lane and ingest_time. POISON: reason for the
+    // dead-letter queue.
+    int (*fill_event)(const struct ing_provider_config *config, const struct ing_page *page,
+                      const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                      struct mf_error *err);
+};
+extern const struct ing_provider ing_polygon;
+
+// JSON text of a node, as a dead letter carries it: numbers as they were, blanks and escapes as we write
+// them.
+void ing_node_write(const struct mf_json_node *node, struct mf_buf *out);
+// Copies text with each occurrence of the secret (which may be NULL) replaced by "***".
+void ing_redact(struct mf_str text, const char *secret, struct mf_buf *out);
+// The same as one short line of UTF-8 for logs and reports: no control characters, cut to ING_DETAIL_SIZE.
+void ing_safe_text(struct mf_str text, const char *secret, char out[ING_DETAIL_SIZE]);
+
+// Parses an answer's body into page->json. If only rows of its array `rows_key` are not JSON (a bare NaN, a
+// lone surrogate, a duplicate key), they become items with a reason and the rest is parsed without them.
+int ing_page_parse(struct ing_page *page, struct mf_str body, const char *rows_key,
+                   const struct mf_json_node **root, struct mf_error *err);
+
+#endif

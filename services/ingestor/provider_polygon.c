@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+// Polygon.io (Massive) REST: requests, what answers mean, pages. The vendor's contract and the cases that
+// have bitten its users are in docs/providers.md (N01 and so on below). Pure.
+#include <stdio.h>
+
+#include "common/url.h"
+#include "services/ingestor/bar_session.h"
+#include "services/ingestor/polygon.h"
+
+static const char *const request_headers[] = {"Accept: application/json", NULL};
+
+// ---------------------------------------------------------------- requests
+
+static void add_time_ms(struct mf_buf *url, int64_t time_us)
+{
+    mf_buf_addf(url, "/%lld", (long long)(time_us / MF_US_PER_MS));
+}
+
+static void add_date(const struct ing_provider_config *config, const struct ing_work *work,
+                     struct mf_buf *url, int64_t time_us)
+{
+    char text[MF_DATE_TEXT_SIZE];
+    mf_date_format(ing_market_date(config->calendar, work->asset_class, time_us), text);
+    mf_buf_addf(url, "/%s", text);
+}
+
+// Day ranges are asked by date, because the vendor snaps a range outward to whole days anyway; the rest by
+// millisecond. The vendor's range includes its end.
+static void add_bars_path(const struct ing_provider_config *config, const struct ing_work *work,
+                          struct mf_buf *url)
+{
+    const struct ing_timespan_info *span = &ing_timespans[work->timespan];
+    mf_buf_add_c(url, "/v2/aggs/ticker");
+    mf_url_add_path_segment(url, mf_str_of(work->symbol));
+    mf_buf_addf(url, "/range/%u/%s", span->multiplier, span->name);
+    if (span->interval == MF_INTERVAL_1D) {
+        add_date(config, work, url, work->from_us);
+        add_date(config, work, url, work->to_us - 1);
+    } else {
+        add_time_ms(url, work->from_us);
+        add_time_ms(url, work->to_us - 1);
+    }
+    mf_url_add_query(url, "adjusted", work->adjusted == MF_ADJUSTED_SPLIT ? MF_STR("true") : MF_STR("false"));
+    mf_url_add_query(url, "sort", MF_STR("asc"));
+}
+
+static void add_news_path(const struct ing_work *work, struct mf_buf *url)
+{
+    char text[MF_TIME_TEXT_SIZE];
+    mf_buf_add_c(url, "/v2/reference/news");
+    mf_url_add_query(url, "ticker", mf_str_of(work->symbol));
+    mf_url_add_query(url, "published_utc.gte", mf_str_of(mf_time_format_ms(work->from_us, text)));
+    mf_url_add_query(url, "published_utc.lt", mf_str_of(mf_time_format_ms(work->to_us, text)));
+    mf_url_add_query(url, "sort", MF_STR("published_utc"));
+    mf_url_add_query(url, "order", MF_STR("asc"));
+}
+
+static int build_request(const struct ing_provider_config *config, const struct ing_work *work,
+                         struct mf_buf *url, const char **endpoint, struct mf_error *err)
+{
+    if (!mf_symbol_is_valid(mf_str_of(work->symbol)) || work->from_us >= work->to_us || work->limit == 0)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_work", "no request can be made for '%s'",
+                            work->symbol);
+    size_t base_len = strlen(config->base_url);
+    while (base_len > 0 && config->base_url[base_len - 1] == '/')
+        base_len--;
+    mf_buf_clear(url);
+    mf_buf_add(url, config->base_url, base_len);
+    if (work->feed == ING_FEED_NEWS)
+        add_news_path(work, url);
+    else
+        add_bars_path(config, work, url);
+    char limit[16];
+    snprintf(limit, sizeof limit, "%u", work->limit);
+    mf_url_add_query(url, "limit", mf_str_of(limit));
+    *endpoint = ing_feed_name(work->feed);
+    if (url->overflow || url->len > MF_URL_MAX)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_work", "the request for '%s' is too long",
+                            work->symbol);
+    return 0;
+}
+
+static int build_next(const struct ing_provider_config *config, struct mf_str next, struct mf_buf *url,
+                      struct mf_error *err)
+{
+    return mf_url_rebase(config->base_url, config->allowed_hosts, next, url, err);
+}
+
+// ---------------------------------------------------------------- what an answer means
+
+static struct mf_str text_of(const struct mf_json_node *object, const char *key)
+{
+    const struct mf_json_node *node = mf_json_get(object, key);
+    return node != NULL && mf_json_type(node) == MF_JSON_STRING ? mf_json_text(node) : MF_STR_NULL;
+}
+
+static bool contains(struct mf_str text, const char *word)
+{
+    return text.len > 0 && memmem(text.data, text.len, word, strlen(word)) != NULL;
+}
+
+static enum ing_answer because(enum ing_answer answer, const char *code, char out[MF_ERROR_CODE_SIZE])
+{
+    mf_str_copy(out, MF_ERROR_CODE_SIZE, mf_str_of(code));
+    return answer;
+}
+
+static enum ing_answer classify_ok(const struct mf_json_node *root, struct mf_str message,
+                                   char code[MF_ERROR_CODE_SIZE])
+{
+    if (root == NULL || mf_json_type(root) != MF_JSON_OBJECT)
+        return because(ING_ANSWER_TRANSIENT, "not_json", code);
+    const struct mf_json_node *rows = mf_json_get(root, "results");
+    bool none = rows == NULL || mf_json_type(rows) == MF_JSON_NULL;
+    if (!none && mf_json_type(rows) != MF_JSON_ARRAY)
+        return because(ING_ANSWER_TRANSIENT, "unexpected_shape", code);
+    struct mf_str status = text_of(root, "status");
+    if (status.data == NULL || mf_str_eq_c(status, "OK") || mf_str_eq_c(status, "DELAYED"))
+        return because(none || mf_json_count(rows) == 0 ? ING_ANSWER_EMPTY : ING_ANSWER_DATA, "", code);
+    // An error that travels as 200: gateways have been seen to do that.
+    if (mf_str_eq_c(status, "NOT_AUTHORIZED"))
+        return because(ING_ANSWER_PLAN_LIMIT, "plan_limit", code);
+    if (contains(message, "maximum requests"))
+        return because(ING_ANSWER_RATE_LIMITED, "rate_limited", code);
+    return because(ING_ANSWER_TRANSIENT, "error_status", code);
+}
+
+enum ing_answer ing_polygon_classify(int status, const struct mf_json_node *root,
+                                     char code[MF_ERROR_CODE_SIZE], struct mf_str *message)
+{
+    bool object = root != NULL && mf_json_type(root) == MF_JSON_OBJECT;
+    *message = MF_STR_NULL;
+    if (object) {
+        *message = text_of(root, "error");
+        if (message->data == NULL)
+            *message = text_of(root, "message");
+    } else if (root != NULL && mf_json_type(root) == MF_JSON_STRING) {
+        *message = mf_json_text(root);
+    }
+    switch (status) {
+    case 200: return classify_ok(root, *message, code);
+    case 400: return because(ING_ANSWER_PERMANENT, "bad_request", code);
+    case 401: return because(ING_ANSWER_KEY_REJECTED, "key_rejected", code);
+    case 403: return because(ING_ANSWER_PLAN_LIMIT, "plan_limit", code);
+    // Without the vendor's envelope it is another server's word: a wrong base URL, not an unknown ticker.
+    case 404:
+        return object ? because(ING_ANSWER_UNKNOWN_TICKER, "unknown_ticker", code)
+                      : because(ING_ANSWER_PERMANENT, "not_found", code);
+    case 408:
+    case 425: return because(ING_ANSWER_TRANSIENT, "http_error", code);
+    case 429: return because(ING_ANSWER_RATE_LIMITED, "rate_limited", code);
+    default: break;
+    }
+    if (status >= 500)
+        return because(ING_ANSWER_TRANSIENT, "server_error", code);
+    if (status >= 400)
+        return because(ING_ANSWER_PERMANENT, "http_error", code);
+    return because(ING_ANSWER_TRANSIENT, status >= 300 ? "redirect_refused" : "http_error", code);
+}
+
+// ---------------------------------------------------------------- numbers
+
+struct mf_str ing_polygon_number(const struct mf_json_node *object, const char *key)
+{
+    const struct mf_json_node *node = mf_json_get(object, key);
+    if (node == NULL || (mf_json_type(node) != MF_JSON_NUMBER && mf_json_type(node) != MF_JSON_STRING))
+        return MF_STR_NULL;
+    return mf_json_text(node);
+}
+
+bool ing_polygon_integer(const struct mf_json_node *object, const char *key, int64_t *out)
+{
+    struct mf_str text = ing_polygon_number(object, key);
+    if (mf_str_to_i64(text, out))
+        return true;
+    char plain[MF_DECIMAL_TEXT_SIZE];
+    size_t len = 0;
+    if (text.len == 0 || mf_decimal_normalise(text, plain, &len, NULL) < 0)
+        return false;
+    char canonical[MF_DECIMAL_TEXT_SIZE];
+    len = mf_decimal_canonical((struct mf_str){plain, len}, canonical);
+    return len > 0 && mf_str_to_i64((struct mf_str){canonical, len}, out);
+}
+
+// ---------------------------------------------------------------- pages
+
+static void skip_lost(struct ing_row_walk *walk, const struct ing_page *page)
+{
+    while (walk->lost_at < walk->lost_count && page->items[walk->lost_at].index == walk->index) {
+        walk->lost_at++;
+        walk->index++;
+    }
+}
+
+void ing_row_walk_begin(struct ing_row_walk *walk, const struct ing_page *page,
+                        const struct mf_json_node *rows)
+{
+    *walk =
+        (struct ing_row_walk){.row = rows != NULL ? mf_json_first(rows) : NULL, .lost_count = page->count};
+    skip_lost(walk, page);
+}
+
+void ing_row_walk_next(struct ing_row_walk *walk, const struct ing_page *page)
+{
+    walk->row = mf_json_next(walk->row);
+    walk->index++;
+    skip_lost(walk, page);
+}
+
+// N37: the answer must be about what was asked. A page of another ticker, or in another adjustment, is the
+// vendor's mistake and passes; nothing of it is used.
+static const char *envelope_problem(const struct ing_work *work, const struct mf_json_node *root)
+{
+    if (work->feed != ING_FEED_BARS)
+        return NULL;
+    struct mf_str ticker = text_of(root, "ticker");
+    if (ticker.data != NULL && !mf_str_eq_c(ticker, work->symbol))
+        return "wrong_ticker";
+    const struct mf_json_node *adjusted = mf_json_get(root, "adjusted");
+    if (adjusted != NULL && mf_json_type(adjusted) == MF_JSON_BOOL && work->asset_class == MF_ASSET_STOCK &&
+        mf_json_bool(adjusted) != (work->adjusted == MF_ADJUSTED_SPLIT))
+        return "wrong_adjustment";
+    return NULL;
+}
+
+static void keep_request_id(struct ing_page *page, struct mf_str id)
+{
+    if (id.len == 0 || id.len >= ING_REQUEST_ID_SIZE)
+        return;
+    for (size_t i = 0; i < id.len; i++) {
+        if (id.data[i] <= 0x20 || id.data[i] >= 0x7f)
+            return;
+    }
+    mf_str_copy(page->request_id, sizeof page->request_id, id);
+}
+
+static void take_mode(struct ing_page *page, struct mf_str data_mode)
+{
+    page->mode = MF_MODE_REST;
+    if (mf_str_eq_c(data_mode, "replay"))
+        page->mode = MF_MODE_REPLAY;
+    if (mf_str_eq_c(data_mode, "synthetic")) {
+        page->mode = MF_MODE_SYNTHETIC;
+        page->flags |= MF_FLAG_IS_MOCK;
+    }
+}
+
+static void take_rows(const struct ing_provider_config *config, const struct mf_json_node *root,
+                      struct ing_page *page)
+{
+    const struct mf_json_node *rows = mf_json_get(root, "results");
+    page->counts.rows = (rows != NULL ? mf_json_count(rows) : 0) + page->count;
+    if (page->work->feed == ING_FEED_NEWS)
+        ing_polygon_news_items(rows, page);
+    else
+        ing_polygon_bar_items(config, rows, page);
+    for (size_t i = 0; i < page->count; i++)
+        page->counts.rejected += page->items[i].reason[0] != '\0';
+    ing_page_arrange(page);
+    page->next = text_of(root, "next_url");
+    // N10: an empty page with more behind it is not the end. Rows that were all not JSON are still rows.
+    if (page->answer == ING_ANSWER_EMPTY && (page->next.len > 0 || page->count > 0))
+        page->answer = ING_ANSWER_DATA;
+    int64_t announced = 0;
+    page->suspect_empty =
+        page->counts.rows == 0 && ing_polygon_integer(root, "resultsCount", &announced) && announced > 0;
+}
+
+static void decode(const struct ing_provider_config *config, const struct ing_reply *reply,
+                   struct ing_page *page)
+{
+    page->work = reply->work;
+    page->asked_us = reply->asked_us;
+    page->number = reply->page;
+    page->code[0] = page->detail[0] = page->request_id[0] = '\0';
+    page->suspect_empty = false;
+    page->flags = 0;
+    page->next = MF_STR_NULL;
+    page->count = 0;
+    page->counts = (struct ing_page_counts){0};
+    take_mode(page, reply->data_mode);
+    keep_request_id(page, reply->request_id);
+    const struct mf_json_node *root = NULL;
+    struct mf_error err = {.message = ""};
+    if (ing_page_parse(page, reply->body, "results", &root, &err) < 0)
+        root = NULL;
+    struct mf_str message;
+    page->answer = ing_polygon_classify(reply->status, root, page->code, &message);
+    if (root == NULL && message.data == NULL && reply->body.len > 0)
+        message = mf_str_of(err.message);
+    ing_safe_text(message, config->secret, page->detail);
+    if (root == NULL)
+        return;
+    keep_request_id(page, text_of(root, "request_id"));
+    if (page->answer != ING_ANSWER_DATA && page->answer != ING_ANSWER_EMPTY) {
+        page->count = 0;
+        return;
+    }
+    const char *problem = envelope_problem(page->work, root);
+    if (problem != NULL) {
+        page->answer = because(ING_ANSWER_TRANSIENT, problem, page->code);
+        page->count = 0;
+        return;
+    }
+    if (mf_str_eq_c(text_of(root, "status"), "DELAYED"))
+        page->flags |= MF_FLAG_DELAYED;
+    take_rows(config, root, page);
+}
+
+static int fill_event(const struct ing_provider_config *config, const struct ing_page *page,
+                      const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                      struct mf_error *err)
+{
+    bool news = page->work->feed == ING_FEED_NEWS;
+    mf_event_init(event, news ? MF_EVENT_NEWS : MF_EVENT_BAR);
+    event->symbol = mf_str_of(page->work->symbol);
+    event->asset_class = page->work->asset_class;
+    event->source = mf_str_of(ing_polygon.name);
+    event->event_time_us = item->event_time_us;
+    event->flags = page->flags;
+    event->mode = page->mode;
+    event->page = page->number;
+    if (page->request_id[0] != '\0')
+        event->request_id = mf_str_of(page->request_id);
+    return news ? ing_polygon_fill_news(page, item, scratch, event, err)
+                : ing_polygon_fill_bar(config, page, item, scratch, event, err);
+}
+
+const struct ing_provider ing_polygon = {
+    .name = "polygon",
+    .headers = request_headers,
+    .build_request = build_request,
+    .build_next = build_next,
+    .decode = decode,
+    .fill_event = fill_event,
+};

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Settings of the ingestor (see settings.h). Tables and checks of single values.
+#include "services/ingestor/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/ratelimit.h"
+#include "common/topics.h"
+#include "common/url.h"
+
+static const char *check_base_url(const char *text)
+{
+    return mf_url_check_base(text, NULL) == 0
+               ? NULL
+               : "is not a base URL: https without user name and query (plain http for loopback only)";
+}
+
+static const char *check_hosts(const char *text)
+{
+    size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-, ");
+    return text[len] == '\0' ? NULL : "is not a list of host names";
+}
+
+static const char *check_shard(const char *text)
+{
+    struct ing_shard shard;
+    return ing_shard_parse(mf_str_of(text), &shard) ? NULL : "is not i/n with i from 0 to n - 1";
+}
+
+#define MILLISECONDS(name_, default_, min_, max_, text)                                          \
+    {                                                                                            \
+        .name = (name_), .type = MF_SETTING_INTEGER, .default_value = (default_), .min = (min_), \
+        .max = (max_), .description = (text)                                                     \
+    }
+#define COUNT(name_, default_, min_, max_, text) MILLISECONDS(name_, default_, min_, max_, text)
+#define SWITCH(name_, default_, text)                                                                   \
+    {                                                                                                   \
+        .name = (name_), .type = MF_SETTING_BOOLEAN, .default_value = (default_), .description = (text) \
+    }
+
+static const struct mf_setting_def polygon_defs[] = {
+    {.name = "POLYGON_API_KEY",
+     .type = MF_SETTING_SECRET,
+     .description = "Key of the provider, sent as a bearer token and nowhere else."},
+    {.name = "POLYGON_BASE_URL",
+     .type = MF_SETTING_STRING,
+     .default_value = "https://api.massive.com",
+     .description = "Where requests go; every request, also for pages that the provider names elsewhere.",
+     .check = check_base_url},
+    {.name = "POLYGON_ALLOWED_HOSTS",
+     .type = MF_SETTING_LIST,
+     .default_value = "api.massive.com,api.polygon.io",
+     .description =
+         "Hosts that the provider may name in next_url besides the base URL's; others are refused.",
+     .check = check_hosts},
+    COUNT("POLYGON_REQUESTS_PER_MINUTE", "5", 0, MF_RATELIMIT_PER_MINUTE_MAX,
+          "Requests started in any 60 s; 0 = no limit. 5 is the free plan; keep below 6000."),
+    COUNT("POLYGON_REQUESTS_PER_DAY", "0", 0, 10000000, "Requests started in one UTC day; 0 = no limit."),
+    MILLISECONDS("POLYGON_DELAY_MS", "0", 0, 86400000,
+                 "How far in ms the plan's data lag behind the market: 900000 for a delayed plan."),
+    MILLISECONDS(
+        "POLYGON_RATE_LIMIT_WAIT_MS", "61000", 100, 3600000,
+        "Wait in ms after an answer 429 that does not say how long: more than the provider's window."),
+    MILLISECONDS("POLYGON_CONNECT_TIMEOUT_MS", "5000", 100, 60000,
+                 "Limit in ms for a connection, TLS included."),
+    MILLISECONDS("POLYGON_REQUEST_TIMEOUT_MS", "60000", 100, 600000, "Limit in ms for a whole request."),
+    MILLISECONDS("POLYGON_STALL_TIMEOUT_MS", "20000", 1000, 600000,
+                 "A request that receives nothing for this long (ms, whole seconds) is given up."),
+    COUNT("POLYGON_BODY_MAX_BYTES", "8388608", 65536, 8388608,
+          "Largest answer in bytes, after decompression."),
+};
+const struct mf_setting_table ing_settings_polygon = {"Polygon", polygon_defs, MF_ARRAY_LEN(polygon_defs)};
+
+static const struct mf_setting_def ingest_defs[] = {
+    {.name = "INGEST_SYMBOLS",
+     .type = MF_SETTING_LIST,
+     .optional = true,
+     .description = "Symbols to serve, as the provider writes them: AAPL,X:BTCUSD,C:EURUSD,I:SPX."},
+    {.name = "INGEST_SYMBOLS_FILE",
+     .type = MF_SETTING_STRING,
+     .optional = true,
+     .description = "CSV file with a column symbol, added to INGEST_SYMBOLS; read again on SIGHUP."},
+    {.name = "INGEST_SHARD",
+     .type = MF_SETTING_STRING,
+     .default_value = "0/1",
+     .description = "i/n: this is ingestor i (from 0) of n; it serves the symbols and heartbeats of every "
+                    "partition p with p mod n = i.",
+     .check = check_shard},
+    SWITCH("INGEST_MINUTE_BARS", "true", "Poll minute bars."),
+    SWITCH("INGEST_DAY_BARS", "true", "Fetch day bars after the close."),
+    SWITCH("INGEST_NEWS", "true", "Poll news."),
+    {.name = "INGEST_ADJUSTED",
+     .type = MF_SETTING_CHOICE,
+     .default_value = "split",
+     .choices = "split|none",
+     .description = "Adjustment of live stock bars."},
+    MILLISECONDS("INGEST_POLL_MS", "15000", 100, 3600000,
+                 "Period in ms of the minute-bar poll of one symbol."),
+    MILLISECONDS("INGEST_CLOSED_POLL_MS", "300000", 100, 86400000,
+                 "The same while the symbol's market is closed and its last session has been read."),
+    MILLISECONDS("INGEST_NEWS_POLL_MS", "60000", 100, 86400000,
+                 "Period in ms of the news poll of one symbol."),
+    MILLISECONDS("INGEST_OVERLAP_MS", "1200000", 60000, 86400000,
+                 "How far in ms behind its newest bar a poll reads again, to see corrections."),
+    MILLISECONDS("INGEST_NEWS_OVERLAP_MS", "7200000", 0, 604800000,
+                 "The same for news, which may appear late and be edited."),
+    MILLISECONDS("INGEST_SETTLE_MS", "5000", 0, 3600000,
+                 "Time in ms after a window's end by which the provider has it; heartbeats wait for it."),
+    MILLISECONDS("INGEST_HEARTBEAT_MS", "5000", 100, 3600000, "Period in ms of the heartbeats."),
+    MILLISECONDS("INGEST_HEARTBEAT_EXCLUDE_MS", "300000", 1000, 86400000,
+                 "A symbol failing for longer than this (ms) no longer holds the heartbeats back."),
+    SWITCH("INGEST_PUBLISH_FORMING", "false", "Publish bars whose window is not over yet, flagged forming."),
+    SWITCH("INGEST_WARMUP", "true",
+           "Publish 260 day bars and two sessions of minutes before the first live bar of a new symbol."),
+    COUNT("INGEST_PARALLEL", "8", 1, 64, "Requests under way at once."),
+    COUNT("INGEST_BARS_PAGE_LIMIT", "50000", 1, 50000, "Base aggregates per page asked for."),
+    COUNT("INGEST_NEWS_PAGE_LIMIT", "1000", 1, 1000, "Articles per page asked for."),
+    COUNT("INGEST_PAGES_MAX", "10000", 1, 1000000,
+          "Pages of one range; more is taken for a loop of the provider."),
+    COUNT("INGEST_RETRY_ATTEMPTS", "8", 1, 1000,
+          "Failures of one request in a row after which a backfill gives the series up for now."),
+    MILLISECONDS("INGEST_RETRY_BASE_MS", "500", 1, 60000,
+                 "Shortest delay in ms before a failed request is repeated."),
+    MILLISECONDS("INGEST_RETRY_MAX_MS", "60000", 1, 3600000, "Longest such delay in ms."),
+};
+const struct mf_setting_table ing_settings_ingest = {"Ingestor", ingest_defs, MF_ARRAY_LEN(ingest_defs)};
+
+const struct mf_setting_table *const ing_setting_tables[] = {
+    &ing_settings_polygon,      &ing_settings_ingest,   &mf_settings_table_kafka,
+    &mf_settings_table_service, &mf_settings_table_log, NULL};
+const char *const ing_setting_prefixes[] = {"POLYGON_", "INGEST_", NULL};
+
+static unsigned count_of(const struct mf_settings *settings, const char *name)
+{
+    return (unsigned)mf_settings_integer(settings, name);
+}
+
+// The list, terminated as the HTTP client and the URL code want it.
+static const char *const *hosts_of(const struct mf_settings *settings)
+{
+    const char *const *items = NULL;
+    size_t count = mf_settings_list(settings, "POLYGON_ALLOWED_HOSTS", &items);
+    const char **hosts = mf_calloc(count + 1, sizeof *hosts);
+    for (size_t i = 0; i < count; i++)
+        hosts[i] = items[i];
+    return hosts;
+}
+
+static void fill_provider(const struct mf_settings *settings, struct ing_config *config)
+{
+    config->base_url = mf_settings_string(settings, "POLYGON_BASE_URL");
+    config->api_key = mf_settings_string(settings, "POLYGON_API_KEY");
+    config->ca_file = mf_settings_string(settings, "TLS_CA_FILE");
+    config->allowed_hosts = hosts_of(settings);
+    config->requests_per_minute = count_of(settings, "POLYGON_REQUESTS_PER_MINUTE");
+    config->requests_per_day = count_of(settings, "POLYGON_REQUESTS_PER_DAY");
+    config->delay_ms = mf_settings_integer(settings, "POLYGON_DELAY_MS");
+    config->rate_limit_wait_ms = mf_settings_integer(settings, "POLYGON_RATE_LIMIT_WAIT_MS");
+    config->connect_timeout_ms = mf_settings_integer(settings, "POLYGON_CONNECT_TIMEOUT_MS");
+    config->request_timeout_ms = mf_settings_integer(settings, "POLYGON_REQUEST_TIMEOUT_MS");
+    config->low_speed_timeout_ms = mf_settings_integer(settings, "POLYGON_STALL_TIMEOUT_MS");
+    config->body_max = (size_t)mf_settings_integer(settings, "POLYGON_BODY_MAX_BYTES");
+}
+
+static void fill_times(const struct mf_settings *settings, struct ing_config *config)
+{
+    config->poll_ms = mf_settings_integer(settings, "INGEST_POLL_MS");
+    config->closed_poll_ms = mf_settings_integer(settings, "INGEST_CLOSED_POLL_MS");
+    config->news_poll_ms = mf_settings_integer(settings, "INGEST_NEWS_POLL_MS");
+    config->overlap_ms = mf_settings_integer(settings, "INGEST_OVERLAP_MS");
+    config->news_overlap_ms = mf_settings_integer(settings, "INGEST_NEWS_OVERLAP_MS");
+    config->settle_ms = mf_settings_integer(settings, "INGEST_SETTLE_MS");
+    config->heartbeat_ms = mf_settings_integer(settings, "INGEST_HEARTBEAT_MS");
+    config->heartbeat_exclude_ms = mf_settings_integer(settings, "INGEST_HEARTBEAT_EXCLUDE_MS");
+    config->retry_base_ms = mf_settings_integer(settings, "INGEST_RETRY_BASE_MS");
+    config->retry_max_ms = mf_settings_integer(settings, "INGEST_RETRY_MAX_MS");
+}
+
+static void fill_ingest(const struct mf_settings *settings, struct ing_config *config)
+{
+    config->retry_attempts = count_of(settings, "INGEST_RETRY_ATTEMPTS");
+    config->parallel = count_of(settings, "INGEST_PARALLEL");
+    config->bars_page_limit = count_of(settings, "INGEST_BARS_PAGE_LIMIT");
+    config->news_page_limit = count_of(settings, "INGEST_NEWS_PAGE_LIMIT");
+    config->pages_max = count_of(settings, "INGEST_PAGES_MAX");
+    config->publish_forming = mf_settings_boolean(settings, "INGEST_PUBLISH_FORMING");
+    config->warmup = mf_settings_boolean(settings, "INGEST_WARMUP");
+    config->minute_bars = mf_settings_boolean(settings, "INGEST_MINUTE_BARS");
+    config->day_bars = mf_settings_boolean(settings, "INGEST_DAY_BARS");
+    config->news = mf_settings_boolean(settings, "INGEST_NEWS");
+    bool split = strcmp(mf_settings_string(settings, "INGEST_ADJUSTED"), "split") == 0;
+    config->adjusted = split ? MF_ADJUSTED_SPLIT : MF_ADJUSTED_NONE;
+    ing_shard_parse(mf_str_of(mf_settings_string(settings, "INGEST_SHARD")), &config->shard);
+    config->partitions = (int32_t)mf_settings_integer(settings, "KAFKA_PARTITIONS");
+    config->topic_raw = mf_topic_name(settings, MF_TOPIC_RAW);
+    config->topic_backfill = mf_topic_name(settings, MF_TOPIC_RAW_BACKFILL);
+    config->topic_dlq = mf_topic_name(settings, MF_TOPIC_DLQ);
+    config->topic_watermarks = mf_topic_name(settings, MF_TOPIC_INGESTOR_WATERMARKS);
+}
+
+int ing_config_fill(const struct mf_settings *settings, struct ing_config *config, struct mf_error *err)
+{
+    *config = (struct ing_config){0};
+    fill_provider(settings, config);
+    fill_times(settings, config);
+    fill_ingest(settings, config);
+    const char *problem = NULL;
+    if (config->retry_max_ms < config->retry_base_ms)
+        problem = "INGEST_RETRY_MAX_MS is below INGEST_RETRY_BASE_MS";
+    if (config->shard.count > (unsigned)config->partitions)
+        problem = "INGEST_SHARD has more shards than KAFKA_PARTITIONS";
+    if (problem == NULL)
+        return 0;
+    ing_config_free(config);
+    return mf_error_set(err, MF_ERROR_CONFIG, "bad_settings", "%s", problem);
+}
+
+void ing_config_free(struct ing_config *config)
+{
+    free((void *)(uintptr_t)config->allowed_hosts);
+    config->allowed_hosts = NULL;
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// A series' progress as it stands on the compacted topic market.ingestor.watermarks: key and value. Pure.
+// Live key: provider|feed|symbol|timespan|adjusted ("-" where the feed has none). A backfill's series: the
+// same, then the run id. A backfill run: "run|" and its id. Failure class of decode: POISON "bad_watermark".
+#ifndef ING_WATERMARK_H
+#define ING_WATERMARK_H
+
+#include "common/json_reader.h"
+#include "services/ingestor/overlap.h"
+#include "services/ingestor/provider.h"
+
+enum ing_status { // of a series, or of a run
+    ING_STATUS_RUNNING,
+    ING_STATUS_COMPLETE,
+    ING_STATUS_PARTIAL,        // done but for ranges that the plan does not cover
+    ING_STATUS_UNKNOWN_TICKER, // the provider knows nothing of that name
+    ING_STATUS_REFUSED,        // a request that can never succeed
+    ING_STATUS_ABANDONED,      // runs only
+    ING_STATUS_MAX
+};
+const char *ing_status_name(enum ing_status status); // "running", …
+
+struct ing_range {
+    int64_t from_us, to_us; // [from, to)
+};
+// Adds a range, joined with the last one when they touch. False when there is no room.
+#define ING_SKIPPED_MAX 32
+struct ing_range_list {
+    struct ing_range items[ING_SKIPPED_MAX];
+    size_t count;
+};
+bool ing_range_list_add(struct ing_range_list *list, struct ing_range range);
+
+struct ing_watermark {
+    enum ing_status status;
+    bool warmup;            // live: the warm-up is still under way
+    struct ing_range range; // backfill: what the run asks for; 0, 0 in live ones
+    int64_t position_us;    // backfill: all before it is done
+    int64_t last_time_us;   // newest acknowledged event; INT64_MIN = none
+    unsigned page;          // of the range under way
+    char cursor[4096 + 1];  // path and query of the next page, without key; "" = the range's first page
+    uint64_t events;        // acknowledged, over all starts of the run
+    struct ing_range_list skipped;
+};
+void ing_watermark_init(struct ing_watermark *watermark);
+
+#define ING_WATERMARK_KEY_MAX 256
+void ing_watermark_key(const struct ing_work *work, const char *run_id, struct mf_buf *out);
+void ing_run_key(const char *run_id, struct mf_buf *out);
+// Is the key one of a live series, of the run (run_id), or of neither?
+bool ing_watermark_key_is_live(struct mf_str key);
+bool ing_watermark_key_is_of_run(struct mf_str key, const char *run_id);
+
+// overlap may be NULL. At most ING_OVERLAP_SAVED of its newest entries are written.
+#define ING_OVERLAP_SAVED 256
+void ing_watermark_encode(const struct ing_watermark *watermark, const struct ing_overlap *overlap,
+                          struct mf_buf *out);
+int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_watermark *watermark,
+                         struct ing_overlap *overlap, struct mf_error *err);
+
+// A run's own record.
+struct ing_run {
+    enum ing_status status; // RUNNING, COMPLETE or ABANDONED
+    char arguments[33];     // hash of what was asked for
+    uint64_t events;        // of all series, when complete
+    uint64_t series;
+    char not_complete[2048]; // "SYMBOL=partial,…" of a run that is complete but for those
+};
+void ing_run_encode(const struct ing_run *run, struct mf_buf *out);
+int ing_run_decode(struct mf_json *json, struct mf_str text, struct ing_run *run, struct mf_error *err);
+
+#endif
