@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine: series that are due, requests that may start, pages that come back, records that are
+// acknowledged. One range of one series at a time, its pages one after the other; several series at once.
+// What to ask next, and what to remember, is the driver's (live.c, backfill.c).
+//
+// A series' life in the engine: begin → waiting for its time → asked → answer waiting → published →
+// acknowledged → next page, or the range is done and the series is the driver's again. Ownership: series are
+// the driver's; remove one before freeing it.
+#ifndef ING_ENGINE_H
+#define ING_ENGINE_H
+
+#include "common/ratelimit.h"
+#include "services/ingestor/publisher.h"
+#include "services/ingestor/retry.h"
+#include "services/ingestor/scheduler.h"
+
+enum ing_series_state {
+    ING_SERIES_IDLE,       // with the driver
+    ING_SERIES_WAITING,    // in the scheduler
+    ING_SERIES_ASKED,      // request under way
+    ING_SERIES_ANSWERED,   // answer kept until its turn
+    ING_SERIES_PUBLISHING, // the page on the table
+    ING_SERIES_SETTLING,   // everything produced, acknowledgements missing
+    ING_SERIES_STATE_MAX
+};
+
+enum ing_range_end {
+    ING_RANGE_COMPLETE,
+    ING_RANGE_PLAN_LIMIT, // the rest of the range is not covered by the plan
+    ING_RANGE_UNKNOWN_TICKER,
+    ING_RANGE_REFUSED, // it can never succeed as it is
+    ING_RANGE_GAVE_UP, // too many failures in a row
+    ING_RANGE_END_MAX
+};
+
+struct ing_page_result { // of an acknowledged page
+    unsigned page;
+    int64_t asked_us;     // real time
+    int64_t last_time_us; // newest event time among its rows; INT64_MIN = none
+    uint64_t published, unchanged, dead_letters;
+    struct ing_page_counts counts;
+    unsigned flags;
+    const char *next; // path and query of the next page; "" = the range ends here
+};
+
+struct ing_engine;
+
+struct ing_series {
+    struct ing_work work;
+    struct ing_due due;
+    struct ing_retry retry;
+    enum ing_series_state state;
+    bool expect_data;           // an answer without rows is asked for again once
+    int64_t failing_since_us;   // monotonic; 0 = the last request went well
+    struct mf_error last_error; // why it fails, as long as failing_since_us is set
+    // inside the engine
+    struct ing_engine *engine;
+    struct ing_series *previous, *next; // of all series that the engine holds
+    struct ing_series *queue_next;
+    struct mf_http_request *request;
+    struct ing_batch *batch;
+    unsigned page;
+    char *next_page; // path and query; NULL = the range's first page
+    uint64_t *seen;  // hashes of the next pages of this range
+    size_t seen_count, seen_capacity;
+    int64_t range_last_us; // newest event time of the range so far
+    int64_t asked_us, asked_monotonic_us;
+    struct mf_buf body; // of an answer that waits
+    char data_mode[32], request_id[ING_REQUEST_ID_SIZE];
+    struct ing_page_result result;
+    char *result_next;
+    bool ends, rejecting; // the range ends with this batch; which is a dead letter for the whole answer
+    enum ing_range_end end;
+    struct mf_error end_error;
+};
+
+struct ing_driver {
+    // Lane, ingest time and flags of an event, before it is encoded. False = not to be published.
+    bool (*prepare)(void *arg, struct ing_series *series, const struct ing_page *page,
+                    struct mf_event *event);
+    // After it was encoded. False = published before, unchanged. NULL = publish all.
+    bool (*wanted)(void *arg, struct ing_series *series, const struct mf_event *event);
+    // The same for a row that is no event, by the hash of its bytes. NULL = report all.
+    bool (*wanted_reject)(void *arg, struct ing_series *series, uint64_t raw_hash);
+    // Every record of the page is acknowledged; what it says may be remembered.
+    void (*page_done)(void *arg, struct ing_series *series, const struct ing_page_result *result);
+    // A record of the page failed: forget what was staged; the page is asked for again.
+    void (*page_failed)(void *arg, struct ing_series *series);
+    // The series is idle again. err: why, unless COMPLETE.
+    void (*range_done)(void *arg, struct ing_series *series, enum ing_range_end end,
+                       const struct mf_error *err);
+    void (*key_rejected)(void *arg, const struct mf_error *err);
+    void (*drained)(void *arg); // after ing_engine_drain: nothing is under way any more
+    const char *topic;
+    const char *lane;
+    void *arg;
+};
+
+struct ing_engine_totals {
+    uint64_t requests, pages, events[ING_FEED_MAX], duplicates, unchanged, out_of_range, foreign, rejected,
+        dead_lettered, retries, bytes;
+};
+
+struct ing_engine_config {
+    struct mf_loop *loop;
+    struct mf_log *log;
+    struct mf_metrics *metrics;
+    const struct ing_config *config;
+    const struct mf_calendar *calendar;
+    const struct ing_provider *provider;
+    struct ing_publisher *publisher;
+    struct ing_driver driver;
+    unsigned attempts_max, rate_limited_max; // of the retry policy; 0 = for ever
+};
+
+// Errors: of the HTTP client.
+int ing_engine_new(const struct ing_engine_config *config, struct ing_engine **engine, struct mf_error *err);
+void ing_engine_free(struct ing_engine **engine);
+
+void ing_series_init(struct ing_series *series, const struct ing_config *config, uint64_t seed);
+// Hands an idle series to the engine: its work's range, from page `page` on (next: its path and query; NULL
+// or "" = the first), when `delay_us` have passed. last_time_us: newest event known of the range, INT64_MIN =
+// none.
+void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, const char *next, unsigned page,
+                      int64_t last_time_us, int64_t delay_us);
+// Takes the series back, whatever it was doing, and frees what the engine kept in it. Outstanding records go
+// on.
+void ing_engine_remove(struct ing_engine *engine, struct ing_series *series);
+void ing_engine_room(struct ing_engine *engine); // the publisher has room again
+// Stops all requests; what is being published is finished; then driver.drained.
+void ing_engine_drain(struct ing_engine *engine);
+// After the key was rejected: go on with the one of the configuration (which has changed), or try again.
+void ing_engine_resume(struct ing_engine *engine);
+bool ing_engine_is_parked(const struct ing_engine *engine);
+// Takes over changed settings (key, limits).
+void ing_engine_reconfigure(struct ing_engine *engine, const struct ing_config *config);
+
+const struct ing_engine_totals *ing_engine_totals(const struct ing_engine *engine);
+unsigned ing_engine_in_flight(const struct ing_engine *engine);
+// Is it getting on with its work? (The loop called it lately, nothing is stuck.)
+bool ing_engine_is_alive(const struct ing_engine *engine);
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// What comes back: classified, decided upon, put on the table one page at a time (see engine.h).
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "services/ingestor/bar_session.h"
+#include "services/ingestor/engine_private.h"
+
+// ---------------------------------------------------------------- answers that wait
+
+static void queue_add(struct ing_engine *engine, struct ing_series *series)
+{
+    series->queue_next = NULL;
+    *engine->queue_last = series;
+    engine->queue_last = &series->queue_next;
+}
+
+void ing_engine_queue_remove(struct ing_engine *engine, struct ing_series *series)
+{
+    for (struct ing_series **at = &engine->queue_first; *at != NULL; at = &(*at)->queue_next) {
+        if (*at != series)
+            continue;
+        *at = series->queue_next;
+        if (*at == NULL)
+            engine->queue_last = at;
+        series->queue_next = NULL;
+        return;
+    }
+}
+
+// ---------------------------------------------------------------- decisions
+
+static void note_failure(struct ing_series *series, const struct mf_error *err)
+{
+    if (series->failing_since_us == 0)
+        series->failing_since_us = mf_clock_monotonic_us();
+    series->last_error = *err;
+}
+
+static void log_failure(struct ing_engine *engine, const struct ing_series *series,
+                        const struct mf_error *err, const char *event, const struct ing_decision *decision)
+{
+    bool bad = decision->step != ING_STEP_RETRY && decision->step != ING_STEP_WAIT_ALL;
+    char feed[64];
+    MF_LOGF(engine->setup.log, bad ? MF_LOG_ERROR : MF_LOG_WARNING, "fetch", event,
+            MF_FIELDS(mf_lf_str("symbol", series->work.symbol),
+                      mf_lf_str("feed", ing_work_feed(&series->work, feed)),
+                      mf_lf_str("error_code", err->code), mf_lf_str("request_id", series->request_id),
+                      mf_lf_i64("page", series->page), mf_lf_i64("attempt", series->retry.attempts),
+                      mf_lf_i64("wait_ms", decision->wait_ms)),
+            "%s", err->message);
+}
+
+static void count_retry(struct ing_engine *engine, const struct ing_series *series, const char *reason)
+{
+    engine->totals.retries++;
+    const struct mf_metric_def *def = &ing_metric_defs[ING_M_RETRIES];
+    mf_metric_add(MF_METRIC(engine->setup.metrics, def, ing_feed_name(series->work.feed), reason), 1);
+}
+
+static void stop_key(struct ing_engine *engine, struct ing_series *series, const struct mf_error *err)
+{
+    bool first = !engine->parked;
+    engine->parked = true;
+    ing_engine_wait(engine, series, 0); // keeps its place; nothing starts while parked
+    if (first && !engine->draining)
+        engine->driver.key_rejected(engine->driver.arg, err);
+}
+
+// Everything but taking a page. body and page: what a dead letter shows; NULL when there was no answer.
+static void act(struct ing_engine *engine, struct ing_series *series, const struct ing_decision *decision,
+                struct mf_str body, const struct ing_page *page, const struct mf_error *err)
+{
+    if (decision->metric_reason != NULL)
+        count_retry(engine, series, decision->metric_reason);
+    switch (decision->step) {
+    case ING_STEP_WAIT_ALL:
+        mf_ratelimit_penalty(engine->limit, mf_clock_monotonic_us(), decision->wait_ms * MF_US_PER_MS);
+        log_failure(engine, series, err, "rate_limited", decision);
+        ing_engine_wait(engine, series, 0);
+        break;
+    case ING_STEP_RETRY:
+        log_failure(engine, series, err, "request_failed", decision);
+        ing_engine_wait(engine, series, decision->wait_ms * MF_US_PER_MS);
+        break;
+    case ING_STEP_SKIP_RANGE:
+        log_failure(engine, series, err, "plan_limit", decision);
+        ing_engine_end_range(engine, series, ING_RANGE_PLAN_LIMIT, err);
+        break;
+    case ING_STEP_SKIP_SERIES:
+        log_failure(engine, series, err, "unknown_ticker", decision);
+        ing_engine_reject_answer(engine, series, body, page, err, ING_RANGE_UNKNOWN_TICKER);
+        break;
+    case ING_STEP_REFUSE:
+        log_failure(engine, series, err, "request_rejected", decision);
+        ing_engine_reject_answer(engine, series, body, page, err, ING_RANGE_REFUSED);
+        break;
+    case ING_STEP_GIVE_UP:
+        log_failure(engine, series, err, "series_given_up", decision);
+        ing_engine_end_range(engine, series, ING_RANGE_GAVE_UP, err);
+        break;
+    case ING_STEP_STOP_KEY:
+        log_failure(engine, series, err, "key_rejected", decision);
+        stop_key(engine, series, err);
+        break;
+    case ING_STEP_TAKE:
+    case ING_STEP_MAX: assert(!"nothing to act upon"); break;
+    }
+}
+
+static struct ing_decision decide(struct ing_engine *engine, struct ing_series *series,
+                                  const struct ing_failure *failure)
+{
+    struct ing_retry_policy policy = {.attempts_max = engine->setup.attempts_max,
+                                      .rate_limited_max = engine->setup.rate_limited_max,
+                                      .rate_limit_wait_ms = engine->config->rate_limit_wait_ms};
+    return ing_retry_decide(&policy, &series->retry, failure);
+}
+
+static void fail(struct ing_engine *engine, struct ing_series *series, const struct ing_failure *failure,
+                 struct mf_str body, const struct ing_page *page, const struct mf_error *err)
+{
+    note_failure(series, err);
+    struct ing_decision decision = decide(engine, series, failure);
+    act(engine, series, &decision, body, page, err);
+}
+
+void ing_engine_failed(struct ing_engine *engine, struct ing_series *series, const struct mf_error *err)
+{
+    struct ing_failure failure = {.answer = ING_ANSWER_TRANSIENT, .transport = true, .retry_after_ms = -1};
+    fail(engine, series, &failure, MF_STR_NULL, NULL, err);
+}
+
+// ---------------------------------------------------------------- answers
+
+static bool is_worth_asking_again(const struct ing_engine *engine, const struct ing_series *series,
+                                  const struct ing_page *page)
+{
+    if (series->page > 0)
+        return false;
+    const struct ing_work *work = &series->work;
+    return page->suspect_empty ||
+           (series->expect_data && work->feed == ING_FEED_BARS &&
+            ing_session_expected(engine->setup.calendar, work->asset_class, work->from_us, work->to_us));
+}
+
+static void page_error(const struct ing_page *page, int status, struct mf_error *err)
+{
+    mf_error_set(err,
+                 page->answer == ING_ANSWER_TRANSIENT || page->answer == ING_ANSWER_RATE_LIMITED
+                     ? MF_ERROR_TRANSIENT
+                     : MF_ERROR_POISON,
+                 page->code[0] != '\0' ? page->code : "empty_answer", "the provider answered %d%s%s", status,
+                 page->detail[0] != '\0' ? ": " : "", page->detail);
+}
+
+// The page is decoded: it is published (true), or its failure is dealt with.
+static bool take_page(struct ing_engine *engine, struct ing_series *series, const struct ing_page *page,
+                      int status, int64_t retry_after_ms, struct mf_str body)
+{
+    struct ing_failure failure = {.answer = page->answer,
+                                  .status = status,
+                                  .retry_after_ms = retry_after_ms,
+                                  .worth_asking_again = is_worth_asking_again(engine, series, page)};
+    mf_str_copy(series->request_id, sizeof series->request_id, mf_str_of(page->request_id));
+    struct ing_decision decision = decide(engine, series, &failure);
+    if (decision.step == ING_STEP_TAKE) {
+        ing_engine_publish(engine, series);
+        return true;
+    }
+    struct mf_error err;
+    page_error(page, status, &err);
+    if (page->answer != ING_ANSWER_EMPTY)
+        note_failure(series, &err);
+    if (strcmp(page->code, "not_json") == 0) {
+        const struct mf_metric_def *def = &mf_http_metrics[MF_M_HTTP_ERRORS];
+        mf_metric_add(MF_METRIC(engine->setup.metrics, def, ing_feed_name(series->work.feed), "parse"), 1);
+    }
+    act(engine, series, &decision, body, page, &err);
+    return false;
+}
+
+static void decode(struct ing_engine *engine, struct ing_series *series, int status, struct mf_str body,
+                   struct ing_page *page)
+{
+    struct ing_reply reply = {
+        .work = &series->work,
+        .page = series->page,
+        .asked_us = series->asked_us,
+        .status = status,
+        .body = body,
+        .data_mode = series->data_mode[0] != '\0' ? mf_str_of(series->data_mode) : MF_STR_NULL,
+        .request_id = series->request_id[0] != '\0' ? mf_str_of(series->request_id) : MF_STR_NULL,
+    };
+    engine->setup.provider->decode(&engine->provider, &reply, page);
+}
+
+static void put_on_table(struct ing_engine *engine, struct ing_series *series, struct mf_str body)
+{
+    engine->table = series;
+    ing_engine_set_state(engine, series, ING_SERIES_PUBLISHING);
+    decode(engine, series, 200, body, &engine->page);
+    if (take_page(engine, series, &engine->page, 200, -1, body))
+        return;
+    engine->table = NULL;
+    mf_deferred_schedule(engine->next_page);
+}
+
+void ing_engine_take_next(struct ing_engine *engine)
+{
+    struct ing_series *series = engine->queue_first;
+    if (engine->table != NULL || series == NULL)
+        return;
+    ing_engine_queue_remove(engine, series);
+    struct mf_buf body =
+        series->body; // the next request of the series may be answered before this one is gone
+    mf_buf_init(&series->body, engine->config->body_max);
+    put_on_table(engine, series, mf_buf_str(&body));
+    mf_buf_free(&body);
+}
+
+static void on_transport_failure(struct ing_engine *engine, struct ing_series *series,
+                                 const struct mf_error *err)
+{
+    bool poison = err->class == MF_ERROR_POISON; // too large: it will be so again
+    struct ing_failure failure = {.answer = poison ? ING_ANSWER_PERMANENT : ING_ANSWER_TRANSIENT,
+                                  .transport = true,
+                                  .retry_after_ms = -1};
+    series->request_id[0] = '\0';
+    fail(engine, series, &failure, MF_STR_NULL, NULL, err);
+}
+
+void ing_engine_on_response(void *arg, const struct mf_http_response *response)
+{
+    struct ing_series *series = arg;
+    struct ing_engine *engine = series->engine;
+    series->request = NULL;
+    engine->totals.bytes += response->wire_bytes;
+    mf_str_copy(series->data_mode, sizeof series->data_mode, response->data_mode);
+    mf_str_copy(series->request_id, sizeof series->request_id, response->request_id);
+    if (response->error != NULL) {
+        on_transport_failure(engine, series, response->error);
+    } else if (response->status != 200) {
+        decode(engine, series, response->status, response->body, &engine->error_page);
+        take_page(engine, series, &engine->error_page, response->status, response->retry_after_ms,
+                  response->body);
+        ing_page_trim(&engine->error_page);
+    } else if (engine->table == NULL && engine->queue_first == NULL) {
+        put_on_table(engine, series, response->body);
+    } else {
+        mf_buf_clear(&series->body);
+        mf_buf_add_str(&series->body, response->body);
+        ing_engine_set_state(engine, series, ING_SERIES_ANSWERED);
+        queue_add(engine, series);
+        if (engine->table == NULL)
+            mf_deferred_schedule(engine->next_page);
+    }
+    ing_engine_pump(engine);
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside the engine: engine.c (time, requests), engine_answer.c (what answers mean), engine_publish.c (pages
+// to records).
+#ifndef ING_ENGINE_PRIVATE_H
+#define ING_ENGINE_PRIVATE_H
+
+#include "services/ingestor/engine.h"
+
+struct ing_engine {
+    struct ing_engine_config setup;
+    const struct ing_config *config;
+    struct ing_driver driver;
+    struct ing_provider_config provider;
+    struct mf_http_client *http;
+    struct mf_ratelimit *limit;
+    struct ing_scheduler scheduler;
+    struct ing_series *all;
+    struct mf_timer *pump_timer;  // when the next series is due
+    struct mf_timer *slice_timer; // the next slice of the page on the table
+    struct mf_timer *tick_timer;
+    struct mf_deferred *next_page; // an answer waits and the table is free
+    struct ing_page page, error_page;
+    struct ing_series *table; // whose page is being published
+    size_t table_item;
+    int64_t ingest_us; // ingest time of the page's events
+    struct ing_series *queue_first, **queue_last;
+    struct ing_scratch scratch;
+    struct mf_buf url, raw;
+    struct ing_engine_totals totals;
+    unsigned busy; // series asked, answered or publishing
+    int64_t limited_since_us, last_tick_us;
+    bool draining, drained, parked, stalled;
+};
+
+// engine.c
+void ing_engine_wait(struct ing_engine *engine, struct ing_series *series, int64_t delay_us);
+void ing_engine_pump(struct ing_engine *engine);
+void ing_engine_set_state(struct ing_engine *engine, struct ing_series *series, enum ing_series_state state);
+void ing_engine_end_range(struct ing_engine *engine, struct ing_series *series, enum ing_range_end end,
+                          const struct mf_error *err);
+void ing_engine_check_drained(struct ing_engine *engine);
+// engine_answer.c
+void ing_engine_on_response(void *series, const struct mf_http_response *response);
+void ing_engine_take_next(struct ing_engine *engine);
+void ing_engine_queue_remove(struct ing_engine *engine, struct ing_series *series);
+// Repeats the request later, or ends the range: a failure that no answer explains (a record not
+// acknowledged).
+void ing_engine_failed(struct ing_engine *engine, struct ing_series *series, const struct mf_error *err);
+// engine_publish.c
+void ing_engine_publish(struct ing_engine *engine, struct ing_series *series);
+void ing_engine_slice(struct ing_engine *engine);
+// A dead letter for the whole answer; the range ends with `end` when it is acknowledged.
+void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *series, struct mf_str body,
+                              const struct ing_page *page, const struct mf_error *err,
+                              enum ing_range_end end);
+
+#endif

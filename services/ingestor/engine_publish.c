@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a page to records: in slices of bounded time, held up by a full queue and by nothing else, accounted
+// for until the last record is acknowledged (see engine.h).
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/url.h"
+#include "services/ingestor/engine_private.h"
+
+enum { SLICE_ITEMS = 500, SLICE_CLOCK_EVERY = 32, SLICE_US = 4000, STALL_RETRY_MS = 500 };
+
+// ---------------------------------------------------------------- the next page
+
+static bool was_seen(struct ing_series *series, uint64_t hash)
+{
+    for (size_t i = 0; i < series->seen_count; i++) {
+        if (series->seen[i] == hash)
+            return true;
+    }
+    if (series->seen_count == series->seen_capacity) {
+        series->seen_capacity = series->seen_capacity < 16 ? 16 : series->seen_capacity * 2;
+        series->seen = mf_realloc(series->seen, series->seen_capacity * sizeof *series->seen);
+    }
+    series->seen[series->seen_count++] = hash;
+    return false;
+}
+
+// N09: the pages of a range must come to an end.
+static const char *loop_problem(const struct ing_engine *engine, struct ing_series *series, const char *next)
+{
+    const struct ing_page *page = &engine->page;
+    if (was_seen(series, mf_hash64(next, strlen(next))))
+        return "next_url_repeated";
+    if (series->page + 1 >= engine->config->pages_max)
+        return "too_many_pages";
+    bool bars = series->work.feed == ING_FEED_BARS;
+    int64_t last_us = ing_page_last_time(page);
+    if (series->page > 0 && page->count > 0 && last_us != INT64_MIN &&
+        (bars ? last_us <= series->range_last_us : last_us < series->range_last_us))
+        return "page_not_advancing";
+    return NULL;
+}
+
+// Where the provider says the next page is, as path and query on the configured base. What is refused ends
+// the range, after this page has been published.
+static void take_next_url(struct ing_engine *engine, struct ing_series *series)
+{
+    struct mf_url url;
+    free(series->result_next);
+    series->result_next = NULL;
+    if (engine->page.next.len == 0)
+        return;
+    if (engine->setup.provider->build_next(&engine->provider, engine->page.next, &engine->url,
+                                           &series->end_error) == 0 &&
+        mf_url_parse(mf_buf_str(&engine->url), &url)) {
+        const char *next = url.path.len > 0 ? url.path.data : "/";
+        const char *problem = loop_problem(engine, series, next);
+        if (problem == NULL) {
+            series->result_next = mf_strdup(next);
+            return;
+        }
+        mf_error_set(&series->end_error, MF_ERROR_POISON, problem,
+                     "the provider's pages do not come to an end (page %u)", series->page);
+    }
+    series->ends = true;
+    series->end = ING_RANGE_REFUSED;
+    mf_log_error(engine->setup.log, MF_LOG_ERROR, "fetch", "next_page_refused", &series->end_error,
+                 "following the provider's pages");
+}
+
+// ---------------------------------------------------------------- items
+
+static int dead_letter(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
+                       const struct mf_error *why, struct mf_error *err)
+{
+    struct mf_buf *raw = &engine->raw;
+    struct mf_buf text;
+    mf_buf_init(&text, raw->max);
+    if (item->row != NULL)
+        ing_node_write(item->row, &text);
+    else
+        mf_buf_add_str(&text, item->raw);
+    mf_buf_clear(raw);
+    ing_redact(mf_buf_str(&text), engine->config->api_key, raw);
+    mf_buf_free(&text);
+    uint64_t hash = mf_hash64(mf_buf_c_str(raw), raw->len);
+    if (engine->driver.wanted_reject != NULL &&
+        !engine->driver.wanted_reject(engine->driver.arg, series, hash))
+        return 0;
+    struct ing_reject reject = {
+        .work = &series->work,
+        .lane = engine->driver.lane,
+        .reason = why->code,
+        .detail = why->message,
+        .raw = mf_buf_str(raw),
+        .request_id = engine->page.request_id,
+        .mode = engine->page.mode,
+        .flags = engine->page.flags,
+        .page = series->page,
+        .index = item->index,
+        .time_us = series->asked_us,
+        .attempts = 1,
+    };
+    return ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, err);
+}
+
+static int publish_event(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
+                         struct mf_error *err)
+{
+    struct ing_driver *driver = &engine->driver;
+    struct ing_publisher *publisher = engine->setup.publisher;
+    struct mf_event event;
+    if (engine->setup.provider->fill_event(&engine->provider, &engine->page, item, &engine->scratch, &event,
+                                           err) < 0)
+        return -1;
+    event.ingest_time_us = engine->ingest_us;
+    event.lane = mf_str_of(driver->lane);
+    if (!driver->prepare(driver->arg, series, &engine->page, &event))
+        return 0;
+    if (ing_publisher_encode(publisher, &event, err) < 0)
+        return -1;
+    if (driver->wanted != NULL && !driver->wanted(driver->arg, series, &event)) {
+        series->result.unchanged++;
+        return 0;
+    }
+    if (ing_publisher_send(publisher, series->batch, driver->topic, event.symbol, err) < 0)
+        return -1;
+    series->result.published++;
+    return 0;
+}
+
+// 0, or -1 when the item has to wait: TRANSIENT or FATAL.
+static int publish_item(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
+                        struct mf_error *err)
+{
+    struct mf_error why = {.class = MF_ERROR_POISON};
+    if (item->reason[0] == '\0') {
+        bool bars = series->work.feed == ING_FEED_BARS;
+        if (bars && series->page > 0 && item->event_time_us <= series->range_last_us) {
+            series->result.counts.duplicates++;
+            return 0;
+        }
+        if (publish_event(engine, series, item, &why) == 0)
+            return 0;
+        if (why.class != MF_ERROR_POISON) {
+            *err = why;
+            return -1;
+        }
+        series->result.counts.rejected++;
+    } else {
+        mf_error_set(&why, MF_ERROR_POISON, item->reason, "the row was refused: %s", item->reason);
+    }
+    if (dead_letter(engine, series, item, &why, err) == 0)
+        return 0;
+    if (err->class != MF_ERROR_POISON)
+        return -1;
+    // A dead letter that cannot be written either: nothing in our power is left, but it is said and counted.
+    mf_log_error(engine->setup.log, MF_LOG_CRITICAL, "publish", "dead_letter_lost", err,
+                 "writing a dead letter");
+    return 0;
+}
+
+// ---------------------------------------------------------------- a page's end
+
+static void count_page(struct ing_engine *engine, struct ing_series *series)
+{
+    const struct ing_page_result *result = &series->result;
+    const char *type = ing_metric_type(series->work.feed);
+    const struct {
+        const char *name;
+        uint64_t count;
+    } records[] = {{"ok", result->published},
+                   {"invalid", result->counts.rejected},
+                   {"duplicate", result->counts.duplicates + result->unchanged},
+                   {"out_of_range", result->counts.out_of_range},
+                   {"foreign", result->counts.foreign}};
+    struct mf_metrics *metrics = engine->setup.metrics;
+    for (size_t i = 0; i < MF_ARRAY_LEN(records); i++)
+        mf_metric_add(MF_METRIC(metrics, &ing_metric_defs[ING_M_RECORDS], type, records[i].name),
+                      (double)records[i].count);
+    mf_metric_add(MF_METRIC(metrics, &ing_metric_defs[ING_M_PAGES], type), 1);
+    mf_metric_set(MF_METRIC(metrics, &ing_metric_defs[ING_M_LAST_SUCCESS], type),
+                  (double)series->asked_us / (double)MF_US_PER_SECOND);
+    struct ing_engine_totals *totals = &engine->totals;
+    totals->pages++;
+    totals->events[series->work.feed] += result->published;
+    totals->duplicates += result->counts.duplicates;
+    totals->unchanged += result->unchanged;
+    totals->out_of_range += result->counts.out_of_range;
+    totals->foreign += result->counts.foreign;
+    totals->rejected += result->counts.rejected;
+    totals->dead_lettered += result->dead_letters;
+}
+
+static void after_page(struct ing_engine *engine, struct ing_series *series)
+{
+    if (series->ends) {
+        ing_engine_end_range(engine, series, series->end, &series->end_error);
+        return;
+    }
+    if (series->result_next == NULL) {
+        ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
+        return;
+    }
+    free(series->next_page);
+    series->next_page = series->result_next;
+    series->result_next = NULL;
+    series->page++;
+    if (engine->draining) {
+        ing_engine_set_state(engine, series, ING_SERIES_IDLE);
+        ing_engine_check_drained(engine);
+        return;
+    }
+    ing_engine_wait(engine, series, 0);
+}
+
+static void on_batch_done(void *arg, const struct mf_error *err)
+{
+    struct ing_series *series = arg;
+    struct ing_engine *engine = series->engine;
+    series->batch = NULL;
+    if (err != NULL) {
+        struct mf_error copy = *err;
+        engine->driver.page_failed(engine->driver.arg, series);
+        series->ends = series->rejecting = false;
+        ing_engine_failed(engine, series, &copy);
+        ing_engine_check_drained(engine);
+        return;
+    }
+    if (series->rejecting) {
+        engine->totals.dead_lettered++;
+        series->rejecting = false;
+        ing_engine_end_range(engine, series, series->end, &series->end_error);
+        return;
+    }
+    count_page(engine, series);
+    if (series->result.last_time_us > series->range_last_us)
+        series->range_last_us = series->result.last_time_us;
+    series->result.next = series->result_next != NULL ? series->result_next : "";
+    engine->driver.page_done(engine->driver.arg, series, &series->result);
+    after_page(engine, series);
+}
+
+static void finish_page(struct ing_engine *engine, struct ing_series *series)
+{
+    struct ing_batch *batch = series->batch;
+    series->result.dead_letters = ing_batch_dead_letters(batch);
+    engine->table = NULL;
+    ing_page_trim(&engine->page);
+    ing_engine_set_state(engine, series, ING_SERIES_SETTLING);
+    if (engine->queue_first != NULL)
+        mf_deferred_schedule(engine->next_page);
+    ing_batch_seal(batch); // the series may be anywhere after this
+    ing_engine_pump(engine);
+}
+
+// ---------------------------------------------------------------- slices
+
+void ing_engine_slice(struct ing_engine *engine)
+{
+    struct ing_series *series = engine->table;
+    if (series == NULL || series->batch == NULL)
+        return;
+    int64_t end_us = mf_clock_monotonic_us() + SLICE_US;
+    for (unsigned n = 1; engine->table_item < engine->page.count; n++) {
+        struct mf_error err;
+        if (publish_item(engine, series, &engine->page.items[engine->table_item], &err) < 0) {
+            if (!engine->stalled && strcmp(err.code, "queue_full") != 0)
+                mf_log_error(engine->setup.log, MF_LOG_WARNING, "publish", "publishing_waits", &err,
+                             "publishing a page");
+            engine->stalled = true;
+            mf_timer_arm_ms(engine->slice_timer, STALL_RETRY_MS); // the queue's room comes sooner
+            return;
+        }
+        engine->stalled = false;
+        engine->table_item++;
+        if (n == SLICE_ITEMS || (n % SLICE_CLOCK_EVERY == 0 && mf_clock_monotonic_us() >= end_us)) {
+            mf_timer_arm_us(engine->slice_timer, 0);
+            return;
+        }
+    }
+    mf_timer_cancel(engine->slice_timer);
+    finish_page(engine, series);
+}
+
+void ing_engine_publish(struct ing_engine *engine, struct ing_series *series)
+{
+    const struct ing_page *page = &engine->page;
+    ing_retry_reset(&series->retry);
+    series->failing_since_us = 0;
+    series->ends = series->rejecting = false;
+    series->batch = ing_batch_new(engine->setup.publisher, on_batch_done, series);
+    series->result = (struct ing_page_result){.page = series->page,
+                                              .asked_us = series->asked_us,
+                                              .last_time_us = ing_page_last_time(page),
+                                              .counts = page->counts,
+                                              .flags = page->flags};
+    take_next_url(engine, series);
+    engine->table_item = 0;
+    int64_t now_us = mf_clock_real_us();
+    engine->ingest_us = now_us - now_us % MF_US_PER_MS;
+    ing_engine_slice(engine);
+}
+
+void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *series, struct mf_str body,
+                              const struct ing_page *page, const struct mf_error *err, enum ing_range_end end)
+{
+    mf_buf_clear(&engine->raw);
+    struct mf_str kept = body;
+    if (kept.len > MF_DEAD_LETTER_RAW_MAX)
+        kept.len = MF_DEAD_LETTER_RAW_MAX;
+    if (kept.len > 0)
+        ing_redact(kept, engine->config->api_key, &engine->raw);
+    struct ing_reject reject = {
+        .work = &series->work,
+        .lane = engine->driver.lane,
+        .reason = err->code,
+        .detail = err->message,
+        .raw = mf_buf_str(&engine->raw),
+        .request_id = page != NULL ? page->request_id : "",
+        .mode = page != NULL ? page->mode : MF_MODE_REST,
+        .flags = page != NULL ? page->flags : 0,
+        .page = series->page,
+        .index = -1,
+        .time_us = series->asked_us,
+        .attempts = series->retry.attempts + 1,
+    };
+    struct mf_error failed;
+    series->batch = ing_batch_new(engine->setup.publisher, on_batch_done, series);
+    if (ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, &failed) < 0) {
+        ing_batch_abandon(&series->batch);
+        ing_engine_failed(engine, series, &failed);
+        return;
+    }
+    series->ends = series->rejecting = true;
+    series->end = end;
+    series->end_error = *err;
+    ing_engine_set_state(engine, series, ING_SERIES_SETTLING);
+    ing_batch_seal(series->batch);
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading the watermarks topic back (see watermarks.h).
+#include "services/ingestor/watermarks.h"
+
+#include <stdlib.h>
+
+#include "common/backoff.h"
+#include "common/hash.h"
+
+enum { BUCKETS = 4096, STALL_MS = 15000, RETRY_BASE_MS = 250, RETRY_MAX_MS = 10000 };
+
+struct entry {
+    struct entry *next;
+    char *key, *value; // value NULL = tombstone
+    size_t key_len, value_len;
+};
+
+struct ing_store {
+    struct mf_kafka_config kafka;
+    char *topic;
+    struct ing_store_ops ops;
+    struct mf_kafka_reader *reader;
+    struct mf_timer *retry_timer;
+    struct mf_deferred *ended; // the reader cannot be freed inside its own callback
+    struct mf_error err;
+    bool failed, ready;
+    struct mf_backoff backoff;
+    struct entry *buckets[BUCKETS];
+};
+
+static struct entry *find(const struct ing_store *store, struct mf_str key, size_t *bucket)
+{
+    *bucket = mf_hash64(key.data, key.len) % BUCKETS;
+    struct entry *entry = store->buckets[*bucket];
+    while (entry != NULL && !mf_str_eq(key, (struct mf_str){entry->key, entry->key_len}))
+        entry = entry->next;
+    return entry;
+}
+
+static void forget_all(struct ing_store *store)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct entry *entry; (entry = store->buckets[i]) != NULL;) {
+            store->buckets[i] = entry->next;
+            free(entry->key);
+            free(entry->value);
+            free(entry);
+        }
+    }
+}
+
+static void on_message(void *arg, const struct mf_kafka_message *message)
+{
+    struct ing_store *store = arg;
+    if (message->key.data == NULL || !store->ops.wants(store->ops.arg, message->key))
+        return;
+    size_t bucket;
+    struct entry *entry = find(store, message->key, &bucket);
+    if (entry == NULL) {
+        entry = mf_calloc(1, sizeof *entry);
+        entry->key = mf_strndup(message->key);
+        entry->key_len = message->key.len;
+        entry->next = store->buckets[bucket];
+        store->buckets[bucket] = entry;
+    }
+    free(entry->value);
+    entry->value = message->value.data != NULL ? mf_strndup(message->value) : NULL;
+    entry->value_len = message->value.len;
+}
+
+static void on_done(void *arg)
+{
+    struct ing_store *store = arg;
+    store->ready = true;
+    mf_deferred_schedule(store->ended);
+}
+
+static void on_error(void *arg, const struct mf_error *err)
+{
+    struct ing_store *store = arg;
+    store->failed = true;
+    store->err = *err;
+    mf_deferred_schedule(store->ended);
+}
+
+static void retry_later(struct ing_store *store, const struct mf_error *err)
+{
+    if (err->class != MF_ERROR_TRANSIENT && err->class != MF_ERROR_UNCERTAIN) {
+        store->ops.on_error(store->ops.arg, err);
+        return;
+    }
+    mf_log_error(store->kafka.log, MF_LOG_WARNING, "watermarks", "watermarks_wait", err,
+                 "reading the watermarks back");
+    mf_timer_arm_ms(store->retry_timer, mf_backoff_next_ms(&store->backoff));
+}
+
+static void on_ended(void *arg)
+{
+    struct ing_store *store = arg;
+    mf_kafka_reader_free(&store->reader);
+    if (store->failed) {
+        store->failed = false;
+        retry_later(store, &store->err);
+        return;
+    }
+    store->ops.on_ready(store->ops.arg);
+}
+
+static void begin(void *arg)
+{
+    struct ing_store *store = arg;
+    struct mf_kafka_reader_ops ops = {
+        .on_message = on_message, .on_done = on_done, .on_error = on_error, .arg = store};
+    struct mf_error err;
+    forget_all(store);
+    if (mf_kafka_reader_new(&store->kafka, store->topic, STALL_MS, &ops, &store->reader, &err) < 0)
+        retry_later(store, &err);
+}
+
+struct ing_store *ing_store_new(const struct mf_kafka_config *kafka, const char *topic,
+                                const struct ing_store_ops *ops)
+{
+    struct ing_store *store = mf_calloc(1, sizeof *store);
+    store->kafka = *kafka;
+    store->ops = *ops;
+    store->topic = mf_strdup(topic);
+    store->retry_timer = mf_timer_new(kafka->loop, begin, store);
+    store->ended = mf_deferred_new(kafka->loop, on_ended, store);
+    mf_backoff_init(&store->backoff, RETRY_BASE_MS, RETRY_MAX_MS, mf_random_seed());
+    return store;
+}
+
+void ing_store_free(struct ing_store **store)
+{
+    struct ing_store *old = *store;
+    if (old == NULL)
+        return;
+    *store = NULL;
+    mf_kafka_reader_free(&old->reader);
+    mf_timer_free(&old->retry_timer);
+    mf_deferred_free(&old->ended);
+    forget_all(old);
+    free(old->topic);
+    free(old);
+}
+
+void ing_store_read(struct ing_store *store)
+{
+    begin(store);
+}
+
+bool ing_store_is_ready(const struct ing_store *store)
+{
+    return store->ready;
+}
+
+struct mf_str ing_store_get(const struct ing_store *store, struct mf_str key)
+{
+    size_t bucket;
+    const struct entry *entry = find(store, key, &bucket);
+    if (entry == NULL || entry->value == NULL)
+        return MF_STR_NULL;
+    return (struct mf_str){entry->value, entry->value_len};
+}
