@@ -8,6 +8,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -96,20 +97,15 @@ static bool split_listen(const char *listen, char host[ADDRESS_SIZE], uint16_t *
 
 static void remember_address(struct mf_http_server *server, evutil_socket_t fd)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof(bound);
-    char host[INET6_ADDRSTRLEN] = "";
-    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0)
+    char host[INET6_ADDRSTRLEN] = "", port[8] = "";
+    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0 ||
+        getnameinfo((struct sockaddr *)&bound, size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return;
-    if (bound.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        snprintf(server->address, sizeof(server->address), "[%s]:%d", host, ntohs(v6->sin6_port));
-    } else {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        snprintf(server->address, sizeof(server->address), "%s:%d", host, ntohs(v4->sin_port));
-    }
+    bool v6 = bound.ss_family == AF_INET6;
+    snprintf(server->address, sizeof(server->address), "%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
 int mf_http_server_new(struct mf_loop *loop, const char *listen, const struct mf_http_route *routes,

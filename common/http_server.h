@@ -21,7 +21,7 @@ struct mf_http_route {
 // listen: "host:port" or "[v6]:port"; port 0 = any free one. Routes are copied (paths borrowed).
 // CONFIG when the address cannot be parsed or bound (naming it), FATAL else.
 int mf_http_server_new(struct mf_loop *loop, const char *listen, const struct mf_http_route *routes,
-                       size_t route_count, struct mf_http_server **server, struct mf_error *err);
+                       size_t route_count, struct mf_http_server **out, struct mf_error *err);
 void mf_http_server_free(struct mf_http_server **server);
 const char *mf_http_server_address(const struct mf_http_server *server); // the bound "host:port"
 

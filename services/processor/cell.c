@@ -10,6 +10,7 @@ struct lane_count {
     int32_t partition;
     char *lane;
     size_t cells;
+    struct lane_count *next;
 };
 
 struct undo {
@@ -22,7 +23,6 @@ struct prc_cells {
     struct prc_cell **buckets;
     size_t bucket_count, count, max_cells;
     struct lane_count *lanes;
-    size_t lane_count;
     struct undo *undo;
     size_t undo_count, undo_capacity;
     uint64_t transaction; // number of the one that is open
@@ -81,23 +81,34 @@ static struct prc_cell **find(struct prc_cells *cells, int32_t partition, struct
     return at;
 }
 
-static struct lane_count *lane_of(struct prc_cells *cells, int32_t partition, struct mf_str lane)
+static struct lane_count **find_lane(struct prc_cells *cells, int32_t partition, struct mf_str lane)
 {
-    for (size_t i = 0; i < cells->lane_count; i++)
-        if (cells->lanes[i].partition == partition && mf_str_eq_c(lane, cells->lanes[i].lane))
-            return &cells->lanes[i];
-    cells->lanes = mf_realloc(cells->lanes, (cells->lane_count + 1) * sizeof(*cells->lanes));
-    cells->lanes[cells->lane_count] = (struct lane_count){partition, mf_strndup(lane), 0};
-    return &cells->lanes[cells->lane_count++];
+    struct lane_count **at = &cells->lanes;
+    while (*at != NULL && ((*at)->partition != partition || !mf_str_eq_c(lane, (*at)->lane)))
+        at = &(*at)->next;
+    return at;
+}
+
+static void lane_enter(struct prc_cells *cells, int32_t partition, struct mf_str lane)
+{
+    struct lane_count **at = find_lane(cells, partition, lane);
+    if (*at == NULL) {
+        *at = mf_calloc(1, sizeof(**at));
+        (*at)->partition = partition;
+        (*at)->lane = mf_strndup(lane);
+    }
+    (*at)->cells++;
 }
 
 static void lane_leave(struct prc_cells *cells, int32_t partition, struct mf_str lane)
 {
-    struct lane_count *entry = lane_of(cells, partition, lane);
+    struct lane_count **at = find_lane(cells, partition, lane), *entry = *at;
+    assert(entry != NULL);
     if (--entry->cells > 0)
         return;
+    *at = entry->next;
     free(entry->lane);
-    *entry = cells->lanes[--cells->lane_count];
+    free(entry);
 }
 
 static void grow(struct prc_cells *cells)
@@ -123,7 +134,7 @@ static void insert(struct prc_cells *cells, struct prc_cell *cell)
     cell->next = NULL;
     *find(cells, cell->partition, mf_str_of(cell->lane), mf_str_of(cell->symbol)) = cell;
     cells->count++;
-    lane_of(cells, cell->partition, mf_str_of(cell->lane))->cells++;
+    lane_enter(cells, cell->partition, mf_str_of(cell->lane));
 }
 
 // Takes the cell out of the table; the caller owns it.
@@ -162,8 +173,8 @@ struct prc_cell *prc_cells_touch(struct prc_cells *cells, int32_t partition, str
     }
     if (!make)
         return NULL;
-    struct lane_count *entry = lane_of(cells, partition, lane);
-    if (entry->cells >= cells->max_cells) {
+    const struct lane_count *entry = *find_lane(cells, partition, lane);
+    if (entry != NULL && entry->cells >= cells->max_cells) {
         *full = true;
         return NULL;
     }
@@ -250,9 +261,6 @@ void prc_cells_free(struct prc_cells **cells)
     if (*cells == NULL)
         return;
     prc_cells_clear(*cells);
-    for (size_t i = 0; i < (*cells)->lane_count; i++)
-        free((*cells)->lanes[i].lane);
-    free((*cells)->lanes);
     free((*cells)->undo);
     free((*cells)->buckets);
     free(*cells);
