@@ -89,7 +89,7 @@ static void act(struct prc_cells *cells, struct model *model, uint64_t *random)
             model->value[lane][s] = -1;
         return;
     }
-    char name[8];
+    char name[16];
     bool made = false;
     snprintf(name, sizeof(name), "S%d", symbol);
     struct prc_recent *entry = prc_cell_recent(touch(cells, 3, lanes[lane], name), 1, &made);
@@ -103,7 +103,7 @@ static void compare(struct prc_cells *cells, const struct model *model)
     size_t count = 0;
     for (int lane = 0; lane < LANES; lane++)
         for (int s = 0; s < SYMBOLS; s++) {
-            char name[8];
+            char name[16];
             bool full = false, made = false;
             snprintf(name, sizeof(name), "S%d", s);
             struct prc_cell *cell =
