@@ -114,7 +114,7 @@ void mf_json_trim(struct mf_json *json, size_t keep)
         json->tape = NULL;
         json->tape_cap = 0;
     }
-    if (json->pool.cap > keep / 4 || json->pool.extra != NULL)
+    if (json->pool.cap > keep / 4)
         mf_json_pool_free(&json->pool);
 }
 
@@ -371,7 +371,6 @@ int mf_json_parse(struct mf_json *json, struct mf_str text, const struct mf_json
                             limits->size);
     if (!mf_str_is_utf8(text))
         return mf_error_set(err, MF_ERROR_POISON, "json_syntax", "not UTF-8");
-    mf_json_pool_reset(&json->pool);
     if (json->text_cap < text.len + 1) {
         free(json->text);
         json->text = mf_alloc(text.len + 1);
@@ -390,6 +389,7 @@ int mf_json_parse(struct mf_json *json, struct mf_str text, const struct mf_json
     bool done = run_yajl(json) && (!json->has_escapes || check_escapes(json));
     json->err = NULL;
     json->limits = NULL;
+    mf_json_pool_reset(&json->pool); // yajl's own memory is not needed any more
     if (!done)
         return -1;
     *root = &json->tape[0];

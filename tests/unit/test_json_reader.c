@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/json_reader.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -254,19 +255,11 @@ static void what_is_not_json_is_refused(void **state)
 static void strings_that_hide_something_are_refused(void **state)
 {
     static const char *const cases[] = {
-        "\"\\u0000\"",
-        "{\"a\\u0000\":1}",
-        "[\"\\n\",\"x\\u0000y\"]",
-        "\"\\ud800\"",
-        "\"\\udbff.\"",
-        "\"\\udc00\"",
-        "\"\\udfff\\ud800\"",
-        "\"\\ud800\\n\"",
-        "\"\\ud800\\u0041\"",
-        "\"\\ud800\\ud800\\udc00\"",
-        "\"\\uD83D\\uE000\"",
-        "{\"\\ud800\":1}",
-        "\"\\ud83d\\udcc8\\udcc8\"",
+        "\"\\u0000\"",        "{\"a\\u0000\":1}",          "[\"\\n\",\"x\\u0000y\"]",
+        "\"\\ud800\"",        "\"\\udc00\\udc00\"",        "\"\\udbff.\"",
+        "\"\\udc00\"",        "\"\\udfff\\ud800\"",        "\"\\ud800\\n\"",
+        "\"\\ud800\\u0041\"", "\"\\ud800\\ud800\\udc00\"", "\"\\uD83D\\uE000\"",
+        "{\"\\ud800\":1}",    "\"\\ud83d\\udcc8\\udcc8\"",
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++)
         check_refused(*state, mf_str_of(cases[i]), &mf_json_limits_event, "json_string");
@@ -488,6 +481,42 @@ static void a_document_is_reused(void **state)
     mf_buf_free(&text);
 }
 
+static size_t memory_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static void memory_of_a_large_document_is_given_back(void **state)
+{
+    (void)state;
+    if (memory_in_use() == 0) {
+        print_message("SKIPPED: this allocator does not tell how much is in use\n");
+        skip();
+    }
+    struct mf_buf text;
+    mf_buf_init(&text, 1 << 20);
+    repeated(&text, "[\"", "0123456789\\n", 10000, "\"");
+    for (int i = 0; i < 20000; i++)
+        mf_buf_add_c(&text, ",\"\\n\"");
+    mf_buf_add_char(&text, ']');
+    size_t before = memory_in_use();
+    struct mf_json *json = mf_json_new();
+    parse(json, mf_buf_str(&text));
+    size_t large = memory_in_use();
+    assert_true(large - before > 3 * text.len); // text, decoded strings, tape
+    mf_json_trim(json, 4 << 20);
+    assert_int_equal(memory_in_use(), large); // nothing is above what may be kept
+    mf_json_trim(json, 16384);
+    assert_true(memory_in_use() - before < 16384 + 8192); // and the document itself
+    parse(json, mf_buf_str(&text));
+    assert_true(memory_in_use() - before > 3 * text.len);
+    mf_json_trim(json, 0);
+    mf_json_free(&json);
+    assert_int_equal(memory_in_use(), before);
+    mf_buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +535,7 @@ int main(void)
         cmocka_unit_test(the_limits_are_those_of_the_contract),
         cmocka_unit_test(the_document_owns_its_views),
         cmocka_unit_test(a_document_is_reused),
+        cmocka_unit_test(memory_of_a_large_document_is_given_back),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
