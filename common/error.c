@@ -25,13 +25,13 @@ static void drop_cut_sequence(char *text, size_t len)
         text[start - 1] = '\0';
 }
 
-// text has size bytes, of which `used` are taken; appends the formatted rest, cut to what fits.
-MF_PRINTF(4, 0) static void append(char *text, size_t size, size_t used, const char *fmt, va_list args)
+// Formats into text, cut to its size.
+MF_PRINTF(3, 0) static void format(char *text, size_t size, const char *fmt, va_list args)
 {
-    int written = vsnprintf(text + used, size - used, fmt, args);
+    int written = vsnprintf(text, size, fmt, args);
     if (written < 0)
-        text[used] = '\0';
-    else if ((size_t)written >= size - used)
+        text[0] = '\0';
+    else if ((size_t)written >= size)
         drop_cut_sequence(text, size - 1);
 }
 
@@ -44,7 +44,7 @@ int mf_error_set(struct mf_error *err, enum mf_error_class class, const char *co
     char message[MF_ERROR_MESSAGE_SIZE];
     va_list args;
     va_start(args, fmt);
-    append(message, sizeof message, 0, fmt, args);
+    format(message, sizeof message, fmt, args);
     va_end(args);
     // A code is a constant of ours; one that does not fit would be cut differently by every reader.
     bool fits = mf_str_copy(err->code, sizeof err->code, mf_str_of(code));
@@ -62,7 +62,7 @@ int mf_error_prefix(struct mf_error *err, const char *fmt, ...)
     char message[MF_ERROR_MESSAGE_SIZE];
     va_list args;
     va_start(args, fmt);
-    append(message, sizeof message, 0, fmt, args);
+    format(message, sizeof message, fmt, args);
     va_end(args);
     size_t used = strlen(message);
     int written = snprintf(message + used, sizeof message - used, ": %s", err->message);
