@@ -82,6 +82,11 @@ static void seeds_come_from_the_kernel(void **state)
     uint64_t a = mf_random_seed();
     uint64_t b = mf_random_seed();
     assert_true(a != 0 && b != 0 && a != b);
+    uint64_t state_of = UINT64_C(88172645463325252); // the generator's own definition, a thousand steps on
+    uint64_t last = 0;
+    for (int i = 0; i < 1000; i++)
+        last = mf_random_next(&state_of);
+    assert_true(last == UINT64_C(0xcdcc9e38c264cf96));
     uint64_t one = 1;
     assert_true(mf_random_next(&one) == UINT64_C(0x47e4ce4b896cdd1d)); // first xorshift64* output of state 1
 }

@@ -22,6 +22,7 @@ static void views_compare_by_bytes(void **state)
     assert_false(mf_str_eq(MF_STR("abc"), MF_STR("abcd")));
     assert_true(mf_str_eq_c(MF_STR("a\0b"), "a") == false);
     assert_true(mf_str_starts_with(MF_STR("X:BTCUSD"), "X:"));
+    assert_false(mf_str_starts_with(MF_STR("C:EURUSD"), "X:"));
     assert_true(mf_str_starts_with(MF_STR_NULL, ""));
     assert_false(mf_str_starts_with(MF_STR("X"), "X:"));
     assert_int_equal(mf_str_cmp(MF_STR("a"), MF_STR("a")), 0);

@@ -41,7 +41,14 @@ static void growth_keeps_the_content(void **state)
     for (int i = 0; i < 100000; i++)
         assert_int_equal(buf.data[i], 'a' + i % 26);
     mf_buf_clear(&buf);
-    // A formatted text far longer than the room that was left.
+    mf_buf_free(&buf);
+    // A formatted text longer than the room that was left, behind another one.
+    mf_buf_add_c(&buf, "ab");
+    assert_int_equal(mf_buf_addf(&buf, "%0300d|", 7), 0);
+    assert_int_equal(buf.len, 303);
+    assert_memory_equal(buf.data, "ab00", 4);
+    assert_string_equal(buf.data + 300, "07|");
+    mf_buf_clear(&buf);
     assert_int_equal(mf_buf_addf(&buf, "%0500000d", 7), 0);
     assert_int_equal(buf.len, 500000);
     assert_int_equal(buf.data[499999], '7');
@@ -101,6 +108,18 @@ static void extended_room_is_the_callers(void **state)
     mf_buf_free(&buf);
 }
 
+static void what_cannot_be_formatted_counts_as_overflow(void **state)
+{
+    (void)state;
+    struct mf_buf buf;
+    mf_buf_init(&buf, 100);
+    mf_buf_add_c(&buf, "ab");
+    assert_int_equal(mf_buf_addf(&buf, "%lc", 0x20acU), -1); // no such character in the "C" locale
+    assert_true(buf.overflow);
+    assert_string_equal(mf_buf_c_str(&buf), "ab");
+    mf_buf_free(&buf);
+}
+
 static void overflow_sticks_until_cleared(void **state)
 {
     (void)state;
@@ -151,6 +170,7 @@ int main(void)
         cmocka_unit_test(growth_keeps_the_content),
         cmocka_unit_test(the_maximum_is_exact_for_every_append),
         cmocka_unit_test(overflow_sticks_until_cleared),
+        cmocka_unit_test(what_cannot_be_formatted_counts_as_overflow),
         cmocka_unit_test(extended_room_is_the_callers),
         cmocka_unit_test(trim_gives_memory_back_when_empty),
     };

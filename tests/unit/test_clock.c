@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "common/backoff.h"
@@ -14,16 +15,26 @@
 static const int64_t first_us = INT64_C(-62135596800000000); // 0001-01-01T00:00:00Z
 static const int64_t last_us = INT64_C(253402300799999999);  // 9999-12-31T23:59:59.999999Z
 
-static void clocks_move_forward(void **state)
+static int64_t read_directly(clockid_t id)
+{
+    struct timespec now;
+    assert_int_equal(clock_gettime(id, &now), 0);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void clocks_are_those_of_the_system(void **state)
 {
     (void)state;
-    int64_t before = mf_clock_monotonic_us();
-    assert_true(mf_clock_monotonic_us() >= before);
-    // The real clock agrees with the C library's to the second.
-    time_t low = time(NULL);
+    // Each reading lies between two direct ones, many times over, so at many places within a second.
+    for (int i = 0; i < 10000; i++) {
+        int64_t before = read_directly(CLOCK_MONOTONIC);
+        int64_t now = mf_clock_monotonic_us();
+        assert_true(before <= now && now <= read_directly(CLOCK_MONOTONIC));
+    }
+    int64_t before = read_directly(CLOCK_REALTIME);
     int64_t now = mf_clock_real_us();
-    time_t high = time(NULL);
-    assert_true(now / MF_US_PER_SECOND >= low - 1 && now / MF_US_PER_SECOND <= high + 1);
+    int64_t after = read_directly(CLOCK_REALTIME);
+    assert_true(before > after || (before <= now && now <= after)); // unless it was set back meanwhile
 }
 
 static void times_are_written_in_rfc_3339(void **state)
@@ -236,6 +247,26 @@ static void dates_are_read_and_written(void **state)
     assert_false(mf_date_parse(MF_STR_NULL, &date));
 }
 
+static void months_end_where_they_do(void **state)
+{
+    (void)state;
+    // 1900 and 2000 are the two kinds of century years.
+    static const int years[] = {1900, 2000, 2023, 2024};
+    for (size_t y = 0; y < MF_ARRAY_LEN(years); y++) {
+        for (int month = 1; month <= 12; month++) {
+            struct mf_date next = {month == 12 ? years[y] + 1 : years[y], month % 12 + 1, 1};
+            int last = mf_date_add_days(next, -1).day; // days are checked against the C library above
+            for (int day = 0; day <= 99; day++) {
+                char text[40];
+                struct mf_date date;
+                snprintf(text, sizeof text, "%04d-%02d-%02d", years[y], month, day);
+                if (mf_date_parse(mf_str_of(text), &date) != (day >= 1 && day <= last))
+                    fail_msg("%s", text);
+            }
+        }
+    }
+}
+
 static void epoch_numbers_are_told_by_magnitude(void **state)
 {
     (void)state;
@@ -280,7 +311,7 @@ static void epoch_numbers_are_told_by_magnitude(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clocks_move_forward),
+        cmocka_unit_test(clocks_are_those_of_the_system),
         cmocka_unit_test(times_are_written_in_rfc_3339),
         cmocka_unit_test(times_are_read_with_offsets_and_fractions),
         cmocka_unit_test(anything_else_is_no_time),
@@ -288,6 +319,7 @@ int main(void)
         cmocka_unit_test(every_day_has_one_date),
         cmocka_unit_test(dates_stay_within_their_years),
         cmocka_unit_test(dates_are_read_and_written),
+        cmocka_unit_test(months_end_where_they_do),
         cmocka_unit_test(epoch_numbers_are_told_by_magnitude),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,6 +71,14 @@ static void text_becomes_the_nearest_double(void **state)
 static void long_texts_are_read_too(void **state)
 {
     (void)state;
+    // Around the size up to which no memory is taken.
+    for (int len = 120; len < 140; len++) {
+        char digits[141];
+        double parsed = 0;
+        snprintf(digits, sizeof digits, "1.%0*d", len - 2, 5);
+        assert_true(mf_decimal_to_double((struct mf_str){digits, (size_t)len}, &parsed));
+        assert_true(same_bits(parsed, 1.0));
+    }
     enum { LENGTH = 5000 };
     static char text[LENGTH + 1];
     memset(text, '0', LENGTH);

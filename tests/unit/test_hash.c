@@ -107,11 +107,12 @@ static void base64_matches_rfc_4648(void **state)
             assert_int_equal(mf_base64_encode(cases[i].plain, len, text, size - 1), 0);
             assert_int_equal(text[0], '~');
         }
-        unsigned char plain[16];
+        unsigned char plain[16] = "~~~~~~~~~~~~~~~";
         size_t back = 99;
         assert_true(mf_base64_decode(mf_str_of(cases[i].text), plain, len, &back));
         assert_int_equal(back, len);
         assert_memory_equal(plain, cases[i].plain, len);
+        assert_int_equal(plain[len], '~');
         if (len > 0)
             assert_false(mf_base64_decode(mf_str_of(cases[i].text), plain, len - 1, &back));
     }

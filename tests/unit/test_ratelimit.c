@@ -118,6 +118,7 @@ static void a_penalty_stops_everything(void **state)
     assert_int_equal(mf_ratelimit_available(limit, 5099), 0);
     mf_ratelimit_penalty(limit, 100, 10); // a late answer does not shorten it
     assert_int_equal(mf_ratelimit_take(limit, 5099, noon_us), 1);
+    assert_int_equal(mf_ratelimit_available(limit, 5100), UINT32_MAX);
     assert_int_equal(mf_ratelimit_take(limit, 5100, noon_us), 0);
     mf_ratelimit_penalty(limit, 5100, 0); // unknown: a whole window
     assert_int_equal(mf_ratelimit_take(limit, 5100, noon_us), MF_US_PER_MINUTE);
