@@ -42,7 +42,7 @@ enum { POSITIVE = MF_FIELD_POSITIVE, NOT_NEGATIVE = MF_FIELD_NOT_NEGATIVE };
           NAMES(mf_asset_class_names, MF_ASSET_CLASS_MAX)),                                                  \
     FIELD("source", mf_kind_source, REQUIRED, source, "Provider, or processor for what is computed.",        \
           .names = mf_source_names),                                                                         \
-    FIELD("lane", mf_kind_lane, REQUIRED, lane, "live, or backfill:<run id>."),                              \
+    FIELD("lane", mf_kind_lane, REQUIRED, lane, "Live data, or a backfill run."),                              \
     FIELD("event_time", mf_kind_time, REQUIRED, event_time_us,                                               \
           "When it happened; for a bar, the start of its window."),                                          \
     FIELD("ingest_time", mf_kind_time, REQUIRED, ingest_time_us,                                             \

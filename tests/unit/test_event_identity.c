@@ -240,6 +240,53 @@ static void test_what_belongs_to_the_identity_and_what_does_not(void **state)
     assert_string_not_equal(other, id);
 }
 
+// The examples of the contract: whole but for their ids, which only show the form of an id.
+static void test_examples_of_the_contract(void **state)
+{
+    (void)state;
+    static const char *const examples[] = {
+        "{\"schema_version\":\"1.0\",\"event_type\":\"bar\",\"event_id\":"
+        "\"7d1f0c9b6e52a3484c1b0e9f2a6d5538\","
+        "\"symbol\":\"AAPL\",\"asset_class\":\"stock\",\"source\":\"polygon\",\"lane\":\"live\","
+        "\"event_time\":\"2024-01-02T14:30:00.000Z\",\"ingest_time\":\"2024-01-02T14:31:02.113Z\",\"flags\":["
+        "],"
+        "\"provenance\":{\"mode\":\"rest\",\"request_id\":\"a1b2\",\"page\":0},\"interval\":\"1m\","
+        "\"window_end\":\"2024-01-02T14:31:00.000Z\",\"session_date\":\"2024-01-02\",\"session\":\"regular\","
+        "\"open\":187.15,\"high\":187.4,\"low\":186.9,\"close\":187.22,\"volume\":41203.5,\"vwap\":187.1712,"
+        "\"trade_count\":392,\"adjusted\":\"split\",\"vendor_ms\":1704205800000}",
+        "{\"schema_version\":\"1.0\",\"event_type\":\"alert\",\"event_id\":"
+        "\"0b9e4f7714c5d2a8936b1d0c58fa7e21\","
+        "\"symbol\":\"AAPL\",\"asset_class\":\"stock\",\"source\":\"processor\",\"lane\":\"live\","
+        "\"event_time\":\"2024-01-02T14:30:00.000Z\",\"ingest_time\":\"2024-01-02T14:31:02.113Z\",\"flags\":["
+        "],"
+        "\"provenance\":{\"mode\":\"rest\"},\"rule_id\":\"volume_spike\",\"rule_version\":\"1.5f2a90c1\","
+        "\"interval\":\"1m\",\"severity\":\"warning\",\"direction\":\"up\",\"value\":4.2,\"threshold\":3,"
+        "\"baseline\":{\"mean\":11000.5,\"sd\":7190.1,\"n\":20},"
+        "\"message\":\"1m volume 41203.5 is 4.2 sd above its 20-bar mean 11000.5\",\"state\":\"firing\","
+        "\"revision\":0,\"cause\":\"7d1f0c9b6e52a3484c1b0e9f2a6d5538\"}",
+    };
+    struct mf_json *json = mf_json_new();
+    struct mf_event_problems problems;
+    struct mf_buf text;
+    mf_buf_init(&text, MF_EVENT_SIZE_MAX);
+    for (size_t i = 0; i < MF_ARRAY_LEN(examples); i++) {
+        assert_int_equal(mf_event_decode(json, mf_str_of(examples[i]), &event, &problems, &err), -1);
+        assert_int_equal(problems.count, 1);
+        assert_string_equal(problems.items[0].code, "event_id_mismatch");
+        // With the right id, the same bytes come out again.
+        mf_buf_clear(&text);
+        event.event_id = MF_STR_NULL;
+        assert_int_equal(mf_event_encode(&event, &text, &err), 0);
+        static const size_t id_at =
+            sizeof "{\"schema_version\":\"1.0\",\"event_type\":\"bar\",\"event_id\":\"" - 1;
+        size_t start = id_at + (i == 1 ? 2 : 0); // "alert" is two letters longer than "bar"
+        assert_memory_equal(text.data, examples[i], start);
+        assert_string_equal(text.data + start + 32, examples[i] + start + 32);
+    }
+    mf_buf_free(&text);
+    mf_json_free(&json);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_the_same_number_spelled_otherwise_is_the_same_content),
         cmocka_unit_test(test_no_two_contents_share_a_text),
         cmocka_unit_test(test_what_belongs_to_the_identity_and_what_does_not),
+        cmocka_unit_test(test_examples_of_the_contract),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
