@@ -71,6 +71,7 @@ static const char *ask(struct mf_loop *loop, const struct mf_http_server *server
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     client.watch = mf_fd_new(loop, fd, MF_FD_READ, on_readable, &client);
     struct mf_timer *patience = mf_timer_new(loop, on_timeout, NULL);
     mf_timer_arm_ms(patience, 30000);
