@@ -212,6 +212,14 @@ void mf_log_error(struct mf_log *log, enum mf_log_level level, const char *modul
     errno = saved;
 }
 
+size_t mf_log_prepare(const struct mf_log *log, enum mf_log_level level, const char *module,
+                      const char *event, const char *message, char line[MF_LOG_LINE_MAX])
+{
+    static const struct mf_log_identity plain = {.format = MF_LOG_FORMAT_TEXT};
+    struct mf_log_record record = {mf_clock_real_us(), level, module, event, mf_str_of(message), NULL, 0};
+    return mf_log_format_line(log != NULL ? &log->identity : &plain, &record, line);
+}
+
 // Says once how many lines were lost, when lines can be written again.
 static void report_dropped(struct mf_log *log)
 {

@@ -83,6 +83,11 @@ void mf_log_write(struct mf_log *log, enum mf_log_level level, const char *modul
 void mf_log_error(struct mf_log *log, enum mf_log_level level, const char *module, const char *event,
                   const struct mf_error *err, const char *doing);
 
+// Forms a line now that a signal handler can write later, when forming it would not be safe. Its time is that
+// of this call. Returns its length. The log may be NULL: plain text then.
+size_t mf_log_prepare(const struct mf_log *log, enum mf_log_level level, const char *module,
+                      const char *event, const char *message, char line[MF_LOG_LINE_MAX]);
+
 // Call once a second or so: writes pending "suppressed N" lines whose window is over, and how many lines were
 // dropped since the last such report.
 void mf_log_tick(struct mf_log *log);

@@ -80,6 +80,9 @@ struct mf_service_ops {
     // Own progress check: gates WATCHDOG=1 and /livez; may be NULL
     bool (*is_alive)(void *state);
     void (*status)(void *state, char *text, size_t size); // one line for STATUS= and the periodic stats line
+    // Versions of the libraries that the service uses, for the "process up" line: "librdkafka 2.0.2, libcurl
+    // 7.88.1". May be NULL.
+    void (*libraries)(char *text, size_t size);
     // Reference tables beyond settings and metrics for --print-reference; may be NULL.
     int (*print_reference)(const char *what, struct mf_buf *out);
 };
@@ -89,6 +92,7 @@ struct mf_service_ops {
 int mf_service_main(int argc, char **argv, const struct mf_service_ops *ops);
 
 enum mf_service_state mf_service_state(const struct mf_service *service);
+const char *mf_service_state_name(enum mf_service_state state); // "running"
 // Starts a drain that ends in `exit_code` (JOB done, or an internal decision to leave). Idempotent; the first
 // code wins unless a later one is worse.
 void mf_service_finish(struct mf_service *service, int exit_code, const char *reason);
