@@ -36,18 +36,25 @@ void kafka_consumer_leave(struct mf_kafka_consumer *consumer);
 
 // kafka_consumer_rebalance.c
 void kafka_consumer_on_rebalance(struct mf_kafka_consumer *consumer, struct rd_kafka_op_s *event);
-// Assigns all partitions anew at their positions, pauses included: for partitions that librdkafka has stopped.
+// Assigns all partitions anew at their positions, pauses included: for partitions that librdkafka has
+// stopped.
 void kafka_consumer_reassign(struct mf_kafka_consumer *consumer);
 // An error that names a partition: its end, or an offset that is not there. False when it is neither.
 bool kafka_consumer_on_partition_error(struct mf_kafka_consumer *consumer, struct rd_kafka_op_s *event);
 // Tells librdkafka which of the partitions are paused.
-void kafka_consumer_apply_pause(struct mf_kafka_consumer *consumer, struct kafka_partition *partition, bool pause);
+void kafka_consumer_apply_pause(struct mf_kafka_consumer *consumer, struct kafka_partition *partition,
+                                bool pause);
 void kafka_consumer_drop_assignment(struct mf_kafka_consumer *consumer);
+
+// kafka_consumer_seek.c
+// Positions that mean "the committed offset" become that offset, or the beginning where nothing is committed
+// and that is allowed. What cannot be asked now is left: librdkafka then asks by itself.
+void kafka_consumer_resolve_start(struct mf_kafka_consumer *consumer);
 
 // kafka_consumer_metrics.c
 void kafka_consumer_metrics_init(struct mf_kafka_consumer *consumer, const char *const *topics);
 void kafka_consumer_metrics_free(struct mf_kafka_consumer *consumer);
-void kafka_consumer_count(struct mf_kafka_consumer *consumer);         // what was handed out in a turn
+void kafka_consumer_count(struct mf_kafka_consumer *consumer);           // what was handed out in a turn
 void kafka_consumer_show_partitions(struct mf_kafka_consumer *consumer); // assigned and paused
 void kafka_consumer_show_lag(struct mf_kafka_consumer *consumer);
 void kafka_consumer_forget_lag(struct mf_kafka_consumer *consumer); // before the partitions go

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rebalances of the eager protocol, and partitions that librdkafka has stopped because an offset is not in the log.
-// Failure classes: FATAL told through on_fatal ("offset_out_of_range", "no_offset").
+// Rebalances of the eager protocol, and partitions that librdkafka has stopped because an offset is not in
+// the log. Failure classes: FATAL told through on_fatal ("offset_out_of_range", "no_offset").
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
@@ -15,9 +15,9 @@ static void fail(struct mf_kafka_consumer *consumer, const struct mf_error *err)
     if (consumer->client.fatal_seen || consumer->client.dying)
         return;
     consumer->client.fatal_seen = true;
-    mf_metric_add(MF_METRIC(consumer->client.config.metrics, &mf_common_metrics[MF_M_KAFKA_FATAL_ERRORS],
-                            err->code),
-                  1);
+    mf_metric_add(
+        MF_METRIC(consumer->client.config.metrics, &mf_common_metrics[MF_M_KAFKA_FATAL_ERRORS], err->code),
+        1);
     consumer->client.on_fatal(consumer->client.owner, err);
 }
 
@@ -30,7 +30,8 @@ static int64_t native_offset(const struct kafka_partition *partition)
     return partition->next == KAFKA_AT_BEGINNING ? RD_KAFKA_OFFSET_BEGINNING : partition->next;
 }
 
-void kafka_consumer_apply_pause(struct mf_kafka_consumer *consumer, struct kafka_partition *partition, bool pause)
+void kafka_consumer_apply_pause(struct mf_kafka_consumer *consumer, struct kafka_partition *partition,
+                                bool pause)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, partition->topic, partition->partition);
@@ -90,6 +91,9 @@ static void assign(struct mf_kafka_consumer *consumer, const rd_kafka_topic_part
     }
     free(offsets);
     kafka_consumer_count_rebalance(consumer, "assign");
+    // Left to librdkafka, each partition without a committed offset would come back as an error of its own
+    // and be assigned anew; several in a row end the process on an assertion of 2.0.2 (rktp_started).
+    kafka_consumer_resolve_start(consumer);
     kafka_consumer_reassign(consumer);
     kafka_consumer_show_partitions(consumer);
 }
@@ -150,7 +154,8 @@ static int log_end(struct mf_kafka_consumer *consumer, const struct kafka_partit
     return 0;
 }
 
-static int no_offset(struct mf_kafka_consumer *consumer, struct kafka_partition *partition, struct mf_error *err)
+static int no_offset(struct mf_kafka_consumer *consumer, struct kafka_partition *partition,
+                     struct mf_error *err)
 {
     if (!consumer->start_at_earliest)
         return mf_error_set(err, MF_ERROR_FATAL, "no_offset", "the group has no committed offset for %s [%d]",
@@ -167,7 +172,8 @@ static int out_of_range(struct mf_kafka_consumer *consumer, struct kafka_partiti
         log_end(consumer, partition, RD_KAFKA_OFFSET_END, &high, err) < 0)
         return err->class == MF_ERROR_TRANSIENT ? 0 : -1; // away again: assigned anew at the same offset
     if (consumer->ops.on_out_of_range != NULL)
-        chosen = consumer->ops.on_out_of_range(consumer->ops.arg, partition->topic, partition->partition, low, high);
+        chosen = consumer->ops.on_out_of_range(consumer->ops.arg, partition->topic, partition->partition, low,
+                                               high);
     if (chosen < 0)
         return mf_error_set(err, MF_ERROR_FATAL, "offset_out_of_range",
                             "offset %lld of %s [%d] is not in the log, which holds %lld to %lld",
@@ -183,8 +189,9 @@ static void on_reset(struct mf_kafka_consumer *consumer, struct kafka_partition 
     struct mf_error err;
     int result;
     if (++partition->resets > RESETS_MAX)
-        result = mf_error_set(&err, MF_ERROR_FATAL, "offset_out_of_range", "%s [%d] has no offset to start from",
-                              partition->topic, (int)partition->partition);
+        result =
+            mf_error_set(&err, MF_ERROR_FATAL, "offset_out_of_range", "%s [%d] has no offset to start from",
+                         partition->topic, (int)partition->partition);
     else if (asked < 0)
         result = no_offset(consumer, partition, &err);
     else

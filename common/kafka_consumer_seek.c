@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Going to other offsets: seek, rewind to what is committed; and committing for lag tools. Blocking seams: the
-// committed offsets are asked for with a limit of 10 s; the seek itself waits for librdkafka's main thread only.
-// Failure classes: TRANSIENT (the committed offsets could not be read; nothing has moved), FATAL "no_offset".
+// Going to other offsets: seek, rewind to what is committed; and committing for lag tools. Blocking seams:
+// the committed offsets are asked for with a limit of 10 s; the seek itself waits for librdkafka's main
+// thread only. Failure classes: TRANSIENT (the committed offsets could not be read; nothing has moved), FATAL
+// "no_offset".
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
@@ -30,8 +31,8 @@ static int without_commit(const struct mf_kafka_consumer *consumer, const struct
 }
 
 // Replaces every -1 of next[] by the committed offset.
-static int resolve(struct mf_kafka_consumer *consumer, struct kafka_partition *const *partitions, int64_t *next,
-                   size_t count, struct mf_error *err)
+static int resolve(struct mf_kafka_consumer *consumer, struct kafka_partition *const *partitions,
+                   int64_t *next, size_t count, struct mf_error *err)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
@@ -79,6 +80,24 @@ static void move(struct mf_kafka_consumer *consumer, struct kafka_partition *con
         kafka_consumer_reassign(consumer);
 }
 
+void kafka_consumer_resolve_start(struct mf_kafka_consumer *consumer)
+{
+    struct kafka_partitions *all = &consumer->partitions;
+    struct kafka_partition **partitions = mf_calloc(all->count, sizeof(struct kafka_partition *));
+    int64_t *next = mf_calloc(all->count, sizeof *next);
+    struct mf_error err;
+    for (size_t i = 0; i < all->count; i++) {
+        partitions[i] = &all->items[i];
+        next[i] = all->items[i].next;
+    }
+    if (resolve(consumer, partitions, next, all->count, &err) == 0) {
+        for (size_t i = 0; i < all->count; i++)
+            partitions[i]->next = next[i];
+    }
+    free(partitions);
+    free(next);
+}
+
 int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
                            size_t count, struct mf_error *err)
 {
@@ -123,17 +142,18 @@ void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const st
         return;
     rd_kafka_topic_partition_list_t *list = list_of(offsets, count);
     if (rd_kafka_commit(consumer->client.rk, list, 1) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        mf_metric_add(MF_METRIC(consumer->client.config.metrics, &mf_common_metrics[MF_M_KAFKA_COMMITS], "error"),
-                      1);
+        mf_metric_add(
+            MF_METRIC(consumer->client.config.metrics, &mf_common_metrics[MF_M_KAFKA_COMMITS], "error"), 1);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-int mf_kafka_cluster_id(struct mf_kafka_consumer *consumer, int timeout_ms, char out[64], struct mf_error *err)
+int mf_kafka_cluster_id(struct mf_kafka_consumer *consumer, int timeout_ms, char out[64],
+                        struct mf_error *err)
 {
     char *id = rd_kafka_clusterid(consumer->client.rk, timeout_ms);
     if (id == NULL)
-        return mf_error_set(err, MF_ERROR_TRANSIENT, "timeout", "the cluster did not tell its id within %d ms",
-                            timeout_ms);
+        return mf_error_set(err, MF_ERROR_TRANSIENT, "timeout",
+                            "the cluster did not tell its id within %d ms", timeout_ms);
     bool fits = mf_str_copy(out, 64, mf_str_of(id));
     rd_kafka_mem_free(consumer->client.rk, id);
     if (!fits)
