@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reference page docs/events.md, from the tables that read, check and write the events. Pure.
+// The reference of docs/events.md, from the tables that read, check and write the events. Pure. The page's
+// title and introduction are those of docs/generate.py.
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -115,7 +116,8 @@ static void add_envelope(struct mf_buf *out)
              "there is left\n"
              "out; `null` is an error. A consumer takes every minor version of its major version, ignores "
              "fields it does\n"
-             "not know, and does not rely on their order. *content* marks what the content hash covers.\n\n");
+             "not know, and does not rely on their order. *content* marks what the content hash covers.\n"
+             "`marketflowctl events validate FILE` checks records.\n\n");
     add_fields(out, mf_event_tables[MF_EVENT_BAR]->fields, MF_ENVELOPE_FIELD_COUNT);
     add(out,
         "\n- **time**: RFC 3339 in UTC with milliseconds, `2024-01-02T14:30:00.000Z`. **date**: "
@@ -264,10 +266,6 @@ static void add_headers(struct mf_buf *out)
 
 void mf_events_markdown(struct mf_buf *out)
 {
-    add(out,
-        "# Events\n\n"
-        "Generated from the tables in `common/` by `marketflowctl --print-reference events`; do not edit.\n"
-        "`marketflowctl events validate FILE` checks records against these contracts.\n\n");
     add_topics(out);
     add_envelope(out);
     add_types(out);
