@@ -14,7 +14,8 @@
 
 #define CONNECTION_STRING_MAX 8192
 #define PARAMS_MAX 16
-#define COLUMN_MAX 65536 // bytes of one column that we are willing to read
+#define COLUMNS_MAX 16
+#define COLUMN_SIZE_MAX 65536 // bytes of one column that we are willing to read
 
 struct mf_odbc {
     SQLHENV environment;
@@ -33,7 +34,7 @@ struct mf_odbc_statement {
     SQLLEN lengths[PARAMS_MAX]; // read by the driver during execute
     bool cursor_open;
     SQLLEN row_count;
-    struct mf_buf column;
+    struct mf_buf columns[COLUMNS_MAX]; // texts of the current row
 };
 
 static void one_line(char *text)
@@ -60,6 +61,10 @@ static void read_diagnostic(struct mf_odbc *connection, SQLSMALLINT type, SQLHAN
         mf_str_copy(diagnostic->message, sizeof diagnostic->message, MF_STR("the driver gave no reason"));
     }
     one_line(diagnostic->message);
+    // The driver manager cuts at a byte: what is left of a sequence that was cut in two goes too.
+    size_t len = strlen(diagnostic->message);
+    for (size_t cut = 0; cut < 3 && len > 0 && !mf_str_is_utf8(mf_str_of(diagnostic->message)); cut++)
+        diagnostic->message[--len] = '\0';
     mf_odbc_redact(diagnostic->message, connection->password);
     diagnostic->class =
         mf_odbc_classify(connection->dialect, diagnostic->sqlstate, diagnostic->native, diagnostic->message);
@@ -214,7 +219,8 @@ static int new_statement(struct mf_odbc *connection, struct mf_odbc_statement **
     fresh->connection = connection;
     fresh->handle = handle;
     fresh->row_count = -1;
-    mf_buf_init(&fresh->column, COLUMN_MAX);
+    for (size_t i = 0; i < COLUMNS_MAX; i++)
+        mf_buf_init(&fresh->columns[i], COLUMN_SIZE_MAX);
     fresh->next = connection->statements;
     if (fresh->next != NULL)
         fresh->next->previous = fresh;
@@ -250,7 +256,8 @@ void mf_odbc_statement_free(struct mf_odbc_statement **statement)
     if (s->next != NULL)
         s->next->previous = s->previous;
     SQLFreeHandle(SQL_HANDLE_STMT, s->handle);
-    mf_buf_free(&s->column);
+    for (size_t i = 0; i < COLUMNS_MAX; i++)
+        mf_buf_free(&s->columns[i]);
     free(s);
     *statement = NULL;
 }
@@ -315,8 +322,9 @@ int mf_odbc_fetch(struct mf_odbc_statement *statement, struct mf_odbc_diagnostic
 int mf_odbc_column(struct mf_odbc_statement *statement, unsigned column, const char **text,
                    struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
 {
-    mf_buf_clear(&statement->column);
-    mf_buf_add(&statement->column, "", 0);
+    assert(column < COLUMNS_MAX);
+    struct mf_buf *whole = &statement->columns[column];
+    mf_buf_clear(whole);
     char part[1024];
     for (;;) {
         SQLLEN length = 0;
@@ -331,14 +339,14 @@ int mf_odbc_column(struct mf_odbc_statement *statement, unsigned column, const c
             *text = NULL;
             return 0;
         }
-        mf_buf_add_c(&statement->column, part);
+        mf_buf_add_c(whole, part);
         if (rc == SQL_SUCCESS)
             break;
     }
-    if (statement->column.overflow)
+    if (whole->overflow)
         return mf_error_set(err, MF_ERROR_FATAL, "odbc_column_too_long", "a column is longer than %d bytes",
-                            COLUMN_MAX);
-    *text = mf_buf_c_str(&statement->column);
+                            COLUMN_SIZE_MAX);
+    *text = mf_buf_c_str(whole);
     return 0;
 }
 

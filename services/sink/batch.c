@@ -53,6 +53,7 @@ void snk_batch_add(struct snk_batch *batch, size_t partition, const struct snk_r
         .table = record->table,
         .offset = record->offset,
         .timestamp_ms = record->timestamp_ms,
+        .event_time_us = checker->event.event_time_us,
         .ingest_time_us = checker->event.ingest_time_us,
         .revision = (int32_t)checker->revision,
         .payload_len = record->value.len,
@@ -102,6 +103,7 @@ void snk_batch_replace(struct snk_batch *batch, struct snk_row *row, struct mf_s
 {
     row->payload_at = append(batch, payload);
     row->payload_len = payload.len;
+    row->replaced = true;
     row->key_at = append(batch, dedupe_key);
     row->key_len = dedupe_key.len;
     bool copied = mf_str_copy(row->event_id, sizeof row->event_id, mf_str_of(event_id));

@@ -11,9 +11,10 @@ struct snk_row {
     size_t partition; // index in the engine's list
     enum snk_table table;
     int64_t offset, timestamp_ms; // of the Kafka record
-    int64_t ingest_time_us;
+    int64_t event_time_us, ingest_time_us;
     int32_t revision;
     bool rejected; // refused by the warehouse and dead-lettered: its offset is passed, nothing is inserted
+    bool replaced; // its payload is a digest already
     char event_id[MF_EVENT_ID_SIZE];
     // In the batch's own memory; see snk_batch_payload and the others.
     size_t payload_at, payload_len, flags_at, flags_len, key_at, key_len;

@@ -9,7 +9,7 @@
 
 struct snk_partition {
     enum snk_table table;
-    const char *topic; // owned by the settings
+    const char *topic; // owned by the sink
     int32_t number;
 
     bool acquired; // the warehouse gave us epoch and stored; before that nothing is taken from it
@@ -24,7 +24,8 @@ struct snk_partition {
 
     bool excluded;  // takes no part in the rest of this flush: its rows are dropped and read again later
     bool must_seek; // the consumer is not at `position`; what it hands out meanwhile is dropped
-    bool paused;
+    int64_t short_since_us; // monotonic time since which the log ends below `stored`; 0 = it does not
+    int64_t committed;      // offset last told to the group, for lag tools
 
     // Monotonic times of the last rows that the warehouse refused, a ring of the limit's size.
     int64_t refused_us[SNK_POISON_LIMIT_MAX];

@@ -71,8 +71,9 @@ void snk_work_pop(struct snk_work *work)
 
 static bool is_in_scope(const struct snk_scope *scope, struct snk_range range, const struct snk_row *row)
 {
-    return (range.table == SNK_TABLE_MAX || row->table == range.table) &&
-           !scope->partitions[row->partition].excluded;
+    const struct snk_partition *p = &scope->partitions[row->partition];
+    return (range.table == SNK_TABLE_MAX || row->table == range.table) && !p->excluded &&
+           row->offset >= p->stored;
 }
 
 bool snk_row_takes_part(const struct snk_scope *scope, struct snk_range range, size_t row)

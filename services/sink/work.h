@@ -44,7 +44,8 @@ bool snk_work_is_done(const struct snk_work *work);
 struct snk_range snk_work_current(const struct snk_work *work); // not when done (asserted)
 void snk_work_pop(struct snk_work *work);
 
-// Does the row take part in the range: of its table, not rejected, its partition not excluded?
+// Does the row take part in the range: of its table, not rejected, its partition not excluded, not landed
+// already?
 bool snk_row_takes_part(const struct snk_scope *scope, struct snk_range range, size_t row);
 size_t snk_range_rows(const struct snk_scope *scope, struct snk_range range);
 unsigned snk_range_tables(const struct snk_scope *scope,

@@ -262,6 +262,32 @@ static void test_text_comes_back_as_it_went(void **state)
     mf_odbc_free(&connection);
 }
 
+static void test_columns_stay_until_the_next_row(void **state)
+{
+    (void)state;
+    struct mf_odbc_config config;
+    NEED_SERVER(config);
+    struct mf_odbc *connection = connected(&config);
+    struct mf_odbc_statement *statement = NULL;
+    struct mf_error err;
+    const char *columns[3];
+    assert_int_equal(mf_odbc_prepare(connection,
+                                     "SELECT i, 'text ' || i, NULL FROM generate_series(1, 2) AS i",
+                                     &statement, NULL, &err),
+                     0);
+    assert_int_equal(mf_odbc_execute(statement, NULL, 0, NULL, &err), 0);
+    for (int row = 1; row <= 2; row++) {
+        assert_int_equal(mf_odbc_fetch(statement, NULL, &err), 1);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(mf_odbc_column(statement, i, &columns[i], NULL, &err), 0);
+        assert_string_equal(columns[0], row == 1 ? "1" : "2");
+        assert_string_equal(columns[1], row == 1 ? "text 1" : "text 2");
+        assert_null(columns[2]);
+    }
+    assert_int_equal(mf_odbc_fetch(statement, NULL, &err), 0);
+    mf_odbc_free(&connection);
+}
+
 static void test_large_parameter(void **state)
 {
     (void)state;
@@ -425,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_password_of_any_characters),
         cmocka_unit_test(test_session_settings),
         cmocka_unit_test(test_text_comes_back_as_it_went),
+        cmocka_unit_test(test_columns_stay_until_the_next_row),
         cmocka_unit_test(test_large_parameter),
         cmocka_unit_test(test_statement_is_reused_and_counts_rows),
         cmocka_unit_test(test_errors_leave_the_connection_alive),

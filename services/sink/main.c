@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// marketflow-sink: loads committed events from Kafka into the warehouse, each row once.
+#include "services/sink/migrate.h"
+#include "services/sink/sink.h"
+
+static const struct mf_command commands[] = {
+    {.kind = MF_COMMAND_SERVICE, .usage = "", .summary = "load events until stopped"},
+    {.name = "migrate",
+     .kind = MF_COMMAND_PLAIN,
+     .usage = "[--dry-run]",
+     .summary = "bring the warehouse's schema up to this program",
+     .help =
+         "Applies the migrations that the warehouse lacks, one at a time and one run at a time, and prints "
+         "each. "
+         "Running it again changes nothing. An applied migration whose text was edited is refused by name. "
+         "--dry-run only prints what would be applied.",
+     .run = snk_migrate_run},
+};
+
+static const struct mf_setting_table *const tables[] = {
+    &mf_settings_table_log,       &mf_settings_table_service, &mf_settings_table_kafka,
+    &mf_settings_table_warehouse, &snk_settings_table,        NULL};
+static const char *const own_prefixes[] = {"SINK_", "WAREHOUSE_", NULL};
+
+static int start(struct mf_service *service, const struct mf_command *command, int argc, char **argv,
+                 void **state, struct mf_error *err)
+{
+    (void)command;
+    struct snk_sink *sink = NULL;
+    if (mf_options_parse(NULL, 0, argc, argv, err) != 0 || snk_sink_new(service, &sink, err) != 0)
+        return -1;
+    *state = sink;
+    return 0;
+}
+
+static void drain(void *state)
+{
+    snk_sink_drain(state);
+}
+
+static void stop(void **state)
+{
+    struct snk_sink *sink = *state;
+    snk_sink_free(&sink);
+    *state = NULL;
+}
+
+static int reload(void *state, const struct mf_settings *fresh, struct mf_error *err)
+{
+    return snk_sink_reload(state, fresh, err);
+}
+
+static void check_ready(void *state, struct mf_health *health)
+{
+    snk_sink_check_ready(state, health);
+}
+
+static bool is_alive(void *state)
+{
+    return snk_sink_is_alive(state);
+}
+
+static void status(void *state, char *text, size_t size)
+{
+    snk_sink_status(state, text, size);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct mf_service_ops ops = {
+        .name = "sink",
+        .binary = "marketflow-sink",
+        .summary = "Loads committed events from Kafka into the warehouse, each row once.",
+        .tables = tables,
+        .own_prefixes = own_prefixes,
+        .metric_defs = snk_metric_defs,
+        .metric_def_count = SNK_M_MAX,
+        .commands = commands,
+        .command_count = MF_ARRAY_LEN(commands),
+        .start = start,
+        .drain = drain,
+        .stop = stop,
+        .reload = reload,
+        .check_ready = check_ready,
+        .is_alive = is_alive,
+        .status = status,
+    };
+    return mf_service_main(argc, argv, &ops);
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making and freeing the sink, its clock, and what it says about itself.
+#include "services/sink/sink.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+
+#define TICK_MS 1000
+#define GROUP_COMMIT_US (5 * MF_US_PER_SECOND)
+// A log that ends before what was loaded, for longer than any change of leader takes.
+#define SHORT_LOG_US (60 * MF_US_PER_SECOND)
+#define POLL_READY_US (15 * MF_US_PER_SECOND)
+#define POLL_ALIVE_US (60 * MF_US_PER_SECOND)
+
+// ---- the clock: once a second
+
+// For lag tools only: nothing reads these offsets back.
+static void tell_group(struct snk_sink *sink)
+{
+    int64_t now_us = mf_clock_monotonic_us();
+    if (now_us - sink->group_commit_us < GROUP_COMMIT_US || sink->partition_count == 0)
+        return;
+    sink->group_commit_us = now_us;
+    struct mf_kafka_offset *offsets = mf_calloc(sink->partition_count, sizeof *offsets);
+    size_t count = 0;
+    for (size_t i = 0; i < sink->partition_count; i++) {
+        struct snk_partition *p = &sink->partitions[i];
+        if (!p->acquired || p->stored == p->committed)
+            continue;
+        offsets[count++] = (struct mf_kafka_offset){p->topic, p->number, p->stored};
+        p->committed = p->stored;
+    }
+    if (count > 0)
+        mf_kafka_consumer_commit_async(sink->consumer, offsets, count);
+    free(offsets);
+}
+
+static bool is_assigned(const struct snk_sink *sink, enum snk_table table)
+{
+    for (size_t i = 0; i < sink->partition_count; i++) {
+        if (sink->partitions[i].table == table)
+            return true;
+    }
+    return false;
+}
+
+static void try_breakers(struct snk_sink *sink)
+{
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
+        struct snk_breaker *breaker = &sink->breakers[table];
+        if (breaker->state == SNK_BREAKER_CLOSED)
+            continue;
+        if (!is_assigned(sink, table)) { // its next owner finds out by itself
+            snk_breaker_close(breaker);
+            mf_metric_set(MF_METRIC(sink->service->metrics, &snk_metric_defs[SNK_M_TABLE_STOPPED],
+                                    snk_tables[table].name),
+                          0);
+        } else if (snk_breaker_try(breaker, mf_clock_monotonic_us())) {
+            SNK_LOG(sink, INFO, "table_tried", "trying raw.%s again", snk_tables[table].name);
+            mf_deferred_schedule(sink->run);
+        }
+    }
+}
+
+static void watch_short_logs(struct snk_sink *sink)
+{
+    int64_t now_us = mf_clock_monotonic_us();
+    for (size_t i = 0; i < sink->partition_count; i++) {
+        const struct snk_partition *p = &sink->partitions[i];
+        if (p->short_since_us == 0 || now_us - p->short_since_us < SHORT_LOG_US)
+            continue;
+        struct mf_error err;
+        mf_error_set(
+            &err, MF_ERROR_CONFIG, "topic_recreated",
+            "%s[%d] ends before offset %" PRId64 ", up to which it was loaded: it lost records or was made "
+            "anew. Delete its rows of group %s in ops.sink_offsets to load it from its start; rows that are "
+            "there already are left alone",
+            p->topic, p->number, p->stored, sink->group);
+        snk_fail(sink, &err, "reading on");
+        return;
+    }
+}
+
+static void on_tick(void *arg)
+{
+    struct snk_sink *sink = arg;
+    if (sink->failed || sink->closing)
+        return;
+    tell_group(sink);
+    try_breakers(sink);
+    watch_short_logs(sink);
+    // Whatever could have been missed: a session that is worn, partitions that are not taken over yet.
+    mf_deferred_schedule(sink->run);
+}
+
+static void show_buffer(void *arg)
+{
+    struct snk_sink *sink = arg;
+    double rows[SNK_TABLE_MAX] = {0};
+    double bytes[SNK_TABLE_MAX] = {0};
+    double oldest[SNK_TABLE_MAX] = {0};
+    for (size_t i = 0; i < sink->batch.count; i++) {
+        const struct snk_row *row = &sink->batch.rows[i];
+        double seconds = (double)row->ingest_time_us / (double)MF_US_PER_SECOND;
+        if (rows[row->table] == 0 || seconds < oldest[row->table])
+            oldest[row->table] = seconds;
+        rows[row->table]++;
+        bytes[row->table] += (double)snk_row_bytes(row);
+    }
+    struct mf_metrics *metrics = sink->service->metrics;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
+        const char *name = snk_tables[table].name;
+        mf_metric_set(MF_METRIC(metrics, &snk_metric_defs[SNK_M_BUFFER_ROWS], name), rows[table]);
+        mf_metric_set(MF_METRIC(metrics, &snk_metric_defs[SNK_M_BUFFER_BYTES], name), bytes[table]);
+        mf_metric_set(MF_METRIC(metrics, &snk_metric_defs[SNK_M_OLDEST], name), oldest[table]);
+    }
+}
+
+// ---- making and freeing
+
+static void read_settings(struct snk_sink *sink, const struct mf_settings *settings)
+{
+    sink->settings = (struct snk_settings){
+        .limits = {.rows = (size_t)mf_settings_integer(settings, "SINK_FLUSH_ROWS"),
+                   .bytes = (size_t)mf_settings_integer(settings, "SINK_FLUSH_BYTES")},
+        .flush_ms = mf_settings_integer(settings, "SINK_FLUSH_MS"),
+        .idle_commit_ms = mf_settings_integer(settings, "SINK_IDLE_COMMIT_MS"),
+        .breaker_retry_ms = mf_settings_integer(settings, "SINK_BREAKER_RETRY_MS"),
+        .session_ms = mf_settings_integer(settings, "SINK_SESSION_MS"),
+        .session_rows = mf_settings_integer(settings, "SINK_SESSION_ROWS"),
+        .poison_per_minute = (unsigned)mf_settings_integer(settings, "SINK_POISON_PER_MINUTE"),
+        .skip_lost_ranges = strcmp(mf_settings_string(settings, "SINK_OFFSET_RESET"), "earliest") == 0,
+    };
+    mf_backoff_init(&sink->backoff, mf_settings_integer(settings, "SINK_RETRY_MIN_MS"),
+                    mf_settings_integer(settings, "SINK_RETRY_MAX_MS"), mf_random_seed());
+    // Copies: settings are replaced at a reload.
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
+        sink->topics[table] = mf_strdup(mf_topic_name(settings, snk_tables[table].topic));
+    struct mf_buf group;
+    mf_buf_init(&group, 1024);
+    mf_buf_addf(&group, "%s-sink", mf_settings_string(settings, "KAFKA_GROUP_PREFIX"));
+    sink->group = mf_strdup(mf_buf_c_str(&group));
+    mf_buf_free(&group);
+}
+
+static int start_kafka(struct snk_sink *sink, struct mf_error *err)
+{
+    struct mf_service *service = sink->service;
+    sink->kafka = (struct mf_kafka_config){.loop = service->loop,
+                                           .log = service->log,
+                                           .metrics = service->metrics,
+                                           .settings = service->settings,
+                                           .client_id = "marketflow-sink",
+                                           .instance = service->instance};
+    if (snk_letters_start(sink, err) != 0)
+        return -1;
+    const char *topics[SNK_TABLE_MAX + 1] = {NULL};
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
+        topics[table] = sink->topics[table];
+    const struct mf_kafka_consumer_config config = {
+        .group = sink->group, .topics = topics, .read_committed = true, .start_at_earliest = true};
+    struct mf_kafka_consumer_ops ops = snk_consumer_ops;
+    ops.arg = sink;
+    return mf_kafka_consumer_new(&sink->kafka, &config, &ops, &sink->consumer, err);
+}
+
+int snk_sink_new(struct mf_service *service, struct snk_sink **sink, struct mf_error *err)
+{
+    struct snk_sink *fresh = mf_calloc(1, sizeof *fresh);
+    fresh->service = service;
+    fresh->refused_row = SIZE_MAX;
+    read_settings(fresh, service->settings);
+    snk_batch_init(&fresh->batch);
+    snk_flush_init(&fresh->flush);
+    fresh->checker = snk_checker_new();
+    fresh->run = mf_deferred_new(service->loop, snk_loader_run, fresh);
+    fresh->age = mf_timer_new(service->loop, snk_loader_run, fresh);
+    fresh->hold = mf_timer_new(service->loop, snk_loader_run, fresh);
+    fresh->tick = mf_timer_new(service->loop, on_tick, fresh);
+    if (snk_warehouse_new(service->settings, fresh->group, service->instance, &fresh->warehouse, err) != 0 ||
+        start_kafka(fresh, err) != 0) {
+        snk_sink_free(&fresh);
+        return -1;
+    }
+    snk_metrics_start(fresh);
+    mf_metrics_on_collect(service->metrics, show_buffer, fresh);
+    mf_timer_arm_every_ms(fresh->tick, TICK_MS);
+    mf_deferred_schedule(fresh->run);
+    *sink = fresh;
+    return 0;
+}
+
+void snk_sink_free(struct snk_sink **sink)
+{
+    struct snk_sink *s = *sink;
+    if (s == NULL)
+        return;
+    s->failed = true; // nothing is begun any more from inside what follows
+    mf_kafka_consumer_free(&s->consumer);
+    mf_kafka_producer_free(&s->letters.producer);
+    snk_warehouse_free(&s->warehouse);
+    mf_timer_free(&s->tick);
+    mf_timer_free(&s->hold);
+    mf_timer_free(&s->age);
+    mf_deferred_free(&s->run);
+    snk_checker_free(&s->checker);
+    snk_batch_free(&s->batch);
+    snk_work_free(&s->work);
+    snk_flush_free(&s->flush);
+    mf_buf_free(&s->letters.text);
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
+        free(s->topics[table]);
+    free(s->group);
+    free(s->partitions);
+    free(s);
+    *sink = NULL;
+}
+
+void snk_sink_drain(struct snk_sink *sink)
+{
+    sink->draining = true;
+    if (sink->failed)
+        snk_loader_leave(sink);
+    else
+        mf_deferred_schedule(sink->run);
+}
+
+int snk_sink_reload(struct snk_sink *sink, const struct mf_settings *fresh, struct mf_error *err)
+{
+    return snk_warehouse_reload(sink->warehouse, fresh, err);
+}
+
+// ---- what it says about itself
+
+static void check_tables(struct snk_sink *sink, struct mf_health *health)
+{
+    bool ok = true;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
+        const struct snk_breaker *breaker = &sink->breakers[table];
+        if (breaker->state != SNK_BREAKER_OPEN)
+            continue;
+        ok = false;
+        mf_health_add(health, snk_tables[table].name, false, "raw.%s cannot be written: %s",
+                      snk_tables[table].name, breaker->reason);
+    }
+    if (ok)
+        mf_health_add(health, "tables", true, "all tables can be written");
+}
+
+void snk_sink_check_ready(struct snk_sink *sink, struct mf_health *health)
+{
+    int64_t silence_us = mf_clock_monotonic_us() - mf_kafka_consumer_last_poll_us(sink->consumer);
+    bool joined = mf_kafka_consumer_joined(sink->consumer);
+    if (!joined)
+        mf_health_add(health, "kafka", false, "no partitions have been assigned yet");
+    else
+        mf_health_add(health, "kafka", silence_us < POLL_READY_US,
+                      "%zu partitions, polled %" PRId64 " ms ago", sink->partition_count,
+                      silence_us / MF_US_PER_MS);
+    bool open = snk_warehouse_is_open(sink->warehouse);
+    if (open && !snk_loader_is_holding(sink))
+        mf_health_add(health, "warehouse", true, "session open");
+    else
+        mf_health_add(health, "warehouse", false, "%s",
+                      sink->hold_reason[0] != '\0' ? sink->hold_reason : "no session with the warehouse yet");
+    check_tables(sink, health);
+}
+
+bool snk_sink_is_alive(const struct snk_sink *sink)
+{
+    return mf_clock_monotonic_us() - mf_kafka_consumer_last_poll_us(sink->consumer) < POLL_ALIVE_US;
+}
+
+void snk_sink_status(const struct snk_sink *sink, char *text, size_t size)
+{
+    char commit[64] = "none yet";
+    if (sink->last_commit_us != 0)
+        snprintf(commit, sizeof commit, "%" PRId64 " s ago",
+                 (mf_clock_monotonic_us() - sink->last_commit_us) / MF_US_PER_SECOND);
+    unsigned stopped = 0;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
+        stopped += sink->breakers[table].state != SNK_BREAKER_CLOSED ? 1 : 0;
+    snprintf(text, size,
+             "%zu partitions, warehouse %s, %zu rows buffered, %" PRIu64 " loaded, last commit %s%s",
+             sink->partition_count, snk_warehouse_is_open(sink->warehouse) ? "up" : "down", sink->batch.count,
+             sink->rows_landed, commit, stopped > 0 ? ", some tables stopped" : "");
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// The session and the settings behind it, and the statements that all dialects share. PostgreSQL only, so
+// far: another dialect brings its connection string (common/odbc_connect.c), its texts, and the shape of its
+// flush.
+#include "services/sink/warehouse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/deadline_guard.h"
+#include "common/json_writer.h"
+#include "common/settings.h"
+#include "services/sink/warehouse_private.h"
+
+#define PROBE_MS 2000
+#define PARTITIONS_JSON_MAX ((size_t)1024 * 1024)
+// Where Debian keeps the certificates of the system; libpq 15 has no name for them.
+#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+
+static void read_settings(struct snk_warehouse *w, const struct mf_settings *settings)
+{
+    w->odbc = (struct mf_odbc_config){
+        .dialect = MF_ODBC_POSTGRESQL,
+        .driver = mf_settings_string(settings, "WAREHOUSE_DRIVER"),
+        .host = mf_settings_string(settings, "WAREHOUSE_HOST"),
+        .port = (int)mf_settings_integer(settings, "WAREHOUSE_PORT"),
+        .database = mf_settings_string(settings, "WAREHOUSE_DATABASE"),
+        .user = mf_settings_string(settings, "WAREHOUSE_USER"),
+        .password = mf_settings_string(settings, "WAREHOUSE_PASSWORD"),
+        .sslmode = mf_settings_string(settings, "WAREHOUSE_SSLMODE"),
+        .ca_file = mf_settings_string(settings, "TLS_CA_FILE"),
+        .login_timeout_ms = mf_settings_integer(settings, "WAREHOUSE_LOGIN_TIMEOUT_MS"),
+        .statement_timeout_ms = mf_settings_integer(settings, "WAREHOUSE_STATEMENT_TIMEOUT_MS"),
+    };
+    if (w->odbc.ca_file == NULL && strncmp(w->odbc.sslmode, "verify-", 7) == 0 &&
+        access(SYSTEM_CA_FILE, R_OK) == 0)
+        w->odbc.ca_file = SYSTEM_CA_FILE;
+    w->deadline_ms = mf_settings_integer(settings, "WAREHOUSE_DEADLINE_MS");
+    snprintf(w->address, sizeof w->address, "%s:%d", w->odbc.host, w->odbc.port);
+}
+
+static int check_settings(const struct snk_warehouse *w, const struct mf_settings *settings,
+                          struct mf_error *err)
+{
+    if (strcmp(mf_settings_string(settings, "WAREHOUSE_DIALECT"), "postgresql") != 0)
+        return mf_error_set(err, MF_ERROR_CONFIG, "dialect_unsupported",
+                            "WAREHOUSE_DIALECT: this version loads PostgreSQL only");
+    if (w->deadline_ms <= w->odbc.statement_timeout_ms ||
+        w->deadline_ms <= w->odbc.login_timeout_ms + PROBE_MS)
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "deadline_too_short",
+            "WAREHOUSE_DEADLINE_MS must be longer than WAREHOUSE_STATEMENT_TIMEOUT_MS, and by %d ms "
+            "than WAREHOUSE_LOGIN_TIMEOUT_MS",
+            PROBE_MS);
+    if (w->deadline_ms >= mf_settings_integer(settings, "KAFKA_MAX_POLL_INTERVAL_MS"))
+        return mf_error_set(err, MF_ERROR_CONFIG, "deadline_too_long",
+                            "WAREHOUSE_DEADLINE_MS must be shorter than KAFKA_MAX_POLL_INTERVAL_MS");
+    return 0;
+}
+
+int snk_warehouse_new(const struct mf_settings *settings, const char *group, const char *instance,
+                      struct snk_warehouse **warehouse, struct mf_error *err)
+{
+    struct snk_warehouse *w = mf_calloc(1, sizeof *w);
+    read_settings(w, settings);
+    if (check_settings(w, settings, err) != 0) {
+        free(w);
+        return -1;
+    }
+    w->dialect = "postgresql";
+    w->group = mf_strdup(group);
+    w->instance = mf_strdup(instance);
+    mf_buf_init(&w->text, SNK_STATEMENT_SIZE_MAX);
+    mf_buf_init(&w->json, PARTITIONS_JSON_MAX);
+    *warehouse = w;
+    return 0;
+}
+
+int snk_warehouse_reload(struct snk_warehouse *warehouse, const struct mf_settings *fresh,
+                         struct mf_error *err)
+{
+    struct snk_warehouse next = {0};
+    read_settings(&next, fresh);
+    if (check_settings(&next, fresh, err) != 0)
+        return -1;
+    warehouse->odbc = next.odbc;
+    warehouse->deadline_ms = next.deadline_ms;
+    memcpy(warehouse->address, next.address, sizeof warehouse->address);
+    return 0;
+}
+
+void snk_warehouse_free(struct snk_warehouse **warehouse)
+{
+    struct snk_warehouse *w = *warehouse;
+    if (w == NULL)
+        return;
+    snk_warehouse_close(w);
+    free(w->group);
+    free(w->instance);
+    mf_buf_free(&w->text);
+    mf_buf_free(&w->json);
+    free(w);
+    *warehouse = NULL;
+}
+
+const char *snk_warehouse_dialect(const struct snk_warehouse *warehouse)
+{
+    return warehouse->dialect;
+}
+
+const char *snk_warehouse_address(const struct snk_warehouse *warehouse)
+{
+    return warehouse->address;
+}
+
+void snk_warehouse_set_statement_timeout(struct snk_warehouse *warehouse, int64_t timeout_ms)
+{
+    warehouse->odbc.statement_timeout_ms = timeout_ms;
+    warehouse->deadline_ms = timeout_ms + 10000;
+}
+
+bool snk_warehouse_is_open(const struct snk_warehouse *warehouse)
+{
+    return warehouse->connection != NULL && !mf_odbc_is_dead(warehouse->connection);
+}
+
+const struct mf_odbc_diagnostic *snk_warehouse_last(const struct snk_warehouse *warehouse)
+{
+    return &warehouse->last;
+}
+
+void snk_warehouse_close(struct snk_warehouse *warehouse)
+{
+    if (warehouse->connection == NULL)
+        return;
+    mf_deadline_guard_arm(warehouse->deadline_ms, "closing the warehouse connection");
+    mf_odbc_free(&warehouse->connection); // takes its statements along
+    mf_deadline_guard_disarm();
+    warehouse->assign = NULL;
+    warehouse->read_offsets = NULL;
+    memset(warehouse->flushes, 0, sizeof warehouse->flushes);
+}
+
+// A sink that writes to a schema it does not know would only find out row by row.
+static int check_schema_version(struct snk_warehouse *warehouse, struct mf_error *err)
+{
+    struct snk_applied_list applied = {0};
+    struct snk_plan plan;
+    int result = snk_warehouse_list_migrations(warehouse, &applied, err);
+    if (result == 0)
+        result = snk_plan_migrations(warehouse->dialect, &applied, &plan, err);
+    if (result == 0 && plan.pending > 0) {
+        struct mf_str missing =
+            snk_statement_version(snk_statement_migration(warehouse->dialect, plan.known));
+        result = mf_error_set(err, MF_ERROR_CONFIG, "schema_behind",
+                              "the warehouse lacks migration %.*s: run marketflow-sink migrate",
+                              MF_STR_ARG(missing));
+    }
+    snk_applied_free(&applied);
+    return result;
+}
+
+int snk_warehouse_open(struct snk_warehouse *warehouse, bool check_schema, struct mf_error *err)
+{
+    snk_warehouse_close(warehouse);
+    warehouse->last = (struct mf_odbc_diagnostic){.class = MF_ODBC_CONNECTION, .sqlstate = "08001"};
+    mf_deadline_guard_arm(warehouse->deadline_ms, "connecting to the warehouse");
+    int result = mf_odbc_probe(warehouse->odbc.host, warehouse->odbc.port, PROBE_MS, err);
+    if (result == 0)
+        result = mf_odbc_connect(&warehouse->odbc, &warehouse->connection, &warehouse->last, err);
+    mf_deadline_guard_disarm();
+    if (result == 0 && check_schema && check_schema_version(warehouse, err) != 0) {
+        snk_warehouse_close(warehouse);
+        result = -1;
+    }
+    return result;
+}
+
+int snk_warehouse_text(struct snk_warehouse *warehouse, const char *name, unsigned tables,
+                       struct mf_error *err)
+{
+    const struct snk_sql_text *found = snk_statement_find(warehouse->dialect, name);
+    assert(found != NULL); // a test looks for every one of them
+    mf_buf_clear(&warehouse->text);
+    return snk_statement_assemble((struct mf_str){found->text, found->length}, tables, &warehouse->text, err);
+}
+
+int snk_warehouse_prepare(struct snk_warehouse *warehouse, const char *name,
+                          struct mf_odbc_statement **statement, struct mf_error *err)
+{
+    if (*statement != NULL)
+        return 0;
+    if (snk_warehouse_text(warehouse, name, 0, err) != 0)
+        return -1;
+    return mf_odbc_prepare(warehouse->connection, mf_buf_c_str(&warehouse->text), statement, &warehouse->last,
+                           err);
+}
+
+int snk_warehouse_fetch(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,
+                        const char **columns, unsigned count, struct mf_error *err)
+{
+    int got = mf_odbc_fetch(statement, &warehouse->last, err);
+    for (unsigned i = 0; got == 1 && i < count; i++) {
+        if (mf_odbc_column(statement, i, &columns[i], &warehouse->last, err) != 0)
+            return -1;
+    }
+    return got;
+}
