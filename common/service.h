@@ -73,6 +73,9 @@ struct mf_service_ops {
     // SHUTDOWN_GRACE_MS; after it the process stops with 75.
     void (*drain)(void *state);
     void (*stop)(void **state); // close clients and free; called exactly once when start succeeded
+    // What the tables cannot say: settings that contradict each other. Appends one line per problem, as
+    // mf_settings_parse does. Part of every start, of --check-config and of a reload. May be NULL.
+    void (*check_settings)(const struct mf_settings *settings, struct mf_buf *problems);
     // SIGHUP: settings re-read (secret files, symbol list). All or nothing: on -1 the old ones stay. On 0 the
     // service has taken what it needs from `fresh`; service->settings is `fresh` from then on. May be NULL.
     int (*reload)(void *state, const struct mf_settings *fresh, struct mf_error *err);

@@ -39,7 +39,14 @@ int mf_service_settings(const struct mf_service_ops *ops, struct mf_settings **s
 {
     struct mf_setting_table tables[MF_SERVICE_TABLES_MAX];
     size_t count = mf_service_tables(ops, tables);
-    return mf_settings_parse(tables, count, environ, ops->own_prefixes, settings, problems, err);
+    if (mf_settings_parse(tables, count, environ, ops->own_prefixes, settings, problems, err) != 0)
+        return -1;
+    if (ops->check_settings != NULL)
+        ops->check_settings(*settings, problems);
+    if (problems->len == 0)
+        return 0;
+    mf_settings_free(settings);
+    return mf_error_set(err, MF_ERROR_CONFIG, "bad_settings", "settings contradict each other");
 }
 
 void mf_service_log_lines(struct mf_log *log, enum mf_log_level level, const char *event, const char *lines)

@@ -238,15 +238,12 @@ static void load_settings(struct prc_engine *engine)
     mf_buf_free(&name);
 }
 
-int prc_engine_new(struct mf_service *service, struct prc_engine **out, struct mf_error *err)
+struct prc_engine *prc_engine_new(struct mf_service *service)
 {
     struct prc_engine *engine = mf_calloc(1, sizeof(*engine));
     engine->service = service;
     engine->last_error.class = MF_ERROR_CLASS_MAX;
-    if (prc_rule_config_load(service->settings, &engine->rules, err) < 0) {
-        free(engine);
-        return -1;
-    }
+    prc_rule_config_load(service->settings, &engine->rules);
     load_settings(engine);
     engine->kafka = (struct mf_kafka_config){.loop = service->loop,
                                              .log = service->log,
@@ -266,8 +263,7 @@ int prc_engine_new(struct mf_service *service, struct prc_engine **out, struct m
     prc_engine_metrics_init(engine);
     mf_timer_arm_every_ms(engine->balance_timer, BALANCE_MS);
     mf_timer_arm_ms(engine->retry_timer, 0);
-    *out = engine;
-    return 0;
+    return engine;
 }
 
 void prc_engine_free(struct prc_engine **out)

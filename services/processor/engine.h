@@ -13,8 +13,8 @@
 
 struct prc_engine;
 
-// CONFIG when a setting cannot be used. Does not touch the network.
-int prc_engine_new(struct mf_service *service, struct prc_engine **out, struct mf_error *err);
+// Does not touch the network.
+struct prc_engine *prc_engine_new(struct mf_service *service);
 void prc_engine_free(struct prc_engine **out);
 // Finishes the open transaction, leaves the group, then calls mf_service_drained.
 void prc_engine_drain(struct prc_engine *engine);

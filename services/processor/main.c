@@ -17,10 +17,9 @@ static int start(struct mf_service *service, const struct mf_command *command, i
                  void **state, struct mf_error *err)
 {
     (void)command;
-    struct prc_engine *engine = NULL;
-    if (mf_options_parse(NULL, 0, argc, argv, err) < 0 || prc_engine_new(service, &engine, err) < 0)
+    if (mf_options_parse(NULL, 0, argc, argv, err) < 0)
         return -1;
-    *state = engine;
+    *state = prc_engine_new(service);
     return 0;
 }
 
@@ -72,6 +71,7 @@ int main(int argc, char **argv)
         .commands = commands,
         .command_count = MF_ARRAY_LEN(commands),
         .start = start,
+        .check_settings = prc_rule_config_check,
         .drain = drain,
         .stop = stop,
         .check_ready = check_ready,

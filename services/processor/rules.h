@@ -46,9 +46,10 @@ extern const struct prc_rule_def prc_rules[PRC_RULE_MAX];
 
 // The ALERT_* settings, from the rule table's defaults.
 extern const struct mf_setting_table prc_settings_table_alerts;
-// CONFIG "bad_thresholds" naming the settings when the levels of a rule do not rise.
-int prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_config *config,
-                         struct mf_error *err);
+// One line per rule whose thresholds do not rise with the severity, and one for too many keywords.
+void prc_rule_config_check(const struct mf_settings *settings, struct mf_buf *problems);
+// Settings that pass the check.
+void prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_config *config);
 
 struct prc_verdict {
     bool known;     // the rule could be evaluated for this bar

@@ -79,21 +79,49 @@ static double level_of(const struct mf_settings *settings, enum prc_rule rule, e
     return mf_settings_decimal_for(settings, name, mf_interval_name(interval));
 }
 
-static int check_rising(enum prc_rule rule, enum mf_interval interval,
-                        const struct prc_thresholds *thresholds, struct mf_error *err)
+static struct prc_thresholds thresholds_of(const struct mf_settings *settings, enum prc_rule rule,
+                                           enum mf_interval interval)
+{
+    struct prc_thresholds thresholds;
+    for (int s = 0; s < MF_SEVERITY_MAX; s++)
+        thresholds.level[s] = level_of(settings, rule, interval, s);
+    return thresholds;
+}
+
+// False after having said what is wrong.
+static bool rises(enum prc_rule rule, enum mf_interval interval, const struct prc_thresholds *thresholds,
+                  struct mf_buf *problems)
 {
     double last = 0;
     for (int s = 0; s < MF_SEVERITY_MAX; s++) {
         double level = thresholds->level[s];
-        if (level > 0 && level <= last)
-            return mf_error_set(
-                err, MF_ERROR_CONFIG, "bad_thresholds",
-                "ALERT_%s_%s (interval %s): %g is not above the threshold of the lower severity, %g",
-                stems[rule], severity_names[s], mf_interval_name(interval), level, last);
-        if (level > 0)
-            last = level;
+        if (level <= 0)
+            continue;
+        if (level <= last) {
+            mf_buf_addf(
+                problems,
+                "ALERT_%s_%s: %g is not above the threshold of the lower severity, %g (interval %s)\n",
+                stems[rule], severity_names[s], level, last, mf_interval_name(interval));
+            return false;
+        }
+        last = level;
     }
-    return 0;
+    return true;
+}
+
+void prc_rule_config_check(const struct mf_settings *settings, struct mf_buf *problems)
+{
+    for (int r = 0; r < PRC_RULE_MAX; r++) {
+        bool ok = true;
+        for (int i = 0; i < MF_INTERVAL_MAX && ok; i++) {
+            struct prc_thresholds thresholds = thresholds_of(settings, (enum prc_rule)r, (enum mf_interval)i);
+            ok = rises((enum prc_rule)r, (enum mf_interval)i, &thresholds, problems);
+        }
+    }
+    const char *const *words = NULL;
+    size_t count = mf_settings_list(settings, "ALERT_NEWS_KEYWORDS", &words);
+    if (count > PRC_KEYWORDS_MAX)
+        mf_buf_addf(problems, "ALERT_NEWS_KEYWORDS: %zu words, at most %d\n", count, PRC_KEYWORDS_MAX);
 }
 
 // The version names everything that decides the rule: its thresholds and, for news, the words.
@@ -106,33 +134,22 @@ static void set_version(enum prc_rule rule, struct prc_rule_config *config)
     snprintf(config->versions[rule], sizeof(config->versions[rule]), "1.%08x", (unsigned)(hash >> 32));
 }
 
-int prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_config *config,
-                         struct mf_error *err)
+void prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_config *config)
 {
     memset(config, 0, sizeof(*config));
-    for (int r = 0; r < PRC_RULE_MAX; r++) {
-        for (int i = 0; i < MF_INTERVAL_MAX; i++) {
-            struct prc_thresholds *thresholds = &config->thresholds[r][i];
-            for (int s = 0; s < MF_SEVERITY_MAX; s++)
-                thresholds->level[s] = level_of(settings, (enum prc_rule)r, (enum mf_interval)i, s);
-            if (check_rising((enum prc_rule)r, (enum mf_interval)i, thresholds, err) < 0)
-                return -1;
-        }
-    }
+    for (int r = 0; r < PRC_RULE_MAX; r++)
+        for (int i = 0; i < MF_INTERVAL_MAX; i++)
+            config->thresholds[r][i] = thresholds_of(settings, (enum prc_rule)r, (enum mf_interval)i);
     config->min_volume = mf_settings_decimal(settings, "ALERT_MIN_VOLUME");
     config->min_price = mf_settings_decimal(settings, "ALERT_MIN_PRICE");
     config->cooldown_us = mf_settings_integer(settings, "ALERT_COOLDOWN_MS") * MF_US_PER_MS;
     const char *const *words = NULL;
-    size_t count = mf_settings_list(settings, "ALERT_NEWS_KEYWORDS", &words);
-    if (count > PRC_KEYWORDS_MAX)
-        return mf_error_set(err, MF_ERROR_CONFIG, "too_many_keywords",
-                            "ALERT_NEWS_KEYWORDS: %zu words, at most %d", count, PRC_KEYWORDS_MAX);
-    for (size_t k = 0; k < count; k++)
+    config->keyword_count = mf_settings_list(settings, "ALERT_NEWS_KEYWORDS", &words);
+    assert(config->keyword_count <= PRC_KEYWORDS_MAX);
+    for (size_t k = 0; k < config->keyword_count; k++)
         config->keywords[k] = words[k];
-    config->keyword_count = count;
     for (int r = 0; r < PRC_RULE_MAX; r++)
         set_version((enum prc_rule)r, config);
-    return 0;
 }
 
 void prc_rules_markdown(struct mf_buf *out)

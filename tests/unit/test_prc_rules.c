@@ -18,7 +18,9 @@ static struct prc_rule_config load(char *const *env)
     mf_buf_init(&problems, 4096);
     assert_int_equal(mf_settings_parse(&prc_settings_table_alerts, 1, env, NULL, &settings, &problems, &err),
                      0);
-    assert_int_equal(prc_rule_config_load(settings, &config, &err), 0);
+    prc_rule_config_check(settings, &problems);
+    assert_int_equal(problems.len, 0);
+    prc_rule_config_load(settings, &config);
     mf_buf_free(&problems);
     struct prc_rule_config copy = config;
     copy.keyword_count = 0;
@@ -238,9 +240,9 @@ static void test_settings(void **state)
     mf_buf_init(&problems, 4096);
     assert_int_equal(
         mf_settings_parse(&prc_settings_table_alerts, 1, wrong, NULL, &settings, &problems, &err), 0);
-    assert_int_equal(prc_rule_config_load(settings, &config, &err), -1);
-    assert_int_equal(err.class, MF_ERROR_CONFIG);
-    assert_non_null(strstr(err.message, "ALERT_GAP_WARNING"));
+    prc_rule_config_check(settings, &problems);
+    assert_non_null(strstr(mf_buf_c_str(&problems), "ALERT_GAP_WARNING: 0.5 is not above"));
+    assert_null(strstr(mf_buf_c_str(&problems), "ALERT_PRICE_MOVE"));
     mf_settings_free(&settings);
     mf_buf_free(&problems);
 }
