@@ -65,17 +65,23 @@ static const char *const stems[PRC_RULE_MAX] = {
 #undef STEM
 };
 
+#define NAME_SIZE 64
+
+// Days have price_move thresholds of their own.
+static void level_name(enum prc_rule rule, enum mf_interval interval, int severity, char name[NAME_SIZE])
+{
+    bool daily = rule == PRC_RULE_PRICE_MOVE && interval == MF_INTERVAL_1D;
+    snprintf(name, NAME_SIZE, "ALERT_%s%s_%s", stems[rule], daily ? "_1D" : "", severity_names[severity]);
+}
+
 static double level_of(const struct mf_settings *settings, enum prc_rule rule, enum mf_interval interval,
                        int severity)
 {
-    char name[64];
-    if (rule == PRC_RULE_PRICE_MOVE && interval == MF_INTERVAL_1D) {
-        snprintf(name, sizeof(name), "ALERT_PRICE_MOVE_1D_%s", severity_names[severity]);
+    char name[NAME_SIZE];
+    level_name(rule, interval, severity, name);
+    // An article has no interval, and the daily row is of one only.
+    if (rule == PRC_RULE_NEWS_KEYWORD || (rule == PRC_RULE_PRICE_MOVE && interval == MF_INTERVAL_1D))
         return mf_settings_decimal(settings, name);
-    }
-    snprintf(name, sizeof(name), "ALERT_%s_%s", stems[rule], severity_names[severity]);
-    if (rule == PRC_RULE_NEWS_KEYWORD)
-        return mf_settings_decimal(settings, name); // an article has no interval
     return mf_settings_decimal_for(settings, name, mf_interval_name(interval));
 }
 
@@ -98,10 +104,11 @@ static bool rises(enum prc_rule rule, enum mf_interval interval, const struct pr
         if (level <= 0)
             continue;
         if (level <= last) {
-            mf_buf_addf(
-                problems,
-                "ALERT_%s_%s: %g is not above the threshold of the lower severity, %g (interval %s)\n",
-                stems[rule], severity_names[s], level, last, mf_interval_name(interval));
+            char name[NAME_SIZE];
+            level_name(rule, interval, s, name);
+            mf_buf_addf(problems,
+                        "%s: %g is not above the threshold of the lower severity, %g (interval %s)\n", name,
+                        level, last, mf_interval_name(interval));
             return false;
         }
         last = level;
