@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// marketflowctl: the operator's command.
+#include "services/ctl/ctl.h"
+
+#include "common/event.h"
+
+static const struct mf_command commands[] = {
+    {
+        .name = "topics apply",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "[--timeout-ms N]",
+        .summary = "make the topics that are missing, compare the others",
+        .help =
+            "An existing topic is never changed. Exit 0: all are as they should be; 75: the broker is away;\n"
+            "78: something differs, and the table says what and what to do.",
+        .run = ctl_run_topics_apply,
+    },
+    {
+        .name = "topics check",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "[--timeout-ms N]",
+        .summary = "compare the topics with what they should be, change nothing",
+        .help = "Exit codes as for topics apply; a missing topic is a difference.",
+        .run = ctl_run_topics_check,
+    },
+    {
+        .name = "calendar",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "FROM TO",
+        .summary = "sessions of the US stock exchanges as CSV: session,open,close,early",
+        .help = "FROM and TO are dates (2024-01-02) from 1990 to 2100, both included. Times are UTC; early "
+                "is true when\n"
+                "the exchange closes before 16:00 in New York.",
+        .no_settings = true,
+        .run = ctl_run_calendar,
+    },
+    {
+        .name = "events validate",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "FILE",
+        .summary = "check a file of events, one JSON object per line, against the contracts",
+        .help = "FILE - is standard input. Each problem is a line FILE:LINE: field: message [code] on "
+                "standard output;\n"
+                "how many lines were checked is on standard error. Exit 0: no problem; 78: at least one.",
+        .no_settings = true,
+        .run = ctl_run_validate,
+    },
+};
+
+static const struct mf_setting_table *const tables[] = {&mf_settings_table_log, &mf_settings_table_kafka,
+                                                        NULL};
+
+static int print_reference(const char *what, struct mf_buf *out)
+{
+    if (strcmp(what, "events") != 0)
+        return -1;
+    mf_events_markdown(out);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct mf_service_ops ops = {
+        .name = "ctl",
+        .binary = "marketflowctl",
+        .summary = "The operator's command: topics, trading calendar, event contracts.",
+        .tables = tables,
+        .commands = commands,
+        .command_count = MF_ARRAY_LEN(commands),
+        .print_reference = print_reference,
+    };
+    return mf_service_main(argc, argv, &ops);
+}
