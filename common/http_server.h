@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The small HTTP endpoint of every service (libevent's evhttp): GET and HEAD of /livez, /healthz, /readyz,
-// /metrics. Limits: headers 8 KiB, no body, 5 s per connection. Bodies never echo configuration values.
+// The small HTTP endpoint of every service: GET and HEAD of /livez, /healthz, /readyz, /metrics; one request
+// per connection. Limits: head of a request 8 KiB (400), no body (413), other methods 405, unknown paths 404,
+// 5 s from accept to close whatever the client does, 64 connections of which the oldest makes room. Bodies
+// never echo configuration values.
 #ifndef MF_HTTP_SERVER_H
 #define MF_HTTP_SERVER_H
 
@@ -18,8 +20,8 @@ struct mf_http_route {
     void *arg;
 };
 
-// listen: "host:port" or "[v6]:port"; port 0 = any free one. Routes are copied (paths borrowed).
-// CONFIG when the address cannot be parsed or bound (naming it), FATAL else.
+// listen: "address:port", "[v6]:port" or "localhost:port"; port 0 = any free one. Routes are copied (paths
+// borrowed). CONFIG when the address cannot be parsed or bound (naming it), FATAL else.
 int mf_http_server_new(struct mf_loop *loop, const char *listen, const struct mf_http_route *routes,
                        size_t route_count, struct mf_http_server **out, struct mf_error *err);
 void mf_http_server_free(struct mf_http_server **server);

@@ -448,8 +448,3 @@ void mf_deferred_schedule(struct mf_deferred *deferred)
     TAILQ_INSERT_TAIL(&loop->deferred, deferred, entry);
     arm(loop->deferred_event, 0);
 }
-
-struct event_base *mf_loop_native(struct mf_loop *loop)
-{
-    return loop->base;
-}

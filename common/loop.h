@@ -72,8 +72,4 @@ struct mf_deferred *mf_deferred_new(struct mf_loop *loop, mf_loop_fn fn, void *a
 void mf_deferred_free(struct mf_deferred **deferred);
 void mf_deferred_schedule(struct mf_deferred *deferred);
 
-// The struct event_base behind it, for libevent's own HTTP server (http_server.c) and nobody else.
-struct event_base;
-struct event_base *mf_loop_native(struct mf_loop *loop);
-
 #endif

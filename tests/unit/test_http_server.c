@@ -6,11 +6,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "common/http_server.h"
 
 struct client {
@@ -57,17 +59,24 @@ static void on_timeout(void *arg)
     fail_msg("no answer");
 }
 
+static uint16_t port_of(const struct mf_http_server *server)
+{
+    const char *address = mf_http_server_address(server);
+    int64_t port = 0;
+    assert_memory_equal(address, "127.0.0.1:", 10);
+    assert_true(mf_str_to_i64(mf_str_of(address + 10), &port) && port > 0 && port <= UINT16_MAX);
+    return (uint16_t)port;
+}
+
 // Sends the request and returns everything that comes back until the server closes.
 static const char *ask(struct mf_loop *loop, const struct mf_http_server *server, const char *request)
 {
     static struct client client;
     struct sockaddr_in address = {.sin_family = AF_INET};
     struct mf_error err;
-    int port = 0;
     memset(&client, 0, sizeof(client));
     client.loop = loop;
-    assert_int_equal(sscanf(mf_http_server_address(server), "127.0.0.1:%d", &port), 1);
-    address.sin_port = htons((uint16_t)port);
+    address.sin_port = htons(port_of(server));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -108,6 +117,8 @@ static void test_answers(void **state)
         {"POST /hello HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "413", "", "world"},
         {long_header, "400", "", "world"},
         {"nonsense\r\n\r\n", "400", "", "world"},
+        {"GET /hello HTTP/1.1\r\nContent-Length: 5\r\n\r\n", "413", "", "world"},
+        {"GET /hello HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "413", "", "world"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
         const char *answer = ask(loop, server, rows[i].request);
@@ -147,8 +158,180 @@ static void test_addresses(void **state)
     mf_loop_free(&loop);
 }
 
+// ---------------------------------------------------------------- clients that behave badly
+
+struct crowd {
+    struct mf_loop *loop;
+    struct mf_http_server *server;
+    struct mf_timer *patience, *drip;
+    struct mf_fd *watch;
+    int fd;
+    int turns;
+    size_t dripped;
+    bool closed;
+};
+
+static void on_patience(void *arg)
+{
+    struct crowd *crowd = arg;
+    mf_loop_stop(crowd->loop);
+    fail_msg("it did not come");
+}
+
+static void on_turn(int64_t duration_us MF_UNUSED, void *arg)
+{
+    struct crowd *crowd = arg;
+    crowd->turns++;
+}
+
+static int crowd_setup(void **state)
+{
+    struct crowd *crowd = mf_calloc(1, sizeof *crowd);
+    struct mf_error err;
+    assert_int_equal(mf_loop_new(&crowd->loop, &err), 0);
+    mf_loop_set_turn_observer(crowd->loop, on_turn, crowd);
+    assert_int_equal(mf_http_server_new(crowd->loop, "127.0.0.1:0", routes, 2, &crowd->server, &err), 0);
+    crowd->patience = mf_timer_new(crowd->loop, on_patience, crowd);
+    mf_timer_arm_ms(crowd->patience, 30000);
+    crowd->fd = -1;
+    *state = crowd;
+    return 0;
+}
+
+static int crowd_teardown(void **state)
+{
+    struct crowd *crowd = *state;
+    mf_timer_free(&crowd->patience);
+    mf_timer_free(&crowd->drip);
+    mf_fd_free(&crowd->watch);
+    if (crowd->fd >= 0)
+        close(crowd->fd);
+    mf_http_server_free(&crowd->server);
+    mf_loop_free(&crowd->loop);
+    free(crowd);
+    return 0;
+}
+
+static int connect_to(const struct mf_http_server *server)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address.sin_port = htons(port_of(server));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    return fd;
+}
+
+static void on_drip(void *arg)
+{
+    struct crowd *crowd = arg;
+    static const char head[] = "GET /hello HTTP/1.1\r\nX-Slow: ";
+    char c = crowd->dripped < strlen(head) ? head[crowd->dripped] : 'x';
+    if (send(crowd->fd, &c, 1, MSG_NOSIGNAL) == 1)
+        crowd->dripped++;
+}
+
+static void on_closed(int fd, unsigned events MF_UNUSED, void *arg)
+{
+    struct crowd *crowd = arg;
+    char rest[1024];
+    if (recv(fd, rest, sizeof rest, 0) > 0)
+        return;
+    crowd->closed = true;
+    mf_loop_stop(crowd->loop);
+}
+
+// A client that sends a byte every tenth of a second is never idle, and is closed all the same.
+static void test_slow_client_is_closed(void **state)
+{
+    struct crowd *crowd = *state;
+    struct mf_error err;
+    crowd->fd = connect_to(crowd->server);
+    crowd->watch = mf_fd_new(crowd->loop, crowd->fd, MF_FD_READ, on_closed, crowd);
+    crowd->drip = mf_timer_new(crowd->loop, on_drip, crowd);
+    mf_timer_arm_every_ms(crowd->drip, 100);
+    int64_t begin = mf_clock_monotonic_us();
+    assert_int_equal(mf_loop_run(crowd->loop, &err), 0);
+    assert_true(crowd->closed);
+    assert_true(mf_clock_monotonic_us() - begin >= 5 * MF_US_PER_SECOND);
+    assert_true(crowd->dripped > 10);
+}
+
+// More idle connections than the server holds: a probe still gets its answer, and the oldest is gone.
+static void test_crowd_does_not_keep_a_probe_out(void **state)
+{
+    struct crowd *crowd = *state;
+    int fds[100];
+    for (size_t i = 0; i < MF_ARRAY_LEN(fds); i++) {
+        fds[i] = connect_to(crowd->server);
+        if (i % 50 != 49) // the listener's backlog holds this many
+            continue;
+        const char *answer = ask(crowd->loop, crowd->server, "GET /hello HTTP/1.0\r\n\r\n");
+        assert_non_null(strstr(answer, "world"));
+    }
+    char c;
+    assert_int_equal(recv(fds[0], &c, 1, 0), 0);                      // closed
+    assert_int_equal(recv(fds[MF_ARRAY_LEN(fds) - 1], &c, 1, 0), -1); // still open
+    for (size_t i = 0; i < MF_ARRAY_LEN(fds); i++)
+        close(fds[i]);
+}
+
+static void raise_limit(void *arg)
+{
+    const struct rlimit *limit = arg;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, limit), 0);
+}
+
+// Out of descriptors: no busy loop, and the waiting client is answered once there is one again.
+static void test_no_descriptors_is_survived(void **state)
+{
+    struct crowd *crowd = *state;
+    struct rlimit old;
+    struct mf_error err;
+    crowd->fd = connect_to(crowd->server);
+    crowd->watch = mf_fd_new(crowd->loop, crowd->fd, MF_FD_READ, on_closed, crowd);
+    static const char request[] = "GET /hello HTTP/1.0\r\n\r\n";
+    assert_int_equal(send(crowd->fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit none = {.rlim_cur = 3, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    crowd->drip = mf_timer_new(crowd->loop, raise_limit, &old);
+    mf_timer_arm_ms(crowd->drip, 500);
+    int result = mf_loop_run(crowd->loop, &err);
+    raise_limit(&old);
+    assert_int_equal(result, 0);
+    assert_true(crowd->closed);
+    assert_true(crowd->turns < 100);
+}
+
+static void test_server_goes_with_its_connections(void **state)
+{
+    struct crowd *crowd = *state;
+    struct mf_error err;
+    crowd->fd = connect_to(crowd->server);
+    const char *answer = ask(crowd->loop, crowd->server, "HEAD /busy HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(strstr(answer, "HTTP/1.1 503 Service Unavailable\r\n"));
+    assert_non_null(strstr(answer, "Content-Length: 8\r\n"));
+    assert_non_null(strstr(answer, "Connection: close\r\n\r\n"));
+    assert_int_equal(strlen(strstr(answer, "\r\n\r\n")), 4); // and no body
+    mf_http_server_free(&crowd->server);
+    crowd->watch = mf_fd_new(crowd->loop, crowd->fd, MF_FD_READ, on_closed, crowd);
+    assert_int_equal(mf_loop_run(crowd->loop, &err), 0);
+    assert_true(crowd->closed);
+}
+
+#define CROWD_TEST(name) cmocka_unit_test_setup_teardown(name, crowd_setup, crowd_teardown)
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_addresses)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_addresses),
+        CROWD_TEST(test_slow_client_is_closed),
+        CROWD_TEST(test_crowd_does_not_keep_a_probe_out),
+        CROWD_TEST(test_no_descriptors_is_survived),
+        CROWD_TEST(test_server_goes_with_its_connections),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
