@@ -55,7 +55,7 @@ static int read_file(const char *path, struct mf_buf *out, struct mf_error *err)
     return result;
 }
 
-int mf_calendar_new(struct mf_calendar **out, struct mf_error *err)
+int mf_calendar_new(struct mf_calendar **calendar, struct mf_error *err)
 {
     const char *folder = getenv("TZDIR");
     char path[PATH_MAX];
@@ -73,8 +73,8 @@ int mf_calendar_new(struct mf_calendar **out, struct mf_error *err)
     mf_buf_free(&bytes);
     if (result != 0)
         return -1;
-    *out = mf_calloc(1, sizeof **out);
-    (*out)->tz = tz;
+    *calendar = mf_calloc(1, sizeof **calendar);
+    (*calendar)->tz = tz;
     return 0;
 }
 

@@ -138,15 +138,15 @@ static const char *parse(struct mf_tzif *tz, struct mf_str bytes)
     return read_footer(tz, (struct mf_str){rest.data + size, rest.len - (size_t)size});
 }
 
-int mf_tzif_parse(struct mf_str bytes, struct mf_tzif **out, struct mf_error *err)
+int mf_tzif_parse(struct mf_str bytes, struct mf_tzif **tz, struct mf_error *err)
 {
-    struct mf_tzif *tz = mf_calloc(1, sizeof *tz);
-    const char *problem = parse(tz, bytes);
+    struct mf_tzif *made = mf_calloc(1, sizeof *made);
+    const char *problem = parse(made, bytes);
     if (problem != NULL) {
-        mf_tzif_free(&tz);
+        mf_tzif_free(&made);
         return malformed(err, problem);
     }
-    *out = tz;
+    *tz = made;
     return 0;
 }
 

@@ -189,7 +189,9 @@ struct mf_str mf_event_key(const struct mf_event *event, char scratch[MF_EVENT_K
     case MF_EVENT_DEAD_LETTER: {
         struct key_text key = {.out = scratch, .size = MF_EVENT_KEY_MAX};
         key_add_origin(&key, &event->dead_letter);
-        return (struct mf_str){scratch, key.len < key.size ? key.len : key.size - 1};
+        size_t len = key.len < key.size ? key.len : key.size - 1;
+        scratch[len] = '\0';
+        return (struct mf_str){scratch, len};
     }
     default: return event->symbol;
     }

@@ -87,24 +87,24 @@ int mf_name_index(const char *const *names, struct mf_str text)
     return -1;
 }
 
-#define MF_DEFINE_NAME(enum_type, function, names, max) \
-    const char *function(enum enum_type value)          \
-    {                                                   \
-        assert(value < (max));                          \
-        return (names)[value];                          \
+#define MF_DEFINE_NAME(function, enum_type, value, names, max) \
+    const char *function(enum enum_type value)                 \
+    {                                                          \
+        assert((value) < (max));                               \
+        return (names)[value];                                 \
     }
-MF_DEFINE_NAME(mf_event_type, mf_event_type_name, mf_event_type_names, MF_EVENT_TYPE_MAX)
-MF_DEFINE_NAME(mf_asset_class, mf_asset_class_name, mf_asset_class_names, MF_ASSET_CLASS_MAX)
-MF_DEFINE_NAME(mf_provenance_mode, mf_mode_name, mf_mode_names, MF_MODE_MAX)
-MF_DEFINE_NAME(mf_interval, mf_interval_name, mf_interval_names, MF_INTERVAL_MAX)
-MF_DEFINE_NAME(mf_session, mf_session_name, mf_session_names, MF_SESSION_MAX)
-MF_DEFINE_NAME(mf_adjusted, mf_adjusted_name, mf_adjusted_names, MF_ADJUSTED_MAX)
-MF_DEFINE_NAME(mf_severity, mf_severity_name, mf_severity_names, MF_SEVERITY_MAX)
-MF_DEFINE_NAME(mf_direction, mf_direction_name, mf_direction_names, MF_DIRECTION_MAX)
-MF_DEFINE_NAME(mf_alert_state, mf_alert_state_name, mf_alert_state_names, MF_ALERT_STATE_MAX)
-MF_DEFINE_NAME(mf_option_type, mf_option_type_name, mf_option_type_names, MF_OPTION_TYPE_MAX)
-MF_DEFINE_NAME(mf_action_kind, mf_action_kind_name, mf_action_kind_names, MF_ACTION_KIND_MAX)
-MF_DEFINE_NAME(mf_feed_state, mf_feed_state_name, mf_feed_state_names, MF_FEED_STATE_MAX)
+MF_DEFINE_NAME(mf_event_type_name, mf_event_type, type, mf_event_type_names, MF_EVENT_TYPE_MAX)
+MF_DEFINE_NAME(mf_asset_class_name, mf_asset_class, asset_class, mf_asset_class_names, MF_ASSET_CLASS_MAX)
+MF_DEFINE_NAME(mf_mode_name, mf_provenance_mode, mode, mf_mode_names, MF_MODE_MAX)
+MF_DEFINE_NAME(mf_interval_name, mf_interval, interval, mf_interval_names, MF_INTERVAL_MAX)
+MF_DEFINE_NAME(mf_session_name, mf_session, session, mf_session_names, MF_SESSION_MAX)
+MF_DEFINE_NAME(mf_adjusted_name, mf_adjusted, adjusted, mf_adjusted_names, MF_ADJUSTED_MAX)
+MF_DEFINE_NAME(mf_severity_name, mf_severity, severity, mf_severity_names, MF_SEVERITY_MAX)
+MF_DEFINE_NAME(mf_direction_name, mf_direction, direction, mf_direction_names, MF_DIRECTION_MAX)
+MF_DEFINE_NAME(mf_alert_state_name, mf_alert_state, state, mf_alert_state_names, MF_ALERT_STATE_MAX)
+MF_DEFINE_NAME(mf_option_type_name, mf_option_type, type, mf_option_type_names, MF_OPTION_TYPE_MAX)
+MF_DEFINE_NAME(mf_action_kind_name, mf_action_kind, kind, mf_action_kind_names, MF_ACTION_KIND_MAX)
+MF_DEFINE_NAME(mf_feed_state_name, mf_feed_state, state, mf_feed_state_names, MF_FEED_STATE_MAX)
 
 bool mf_event_type_parse(struct mf_str text, enum mf_event_type *type)
 {

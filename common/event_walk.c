@@ -67,7 +67,7 @@ void mf_fields_read(struct mf_event_report *report, const struct mf_event_field 
     size_t hint = 0;
     for (const struct mf_json_node *node = mf_json_first(object); node != NULL; node = mf_json_next(node)) {
         size_t row = find_row(fields, count, hint, mf_json_key(node));
-        if (row == count) // unknown: a later minor version's
+        if (row >= count) // unknown: a later minor version's
             continue;
         hint = row + 1 < count ? row + 1 : 0;
         *seen |= UINT64_C(1) << row;

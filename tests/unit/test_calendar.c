@@ -64,131 +64,134 @@ static void test_sessions_per_year(void **state)
     }
 }
 
+static const struct {
+    const char *date, *reason;
+} closed_days[] = {
+    {"1990-01-01", "New Year's Day"},
+    {"1993-12-31", NULL}, // January 1 is a Saturday: not kept on the year's last Friday
+    {"1995-01-02", "New Year's Day"},
+    {"2010-12-31", NULL},
+    {"2021-12-31", NULL},
+    {"2023-01-02", "New Year's Day"},
+    {"1997-01-20", NULL}, // the year before Martin Luther King Day
+    {"1998-01-19", "Martin Luther King Day"},
+    {"2024-01-15", "Martin Luther King Day"},
+    {"1990-02-19", "Washington's Birthday"},
+    {"2025-02-17", "Washington's Birthday"},
+    {"1991-03-29", "Good Friday"},
+    {"2000-04-21", "Good Friday"},
+    {"2008-03-21", "Good Friday"},
+    {"2019-04-19", "Good Friday"},
+    {"2038-04-23", "Good Friday"}, // as late as it can be but for two days
+    {"2024-04-01", NULL},          // Easter Monday
+    {"2024-05-27", "Memorial Day"},
+    {"2021-06-18", NULL},
+    {"2021-06-21", NULL},
+    {"2022-06-20", "Juneteenth"}, // a Sunday
+    {"2023-06-19", "Juneteenth"},
+    {"2027-06-18", "Juneteenth"}, // a Saturday
+    {"1992-07-03", "Independence Day"},
+    {"2020-07-03", "Independence Day"},
+    {"2021-07-05", "Independence Day"},
+    {"2024-09-02", "Labor Day"},
+    {"2024-11-28", "Thanksgiving Day"},
+    {"2018-11-22", "Thanksgiving Day"},
+    {"1993-12-24", "Christmas Day"},
+    {"2022-12-26", "Christmas Day"},
+    {"2024-12-25", "Christmas Day"},
+    {"1994-04-27", "funeral of President Nixon"},
+    {"2001-09-10", NULL},
+    {"2001-09-11", "attacks of September 11"},
+    {"2001-09-14", "attacks of September 11"},
+    {"2001-09-17", NULL},
+    {"2004-06-11", "funeral of President Reagan"},
+    {"2007-01-02", "funeral of President Ford"},
+    {"2012-10-29", "Hurricane Sandy"},
+    {"2012-10-30", "Hurricane Sandy"},
+    {"2018-12-05", "funeral of President George H. W. Bush"},
+    {"2025-01-09", "funeral of President Carter"},
+    {"2024-10-14", NULL}, // Columbus Day is no holiday here
+    {"2024-11-11", NULL}, // nor is Veterans Day
+    {"2024-01-06", "weekend"},
+    {"2024-01-07", "weekend"},
+    {"1989-12-29", "outside of the calendar"},
+    {"2101-01-03", "outside of the calendar"},
+};
+
 static void test_closed_days_and_their_reasons(void **state)
 {
     (void)state;
-    static const struct {
-        const char *date, *reason;
-    } rows[] = {
-        {"1990-01-01", "New Year's Day"},
-        {"1993-12-31", NULL}, // January 1 is a Saturday: not kept on the year's last Friday
-        {"1995-01-02", "New Year's Day"},
-        {"2010-12-31", NULL},
-        {"2021-12-31", NULL},
-        {"2023-01-02", "New Year's Day"},
-        {"1997-01-20", NULL}, // the year before Martin Luther King Day
-        {"1998-01-19", "Martin Luther King Day"},
-        {"2024-01-15", "Martin Luther King Day"},
-        {"1990-02-19", "Washington's Birthday"},
-        {"2025-02-17", "Washington's Birthday"},
-        {"1991-03-29", "Good Friday"},
-        {"2000-04-21", "Good Friday"},
-        {"2008-03-21", "Good Friday"},
-        {"2019-04-19", "Good Friday"},
-        {"2038-04-23", "Good Friday"}, // as late as it can be but for two days
-        {"2024-04-01", NULL},          // Easter Monday
-        {"2024-05-27", "Memorial Day"},
-        {"2021-06-18", NULL},
-        {"2021-06-21", NULL},
-        {"2022-06-20", "Juneteenth"}, // a Sunday
-        {"2023-06-19", "Juneteenth"},
-        {"2027-06-18", "Juneteenth"}, // a Saturday
-        {"1992-07-03", "Independence Day"},
-        {"2020-07-03", "Independence Day"},
-        {"2021-07-05", "Independence Day"},
-        {"2024-09-02", "Labor Day"},
-        {"2024-11-28", "Thanksgiving Day"},
-        {"2018-11-22", "Thanksgiving Day"},
-        {"1993-12-24", "Christmas Day"},
-        {"2022-12-26", "Christmas Day"},
-        {"2024-12-25", "Christmas Day"},
-        {"1994-04-27", "funeral of President Nixon"},
-        {"2001-09-10", NULL},
-        {"2001-09-11", "attacks of September 11"},
-        {"2001-09-14", "attacks of September 11"},
-        {"2001-09-17", NULL},
-        {"2004-06-11", "funeral of President Reagan"},
-        {"2007-01-02", "funeral of President Ford"},
-        {"2012-10-29", "Hurricane Sandy"},
-        {"2012-10-30", "Hurricane Sandy"},
-        {"2018-12-05", "funeral of President George H. W. Bush"},
-        {"2025-01-09", "funeral of President Carter"},
-        {"2024-10-14", NULL}, // Columbus Day is no holiday here
-        {"2024-11-11", NULL}, // nor is Veterans Day
-        {"2024-01-06", "weekend"},
-        {"2024-01-07", "weekend"},
-        {"1989-12-29", "outside of the calendar"},
-        {"2101-01-03", "outside of the calendar"},
-    };
     struct mf_calendar_session session;
-    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
-        struct mf_date date = date_of(rows[i].date);
+    for (size_t i = 0; i < MF_ARRAY_LEN(closed_days); i++) {
+        struct mf_date date = date_of(closed_days[i].date);
         const char *reason = mf_calendar_closure_reason(calendar, date);
-        if (rows[i].reason == NULL ? reason != NULL : reason == NULL || strcmp(reason, rows[i].reason) != 0)
-            fail_msg("%s: %s", rows[i].date, reason != NULL ? reason : "open");
-        assert_int_equal(mf_calendar_session_of(calendar, date, &session), rows[i].reason == NULL);
+        if (closed_days[i].reason == NULL ? reason != NULL
+                                          : reason == NULL || strcmp(reason, closed_days[i].reason) != 0)
+            fail_msg("%s: %s", closed_days[i].date, reason != NULL ? reason : "open");
+        assert_int_equal(mf_calendar_session_of(calendar, date, &session), closed_days[i].reason == NULL);
     }
 }
+
+static const struct {
+    const char *date, *open, *close, *pre, *post; // UTC
+    bool early;
+} session_hours[] = {
+    // either side of both clock changes of 2021
+    {"2021-03-12", "14:30", "21:00", "09:00", "01:00", false},
+    {"2021-03-15", "13:30", "20:00", "08:00", "00:00", false},
+    {"2021-11-05", "13:30", "20:00", "08:00", "00:00", false},
+    {"2021-11-08", "14:30", "21:00", "09:00", "01:00", false},
+    // the clocks changed on other Sundays before 2007
+    {"2006-03-31", "14:30", "21:00", "09:00", "01:00", false},
+    {"2006-04-03", "13:30", "20:00", "08:00", "00:00", false},
+    {"2006-10-27", "13:30", "20:00", "08:00", "00:00", false},
+    {"2006-10-30", "14:30", "21:00", "09:00", "01:00", false},
+    // after the last transition that most files list: the footer's rule
+    {"2060-03-12", "14:30", "21:00", "09:00", "01:00", false},
+    {"2060-03-15", "13:30", "20:00", "08:00", "00:00", false},
+    {"2060-11-05", "13:30", "20:00", "08:00", "00:00", false},
+    {"2060-11-08", "14:30", "21:00", "09:00", "01:00", false},
+    // early closes
+    {"2020-11-27", "14:30", "18:00", "09:00", "22:00", true},
+    {"2020-12-24", "14:30", "18:00", "09:00", "22:00", true},
+    {"2021-11-26", "14:30", "18:00", "09:00", "22:00", true},
+    {"2022-11-25", "14:30", "18:00", "09:00", "22:00", true},
+    {"2024-07-03", "13:30", "17:00", "08:00", "21:00", true},
+    {"2025-07-03", "13:30", "17:00", "08:00", "21:00", true},
+    {"1990-11-23", "14:30", "21:00", "09:00", "01:00", false},
+    {"1990-12-24", "14:30", "19:00", "09:00", "22:00", true},
+    {"1992-11-27", "14:30", "19:00", "09:00", "22:00", true},
+    {"1992-12-24", "14:30", "19:00", "09:00", "22:00", true},
+    {"1993-11-26", "14:30", "18:00", "09:00", "22:00", true},
+    {"1994-07-05", "13:30", "20:00", "08:00", "00:00", false},
+    {"1995-07-03", "13:30", "17:00", "08:00", "21:00", true},
+    {"1996-07-03", "13:30", "20:00", "08:00", "00:00", false}, // a Wednesday: the Friday after, instead
+    {"1996-07-05", "13:30", "17:00", "08:00", "21:00", true},
+    {"2002-07-05", "13:30", "17:00", "08:00", "21:00", true},
+    {"2013-07-03", "13:30", "17:00", "08:00", "21:00", true},
+    {"2013-07-05", "13:30", "20:00", "08:00", "00:00", false},
+    {"2020-07-02", "13:30", "20:00", "08:00", "00:00", false},
+    {"1997-12-26", "14:30", "18:00", "09:00", "22:00", true},
+    {"2003-12-26", "14:30", "18:00", "09:00", "22:00", true},
+    {"2008-12-26", "14:30", "21:00", "09:00", "01:00", false},
+    {"1999-12-31", "14:30", "18:00", "09:00", "22:00", true},
+    {"1998-12-31", "14:30", "21:00", "09:00", "01:00", false},
+    // hours that nobody had planned
+    {"1990-12-27", "16:00", "21:00", "09:00", "01:00", false},
+    {"1994-02-11", "14:30", "19:30", "09:00", "22:00", true},
+    {"1995-12-18", "15:30", "21:00", "09:00", "01:00", false},
+    {"1996-01-08", "16:00", "19:00", "09:00", "22:00", true},
+    {"1997-10-27", "14:30", "20:30", "09:00", "22:00", true},
+    {"2002-09-11", "16:00", "20:00", "08:00", "00:00", false},
+};
 
 static void test_hours_of_sessions(void **state)
 {
     (void)state;
-    static const struct {
-        const char *date, *open, *close, *pre, *post; // UTC
-        bool early;
-    } rows[] = {
-        // either side of both clock changes of 2021
-        {"2021-03-12", "14:30", "21:00", "09:00", "01:00", false},
-        {"2021-03-15", "13:30", "20:00", "08:00", "00:00", false},
-        {"2021-11-05", "13:30", "20:00", "08:00", "00:00", false},
-        {"2021-11-08", "14:30", "21:00", "09:00", "01:00", false},
-        // the clocks changed on other Sundays before 2007
-        {"2006-03-31", "14:30", "21:00", "09:00", "01:00", false},
-        {"2006-04-03", "13:30", "20:00", "08:00", "00:00", false},
-        {"2006-10-27", "13:30", "20:00", "08:00", "00:00", false},
-        {"2006-10-30", "14:30", "21:00", "09:00", "01:00", false},
-        // after the last transition that most files list: the footer's rule
-        {"2060-03-12", "14:30", "21:00", "09:00", "01:00", false},
-        {"2060-03-15", "13:30", "20:00", "08:00", "00:00", false},
-        {"2060-11-05", "13:30", "20:00", "08:00", "00:00", false},
-        {"2060-11-08", "14:30", "21:00", "09:00", "01:00", false},
-        // early closes
-        {"2020-11-27", "14:30", "18:00", "09:00", "22:00", true},
-        {"2020-12-24", "14:30", "18:00", "09:00", "22:00", true},
-        {"2021-11-26", "14:30", "18:00", "09:00", "22:00", true},
-        {"2022-11-25", "14:30", "18:00", "09:00", "22:00", true},
-        {"2024-07-03", "13:30", "17:00", "08:00", "21:00", true},
-        {"2025-07-03", "13:30", "17:00", "08:00", "21:00", true},
-        {"1990-11-23", "14:30", "21:00", "09:00", "01:00", false},
-        {"1990-12-24", "14:30", "19:00", "09:00", "22:00", true},
-        {"1992-11-27", "14:30", "19:00", "09:00", "22:00", true},
-        {"1992-12-24", "14:30", "19:00", "09:00", "22:00", true},
-        {"1993-11-26", "14:30", "18:00", "09:00", "22:00", true},
-        {"1994-07-05", "13:30", "20:00", "08:00", "00:00", false},
-        {"1995-07-03", "13:30", "17:00", "08:00", "21:00", true},
-        {"1996-07-03", "13:30", "20:00", "08:00", "00:00", false}, // a Wednesday: the Friday after, instead
-        {"1996-07-05", "13:30", "17:00", "08:00", "21:00", true},
-        {"2002-07-05", "13:30", "17:00", "08:00", "21:00", true},
-        {"2013-07-03", "13:30", "17:00", "08:00", "21:00", true},
-        {"2013-07-05", "13:30", "20:00", "08:00", "00:00", false},
-        {"2020-07-02", "13:30", "20:00", "08:00", "00:00", false},
-        {"1997-12-26", "14:30", "18:00", "09:00", "22:00", true},
-        {"2003-12-26", "14:30", "18:00", "09:00", "22:00", true},
-        {"2008-12-26", "14:30", "21:00", "09:00", "01:00", false},
-        {"1999-12-31", "14:30", "18:00", "09:00", "22:00", true},
-        {"1998-12-31", "14:30", "21:00", "09:00", "01:00", false},
-        // hours that nobody had planned
-        {"1990-12-27", "16:00", "21:00", "09:00", "01:00", false},
-        {"1994-02-11", "14:30", "19:30", "09:00", "22:00", true},
-        {"1995-12-18", "15:30", "21:00", "09:00", "01:00", false},
-        {"1996-01-08", "16:00", "19:00", "09:00", "22:00", true},
-        {"1997-10-27", "14:30", "20:30", "09:00", "22:00", true},
-        {"2002-09-11", "16:00", "20:00", "08:00", "00:00", false},
-    };
-    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < MF_ARRAY_LEN(session_hours); i++) {
         struct mf_calendar_session session;
-        if (!mf_calendar_session_of(calendar, date_of(rows[i].date), &session))
-            fail_msg("%s is closed", rows[i].date);
+        if (!mf_calendar_session_of(calendar, date_of(session_hours[i].date), &session))
+            fail_msg("%s is closed", session_hours[i].date);
         char text[4][MF_TIME_TEXT_SIZE], got[64], wanted[64];
         mf_time_format_ms(session.pre_open_us, text[0]);
         mf_time_format_ms(session.open_us, text[1]);
@@ -196,11 +199,11 @@ static void test_hours_of_sessions(void **state)
         mf_time_format_ms(session.post_close_us, text[3]);
         snprintf(got, sizeof got, "%.5s %.5s %.5s %.5s %d", text[0] + 11, text[1] + 11, text[2] + 11,
                  text[3] + 11, session.early_close);
-        snprintf(wanted, sizeof wanted, "%s %s %s %s %d", rows[i].pre, rows[i].open, rows[i].close,
-                 rows[i].post, rows[i].early);
+        snprintf(wanted, sizeof wanted, "%s %s %s %s %d", session_hours[i].pre, session_hours[i].open,
+                 session_hours[i].close, session_hours[i].post, session_hours[i].early);
         if (strcmp(got, wanted) != 0)
-            fail_msg("%s: %s instead of %s", rows[i].date, got, wanted);
-        assert_memory_equal(text[1], rows[i].date, 10);
+            fail_msg("%s: %s instead of %s", session_hours[i].date, got, wanted);
+        assert_memory_equal(text[1], session_hours[i].date, 10);
         assert_true(session.pre_open_us < session.open_us && session.open_us < session.close_us &&
                     session.close_us < session.post_close_us);
     }

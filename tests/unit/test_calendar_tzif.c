@@ -165,43 +165,44 @@ static void test_a_file_with_nothing_but_a_rule(void **state)
     mf_buf_free(&bytes);
 }
 
+static const struct {
+    const char *rule, *time; // UTC
+    int32_t offset_s;
+} rules[] = {
+    {"UTC0", "2024-06-01T00:00:00Z", 0},
+    {"<-0330>3:30", "2024-06-01T00:00:00Z", -12600},
+    {"<+0545>-5:45", "2024-06-01T00:00:00Z", 20700},
+    {"XXX-1:02:03", "2024-06-01T00:00:00Z", 3723},
+    {"EST5EDT4,M3.2.0/2,M11.1.0/2:00:00", "2024-07-01T00:00:00Z", -14400},
+    {"IST-1GMT0,M10.5.0,M3.5.0/1", "2024-07-01T00:00:00Z", 3600}, // Dublin: standard time in summer
+    {"IST-1GMT0,M10.5.0,M3.5.0/1", "2024-12-01T00:00:00Z", 0},
+    {"<-03>3<-02>,M3.5.0/-2,M10.5.0/-1", "2024-03-31T00:59:59Z", -10800}, // before midnight of its day
+    {"<-03>3<-02>,M3.5.0/-2,M10.5.0/-1", "2024-03-31T01:00:00Z", -7200},
+    {"AEST-10AEDT,M10.1.0,M4.1.0/3", "2024-01-01T00:00:00Z", 39600},
+    {"AEST-10AEDT,M10.1.0,M4.1.0/3", "2024-06-01T00:00:00Z", 36000},
+    {"EST5EDT,0/0,J365/25", "2024-01-01T05:00:00Z", -14400}, // all year
+    {"EST5EDT,0/0,J365/25", "2024-12-31T23:59:59Z", -14400},
+    {"AAA0BBB,J60/0,J61/0", "2024-03-01T12:00:00Z", 3600}, // J60 is March 1 in every year
+    {"AAA0BBB,J60/0,J61/0", "2023-03-01T12:00:00Z", 3600},
+    {"AAA0BBB,J60/0,J61/0", "2024-02-29T12:00:00Z", 0},
+    {"AAA0BBB,59/0,60/1", "2024-02-29T12:00:00Z", 3600}, // day 59 is February 29 in a leap year
+    {"AAA0BBB,59/0,60/1", "2023-03-01T12:00:00Z", 3600},
+    {"AAA0BBB,M1.1.1/-167,M6.1.1", "2023-12-30T00:00:00Z",
+     3600}, // a week before January 1 is in the old year
+};
+
 static void test_footer_rules(void **state)
 {
     (void)state;
-    static const struct {
-        const char *rule, *time; // UTC
-        int32_t offset_s;
-    } rows[] = {
-        {"UTC0", "2024-06-01T00:00:00Z", 0},
-        {"<-0330>3:30", "2024-06-01T00:00:00Z", -12600},
-        {"<+0545>-5:45", "2024-06-01T00:00:00Z", 20700},
-        {"XXX-1:02:03", "2024-06-01T00:00:00Z", 3723},
-        {"EST5EDT4,M3.2.0/2,M11.1.0/2:00:00", "2024-07-01T00:00:00Z", -14400},
-        {"IST-1GMT0,M10.5.0,M3.5.0/1", "2024-07-01T00:00:00Z", 3600}, // Dublin: standard time in summer
-        {"IST-1GMT0,M10.5.0,M3.5.0/1", "2024-12-01T00:00:00Z", 0},
-        {"<-03>3<-02>,M3.5.0/-2,M10.5.0/-1", "2024-03-31T00:59:59Z", -10800}, // before midnight of its day
-        {"<-03>3<-02>,M3.5.0/-2,M10.5.0/-1", "2024-03-31T01:00:00Z", -7200},
-        {"AEST-10AEDT,M10.1.0,M4.1.0/3", "2024-01-01T00:00:00Z", 39600},
-        {"AEST-10AEDT,M10.1.0,M4.1.0/3", "2024-06-01T00:00:00Z", 36000},
-        {"EST5EDT,0/0,J365/25", "2024-01-01T05:00:00Z", -14400}, // all year
-        {"EST5EDT,0/0,J365/25", "2024-12-31T23:59:59Z", -14400},
-        {"AAA0BBB,J60/0,J61/0", "2024-03-01T12:00:00Z", 3600}, // J60 is March 1 in every year
-        {"AAA0BBB,J60/0,J61/0", "2023-03-01T12:00:00Z", 3600},
-        {"AAA0BBB,J60/0,J61/0", "2024-02-29T12:00:00Z", 0},
-        {"AAA0BBB,59/0,60/1", "2024-02-29T12:00:00Z", 3600}, // day 59 is February 29 in a leap year
-        {"AAA0BBB,59/0,60/1", "2023-03-01T12:00:00Z", 3600},
-        {"AAA0BBB,M1.1.1/-167,M6.1.1", "2023-12-30T00:00:00Z",
-         3600}, // a week before January 1 is in the old year
-    };
-    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+    for (size_t i = 0; i < MF_ARRAY_LEN(rules); i++) {
         struct mf_tz_rule rule;
         int64_t time_us = 0;
-        assert_true(mf_time_parse(mf_str_of(rows[i].time), &time_us));
-        if (!mf_tz_rule_parse(mf_str_of(rows[i].rule), &rule))
-            fail_msg("%s was refused", rows[i].rule);
+        assert_true(mf_time_parse(mf_str_of(rules[i].time), &time_us));
+        if (!mf_tz_rule_parse(mf_str_of(rules[i].rule), &rule))
+            fail_msg("%s was refused", rules[i].rule);
         int32_t got = mf_tz_rule_offset_s(&rule, time_us / MF_US_PER_SECOND);
-        if (got != rows[i].offset_s)
-            fail_msg("%s at %s: %d instead of %d", rows[i].rule, rows[i].time, got, rows[i].offset_s);
+        if (got != rules[i].offset_s)
+            fail_msg("%s at %s: %d instead of %d", rules[i].rule, rules[i].time, got, rules[i].offset_s);
     }
     static const char *const wrong[] = {
         "",

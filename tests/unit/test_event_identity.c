@@ -50,7 +50,7 @@ static void test_dedupe_keys(void **state)
 static void test_the_longest_dedupe_key(void **state)
 {
     (void)state;
-    char id[MF_DEDUPE_KEY_MAX], key[MF_DEDUPE_KEY_MAX];
+    static char id[MF_DEDUPE_KEY_MAX], key[MF_DEDUPE_KEY_MAX];
     memset(id, 'x', sizeof id);
     size_t len = 0, around = strlen("AAPL|2024-01-02T14:30:00.000Z|news.");
     event_sample_fill(SAMPLE_NEWS, &event);
@@ -88,7 +88,7 @@ static void test_kafka_keys(void **state)
     event_sample_fill(SAMPLE_HEARTBEAT, &event);
     assert_null(mf_event_key(&event, scratch).data);
     // Never beyond the scratch, whatever the names are.
-    char name[600];
+    static char name[600];
     memset(name, 'n', sizeof name);
     event_sample_fill(SAMPLE_DEAD_LETTER, &event);
     event.dead_letter.origin.topic = (struct mf_str){name, sizeof name};
