@@ -13,7 +13,8 @@ struct texts {
 
 static int bad(struct mf_error *err, const char *option, const char *text, const char *wanted)
 {
-    return mf_error_set(err, MF_ERROR_CONFIG, "bad_argument", "%s: '%.100s' is not %s", option, text, wanted);
+    return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "%s: '%.100s' is not %s", option, text,
+                        wanted);
 }
 
 static int take_dates(const struct texts *texts, struct mf_date today, struct ing_backfill_args *args,
@@ -24,7 +25,7 @@ static int take_dates(const struct texts *texts, struct mf_date today, struct in
     if (!mf_date_parse(mf_str_of(texts->to), &args->to))
         return bad(err, "--to", texts->to, "a date like 2024-01-31");
     if (mf_date_cmp(args->from, args->to) > 0)
-        return mf_error_set(err, MF_ERROR_CONFIG, "bad_argument", "--from %s is after --to %s", texts->from,
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "--from %s is after --to %s", texts->from,
                             texts->to);
     if (args->from.year < 1990)
         return bad(err, "--from", texts->from, "in 1990 or later");
@@ -63,22 +64,35 @@ int ing_symbols_from_settings(const struct mf_settings *settings, struct ing_sym
     return path != NULL ? ing_symbols_add_file(symbols, path, err) : 0;
 }
 
-static int take_symbols(const struct texts *texts, const struct mf_settings *settings,
-                        struct ing_backfill_args *args, struct mf_error *err)
+static int take_symbols(const char *list, const char *file, const struct mf_settings *settings,
+                        struct ing_symbols *symbols, struct mf_error *err)
 {
-    if (texts->symbols != NULL && ing_symbols_add_list(&args->symbols, texts->symbols, err) < 0)
+    if (list != NULL && ing_symbols_add_list(symbols, list, err) < 0)
         return mf_error_prefix(err, "--symbols");
-    if (texts->symbols_file != NULL && ing_symbols_add_file(&args->symbols, texts->symbols_file, err) < 0)
+    if (file != NULL && ing_symbols_add_file(symbols, file, err) < 0)
         return mf_error_prefix(err, "--symbols-file");
-    if (texts->symbols == NULL && texts->symbols_file == NULL &&
-        ing_symbols_from_settings(settings, &args->symbols, err) < 0)
+    if (list == NULL && file == NULL && ing_symbols_from_settings(settings, symbols, err) < 0)
         return -1;
-    if (args->symbols.count == 0)
+    if (symbols->count == 0)
         return mf_error_set(
-            err, MF_ERROR_CONFIG, "bad_argument",
+            err, MF_ERROR_CONFIG, "bad_arguments",
             "no symbols: give --symbols, --symbols-file, INGEST_SYMBOLS or INGEST_SYMBOLS_FILE");
-    ing_symbols_sort(&args->symbols);
+    ing_symbols_sort(symbols);
     return 0;
+}
+
+int ing_warmup_args_parse(int argc, char **argv, const struct mf_settings *settings,
+                          struct ing_symbols *symbols, struct mf_error *err)
+{
+    const char *list = NULL;
+    const char *file = NULL;
+    const struct mf_option options[] = {{.name = "--symbols", .value = &list},
+                                        {.name = "--symbols-file", .value = &file}};
+    if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) == 0 &&
+        take_symbols(list, file, settings, symbols, err) == 0)
+        return 0;
+    ing_symbols_free(symbols);
+    return -1;
 }
 
 // What makes two commands the same run: everything that decides which events there will be.
@@ -103,7 +117,7 @@ static int take_run_id(const struct texts *texts, uint64_t again_seed, struct in
                        struct mf_error *err)
 {
     if (texts->run_id != NULL && texts->again)
-        return mf_error_set(err, MF_ERROR_CONFIG, "bad_argument", "--run-id and --again exclude each other");
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "--run-id and --again exclude each other");
     args->again = texts->again;
     if (texts->run_id != NULL) {
         char lane[MF_RUN_ID_MAX + 16];
@@ -145,7 +159,7 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
     *args = (struct ing_backfill_args){.feed = feed};
     if (mf_options_parse(options, count, argc, argv, err) < 0 ||
         take_dates(&texts, today_utc, args, err) < 0 || take_bar_options(&texts, args, err) < 0 ||
-        take_symbols(&texts, settings, args, err) < 0) {
+        take_symbols(texts.symbols, texts.symbols_file, settings, &args->symbols, err) < 0) {
         ing_backfill_args_free(args);
         return -1;
     }

@@ -30,6 +30,10 @@ void ing_backfill_args_free(struct ing_backfill_args *args);
 // `backfill --abandon RUN`: the run's id (borrowed from argv).
 int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf_error *err);
 
+// `warmup`: --symbols and --symbols-file, else the settings' symbols.
+int ing_warmup_args_parse(int argc, char **argv, const struct mf_settings *settings,
+                          struct ing_symbols *symbols, struct mf_error *err);
+
 // INGEST_SYMBOLS and INGEST_SYMBOLS_FILE of the settings together; may be none.
 int ing_symbols_from_settings(const struct mf_settings *settings, struct ing_symbols *symbols,
                               struct mf_error *err);

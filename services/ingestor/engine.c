@@ -78,8 +78,8 @@ void ing_engine_end_range(struct ing_engine *engine, struct ing_series *series, 
     series->ends = false;
     free(series->next_page);
     series->next_page = NULL;
-    if (!engine->draining)
-        engine->driver.range_done(engine->driver.arg, series, end, err);
+    engine->driver.range_done(engine->driver.arg, series, end,
+                              err); // what it begins while draining is not started
     ing_engine_check_drained(engine);
 }
 
@@ -160,6 +160,13 @@ void ing_engine_pump(struct ing_engine *engine)
             wait_us = first->due_us - now_us;
             break;
         }
+        struct ing_series *series = first->owner;
+        if (series->next_page == NULL && engine->driver.plan != NULL &&
+            !engine->driver.plan(engine->driver.arg, series)) {
+            ing_scheduler_remove(&engine->scheduler, first);
+            ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
+            continue;
+        }
         int64_t limit_us = mf_ratelimit_take(engine->limit, now_us, mf_clock_real_us());
         if (limit_us > 0) {
             limited = true;
@@ -167,7 +174,7 @@ void ing_engine_pump(struct ing_engine *engine)
             break;
         }
         ing_scheduler_remove(&engine->scheduler, first);
-        start_request(engine, first->owner);
+        start_request(engine, series);
     }
     note_limit(engine, now_us, limited);
     // Freed slots and room in the queue pump by themselves; only the passing of time needs the timer.

@@ -75,6 +75,9 @@ struct ing_series {
 };
 
 struct ing_driver {
+    // The range of a series whose first page is about to be asked for (again). False = nothing to ask: the
+    // range is complete as it is. NULL = the range is as the work says.
+    bool (*plan)(void *arg, struct ing_series *series);
     // Lane, ingest time and flags of an event, before it is encoded. False = not to be published.
     bool (*prepare)(void *arg, struct ing_series *series, const struct ing_page *page,
                     struct mf_event *event);

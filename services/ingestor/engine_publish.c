@@ -119,6 +119,9 @@ static int publish_event(struct ing_engine *engine, struct ing_series *series, c
         return 0;
     if (ing_publisher_encode(publisher, &event, err) < 0)
         return -1;
+    bool forming = (event.flags & MF_FLAG_FORMING) != 0; // it comes again: no progress
+    if (!forming && event.event_time_us > series->result.last_time_us)
+        series->result.last_time_us = event.event_time_us;
     if (driver->wanted != NULL && !driver->wanted(driver->arg, series, &event)) {
         series->result.unchanged++;
         return 0;
@@ -292,7 +295,7 @@ void ing_engine_publish(struct ing_engine *engine, struct ing_series *series)
     series->batch = ing_batch_new(engine->setup.publisher, on_batch_done, series);
     series->result = (struct ing_page_result){.page = series->page,
                                               .asked_us = series->asked_us,
-                                              .last_time_us = ing_page_last_time(page),
+                                              .last_time_us = INT64_MIN,
                                               .counts = page->counts,
                                               .flags = page->flags};
     take_next_url(engine, series);

@@ -123,10 +123,6 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
     mf_jw_i64(&w, 1);
     mf_jw_key(&w, "status");
     mf_jw_c_string(&w, ing_status_name(watermark->status));
-    if (watermark->warmup) {
-        mf_jw_key(&w, "warmup");
-        mf_jw_bool(&w, true);
-    }
     if (watermark->range.to_us > watermark->range.from_us) {
         write_time(&w, "from", watermark->range.from_us);
         write_time(&w, "to", watermark->range.to_us);
@@ -255,8 +251,6 @@ int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_wa
     struct ing_watermark found;
     ing_watermark_init(&found);
     uint64_t page = 0;
-    const struct mf_json_node *warmup = mf_json_get(root, "warmup");
-    found.warmup = warmup != NULL && mf_json_type(warmup) == MF_JSON_BOOL && mf_json_bool(warmup);
     if (!read_status(root, &found.status) || !read_count(root, "page", &page) || page > 1000000 ||
         !read_count(root, "events", &found.events))
         return bad(err, "status or counts");

@@ -9,8 +9,8 @@
 #include "services/ingestor/overlap.h"
 #include "services/ingestor/provider.h"
 
-enum ing_status { // of a series, or of a run
-    ING_STATUS_RUNNING,
+enum ing_status {       // of a series, or of a run
+    ING_STATUS_RUNNING, // of a live series: its warm-up is not over
     ING_STATUS_COMPLETE,
     ING_STATUS_PARTIAL,        // done but for ranges that the plan does not cover
     ING_STATUS_UNKNOWN_TICKER, // the provider knows nothing of that name
@@ -33,7 +33,6 @@ bool ing_range_list_add(struct ing_range_list *list, struct ing_range range);
 
 struct ing_watermark {
     enum ing_status status;
-    bool warmup;            // live: the warm-up is still under way
     struct ing_range range; // backfill: what the run asks for; 0, 0 in live ones
     int64_t position_us;    // backfill: all before it is done
     int64_t last_time_us;   // newest acknowledged event; INT64_MIN = none

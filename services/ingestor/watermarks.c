@@ -162,3 +162,15 @@ struct mf_str ing_store_get(const struct ing_store *store, struct mf_str key)
         return MF_STR_NULL;
     return (struct mf_str){entry->value, entry->value_len};
 }
+
+void ing_store_each(const struct ing_store *store,
+                    void (*fn)(void *arg, struct mf_str key, struct mf_str value), void *arg)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (const struct entry *entry = store->buckets[i]; entry != NULL; entry = entry->next) {
+            if (entry->value != NULL)
+                fn(arg, (struct mf_str){entry->key, entry->key_len},
+                   (struct mf_str){entry->value, entry->value_len});
+        }
+    }
+}

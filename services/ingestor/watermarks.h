@@ -22,5 +22,8 @@ void ing_store_read(struct ing_store *store); // begins; on_ready or on_error fo
 bool ing_store_is_ready(const struct ing_store *store);
 // The value of a key, absent when there is none (or a tombstone). Valid until the store is freed.
 struct mf_str ing_store_get(const struct ing_store *store, struct mf_str key);
+// Every key that has a value, in no order.
+void ing_store_each(const struct ing_store *store,
+                    void (*fn)(void *arg, struct mf_str key, struct mf_str value), void *arg);
 
 #endif

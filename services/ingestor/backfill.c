@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+// Backfill: a range of days for a list of symbols, once, resumable to the page. Each symbol is a series whose
+// range is cut into what one request may hold; its progress is saved after every acknowledged page. See
+// backfill_private.h.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/backoff.h"
+#include "common/clock.h"
+#include "services/ingestor/backfill_private.h"
+#include "services/ingestor/bar_session.h"
+
+enum { PROGRESS_MS = 500 };
+
+static struct backfill_series *of(struct ing_series *series)
+{
+    return (struct backfill_series *)(void *)series;
+}
+
+// ---------------------------------------------------------------- ranges
+
+// The longest range of one request that begins at from_us; it ends at a midnight of the symbol's market.
+static int64_t chunk_end(const struct backfill *backfill, const struct ing_work *work, int64_t from_us,
+                         int64_t to_us)
+{
+    if (work->feed == ING_FEED_NEWS)
+        return to_us;
+    const struct mf_calendar *calendar = backfill->app->calendar;
+    struct mf_date date = ing_market_date(calendar, work->asset_class, from_us);
+    struct mf_date end = mf_date_add_days(date, ing_timespans[work->timespan].days_per_request);
+    int64_t end_us = ing_market_midnight_us(calendar, work->asset_class, end);
+    return end_us < to_us ? end_us : to_us;
+}
+
+// Where the series' range ends by now: what has not begun cannot be asked for.
+static int64_t range_end(const struct backfill_series *series)
+{
+    const struct ing_work *work = &series->base.work;
+    bool day = work->feed == ING_FEED_BARS && ing_timespans[work->timespan].interval == MF_INTERVAL_1D;
+    int64_t now_us = mf_clock_real_us();
+    now_us -= now_us % MF_US_PER_MINUTE;
+    // Days are asked for whole; the one that is not over is left out when it comes.
+    return day || series->mark.range.to_us < now_us ? series->mark.range.to_us : now_us;
+}
+
+static void save(struct backfill *backfill, struct backfill_series *series)
+{
+    ing_app_save_mark(backfill->app, NULL, &series->base.work, backfill->args.run_id, &series->mark, NULL);
+}
+
+static void end_series(struct backfill *backfill, struct backfill_series *series)
+{
+    series->ended = true;
+    backfill->ended++;
+    const struct mf_metric_def *def = &ing_metric_defs[ING_M_PENDING_RANGES];
+    mf_metric_set(MF_METRIC(backfill->app->service->metrics, def, ing_metric_type(series->base.work.feed)),
+                  (double)(backfill->count - backfill->ended));
+    if (backfill->ended == backfill->count)
+        ing_backfill_finish(backfill);
+}
+
+static void begin_chunk(struct backfill *backfill, struct backfill_series *series, int64_t from_us,
+                        int64_t to_us)
+{
+    struct ing_work *work = &series->base.work;
+    work->from_us = from_us;
+    work->to_us = series->chunk_to_us = chunk_end(backfill, work, from_us, to_us);
+    bool resumed = !series->retrying && series->mark.cursor[0] != '\0';
+    series->from_cursor = resumed;
+    series->base.expect_data = true;
+    ing_engine_begin(backfill->app->engine, &series->base, resumed ? series->mark.cursor : NULL,
+                     resumed ? series->mark.page : 0, resumed ? series->mark.last_time_us : INT64_MIN, 0);
+}
+
+// The next range: first those that the plan did not cover in an earlier start, then on from the position.
+static void go_on(struct backfill *backfill, struct backfill_series *series)
+{
+    struct ing_watermark *mark = &series->mark;
+    if (series->retrying && series->retry_at < mark->skipped.count) {
+        begin_chunk(backfill, series, mark->skipped.items[series->retry_at].from_us,
+                    mark->skipped.items[series->retry_at].to_us);
+        return;
+    }
+    series->retrying = false;
+    int64_t to_us = range_end(series);
+    if (mark->position_us < to_us) {
+        begin_chunk(backfill, series, mark->position_us, to_us);
+        return;
+    }
+    if (!series->open_ended)
+        mark->status = mark->skipped.count > 0 ? ING_STATUS_PARTIAL : ING_STATUS_COMPLETE;
+    save(backfill, series);
+    end_series(backfill, series);
+}
+
+static void remove_skipped(struct ing_range_list *list, size_t at)
+{
+    list->count--;
+    memmove(&list->items[at], &list->items[at + 1], (list->count - at) * sizeof list->items[0]);
+}
+
+static void add_skipped(struct ing_range_list *list, struct ing_range range)
+{
+    // Without room the last entry grows over what lies between: asked for again, but not forgotten.
+    if (!ing_range_list_add(list, range))
+        list->items[list->count - 1].to_us = range.to_us;
+}
+
+// The chunk is done, or is given up as not covered.
+static void chunk_done(struct backfill *backfill, struct backfill_series *series, bool covered)
+{
+    struct ing_watermark *mark = &series->mark;
+    if (series->retrying) {
+        struct ing_range *skipped = &mark->skipped.items[series->retry_at];
+        if (!covered)
+            series->retry_at++;
+        else if (series->chunk_to_us >= skipped->to_us)
+            remove_skipped(&mark->skipped, series->retry_at);
+        else
+            skipped->from_us = series->chunk_to_us;
+    } else {
+        int64_t from_us = mark->last_time_us >= mark->position_us && mark->last_time_us != INT64_MIN
+                              ? mark->last_time_us + MF_US_PER_MS
+                              : mark->position_us;
+        if (!covered)
+            add_skipped(&mark->skipped, (struct ing_range){from_us, series->chunk_to_us});
+        mark->position_us = series->chunk_to_us;
+        mark->cursor[0] = '\0';
+        mark->page = 0;
+        // The end of a range that is still growing is asked for again by the next start.
+        if (series->open_ended && series->chunk_to_us >= range_end(series))
+            mark->position_us = from_us;
+    }
+    save(backfill, series);
+    if (!series->retrying && series->open_ended && series->chunk_to_us >= range_end(series))
+        end_series(backfill, series);
+    else
+        go_on(backfill, series);
+}
+
+// ---------------------------------------------------------------- the driver
+
+static bool prepare(void *arg, struct ing_series *base, const struct ing_page *page, struct mf_event *event)
+{
+    (void)arg, (void)base;
+    return event->type != MF_EVENT_BAR || event->bar.window_end_us <= page->asked_us; // never a forming bar
+}
+
+static void page_done(void *arg, struct ing_series *base, const struct ing_page_result *result)
+{
+    struct backfill *backfill = arg;
+    struct backfill_series *series = of(base);
+    struct ing_watermark *mark = &series->mark;
+    series->events += result->published;
+    mark->events += result->published;
+    series->from_cursor = false;
+    if (series->retrying)
+        return;
+    if (result->last_time_us > mark->last_time_us)
+        mark->last_time_us = result->last_time_us;
+    if (result->next[0] == '\0')
+        return; // the end of the chunk saves more
+    mark->page = result->page + 1;
+    if (!mf_str_copy(mark->cursor, sizeof mark->cursor, mf_str_of(result->next)))
+        mark->page = 0;
+    save(backfill, series);
+}
+
+static void page_failed(void *arg, struct ing_series *base)
+{
+    (void)arg, (void)base;
+}
+
+static void refused(struct backfill *backfill, struct backfill_series *series)
+{
+    struct ing_watermark *mark = &series->mark;
+    if (series->from_cursor) { // a cursor does not live for ever: once more, from the newest event on
+        series->from_cursor = false;
+        if (mark->last_time_us != INT64_MIN && mark->last_time_us >= mark->position_us)
+            mark->position_us = mark->last_time_us + MF_US_PER_MS;
+        mark->cursor[0] = '\0';
+        mark->page = 0;
+        series->error.code[0] = '\0';
+        go_on(backfill, series);
+        return;
+    }
+    mark->cursor[0] = '\0';
+    mark->page = 0;
+    mark->status = ING_STATUS_REFUSED;
+    save(backfill, series);
+    end_series(backfill, series);
+}
+
+static void range_done(void *arg, struct ing_series *base, enum ing_range_end end, const struct mf_error *err)
+{
+    struct backfill *backfill = arg;
+    struct backfill_series *series = of(base);
+    if (end != ING_RANGE_COMPLETE)
+        series->error = *err;
+    switch (end) {
+    case ING_RANGE_COMPLETE: chunk_done(backfill, series, true); break;
+    case ING_RANGE_PLAN_LIMIT: chunk_done(backfill, series, false); break;
+    case ING_RANGE_REFUSED: refused(backfill, series); break;
+    case ING_RANGE_UNKNOWN_TICKER:
+        series->mark.status = ING_STATUS_UNKNOWN_TICKER;
+        save(backfill, series);
+        end_series(backfill, series);
+        break;
+    case ING_RANGE_GAVE_UP:
+        series->gave_up = true;
+        end_series(backfill, series);
+        break;
+    case ING_RANGE_END_MAX: break;
+    }
+}
+
+static void key_rejected(void *arg, const struct mf_error *err)
+{
+    struct backfill *backfill = arg;
+    backfill->key_rejected = true;
+    mf_error_set(&backfill->error, MF_ERROR_TRANSIENT, "key_rejected",
+                 "the provider rejected POLYGON_API_KEY (%s)", err->message);
+    mf_service_finish(backfill->app->service, MF_EXIT_TEMPORARY, "the provider rejected POLYGON_API_KEY");
+}
+
+static void drained(void *arg)
+{
+    struct backfill *backfill = arg;
+    ing_app_requests_drained(backfill->app);
+}
+
+// ---------------------------------------------------------------- the mode
+
+static void on_progress(void *arg)
+{
+    ing_backfill_progress(arg);
+}
+
+static void on_finish(void *arg)
+{
+    ing_backfill_finish(arg);
+}
+
+static int create(struct ing_app *app, enum ing_feed feed, int argc, char **argv, void **state,
+                  struct ing_driver *driver, struct mf_error *err)
+{
+    struct backfill *backfill = mf_calloc(1, sizeof *backfill);
+    *backfill = (struct backfill){.app = app, .topic = mf_strdup(app->config.topic_backfill)};
+    *state = backfill;
+    backfill->progress_timer = mf_timer_new(app->service->loop, on_progress, backfill);
+    backfill->finish_timer = mf_timer_new(app->service->loop, on_finish, backfill);
+    if (ing_backfill_args_parse(feed, argc, argv, app->service->settings, mf_date_of_utc(mf_clock_real_us()),
+                                mf_random_seed(), &backfill->args, err) < 0)
+        return -1;
+    snprintf(backfill->lane, sizeof backfill->lane, "backfill:%s", backfill->args.run_id);
+    *driver = (struct ing_driver){.prepare = prepare,
+                                  .page_done = page_done,
+                                  .page_failed = page_failed,
+                                  .range_done = range_done,
+                                  .key_rejected = key_rejected,
+                                  .drained = drained,
+                                  .topic = backfill->topic,
+                                  .lane = backfill->lane,
+                                  .arg = backfill};
+    return 0;
+}
+
+static int create_bars(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
+                       struct mf_error *err)
+{
+    return create(app, ING_FEED_BARS, argc, argv, state, driver, err);
+}
+
+static int create_news(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
+                       struct mf_error *err)
+{
+    return create(app, ING_FEED_NEWS, argc, argv, state, driver, err);
+}
+
+static void backfill_free(void **state)
+{
+    struct backfill *backfill = *state;
+    *state = NULL;
+    ing_backfill_report(backfill);
+    ing_batch_abandon(&backfill->batch);
+    for (size_t i = 0; i < backfill->count; i++)
+        ing_engine_remove(backfill->app->engine, &backfill->series[i].base);
+    mf_timer_free(&backfill->progress_timer);
+    mf_timer_free(&backfill->finish_timer);
+    ing_backfill_args_free(&backfill->args);
+    free(backfill->series);
+    free(backfill->topic);
+    free(backfill);
+}
+
+static const char *topic(const struct ing_app *app)
+{
+    return app->config.topic_backfill;
+}
+
+static bool wants_watermark(void *state, struct mf_str key)
+{
+    struct backfill *backfill = state;
+    return ing_watermark_key_is_of_run(key, backfill->args.run_id);
+}
+
+// The run as the topic knows it. CONFIG when it is another one or has been abandoned.
+static int read_run(struct backfill *backfill, struct mf_json *json, struct mf_error *err)
+{
+    struct mf_buf key;
+    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+    ing_run_key(backfill->args.run_id, &key);
+    struct mf_str value = ing_store_get(backfill->app->store, mf_buf_str(&key));
+    mf_buf_free(&key);
+    mf_str_copy(backfill->run.arguments, sizeof backfill->run.arguments, mf_str_of(backfill->args.arguments));
+    backfill->run.series = backfill->count;
+    if (value.data == NULL)
+        return 0;
+    struct ing_run known;
+    if (ing_run_decode(json, value, &known, err) < 0) {
+        err->class = MF_ERROR_CONFIG; // nothing in this process can mend it
+        return -1;
+    }
+    const char *run_id = backfill->args.run_id;
+    if (known.status == ING_STATUS_ABANDONED)
+        return mf_error_set(err, MF_ERROR_CONFIG, "run_abandoned",
+                            "run %s was abandoned; use --again or another --run-id", run_id);
+    if (strcmp(known.arguments, backfill->args.arguments) != 0)
+        return mf_error_set(err, MF_ERROR_CONFIG, "run_differs",
+                            "run %s was begun with other arguments; use another --run-id", run_id);
+    backfill->run = known;
+    backfill->already_complete = known.status == ING_STATUS_COMPLETE;
+    return 0;
+}
+
+static int read_mark(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
+                     struct mf_error *err)
+{
+    struct mf_buf key;
+    struct ing_watermark known;
+    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+    ing_watermark_key(&series->base.work, backfill->args.run_id, &key);
+    struct mf_str value = ing_store_get(backfill->app->store, mf_buf_str(&key));
+    mf_buf_free(&key);
+    if (value.data == NULL)
+        return 0;
+    if (ing_watermark_decode(json, value, &known, NULL, err) < 0) {
+        err->class = MF_ERROR_CONFIG;
+        return -1;
+    }
+    series->mark = known;
+    series->retrying = known.skipped.count > 0;
+    if (known.status == ING_STATUS_PARTIAL || known.status == ING_STATUS_REFUSED)
+        series->mark.status = ING_STATUS_RUNNING; // asked for again: plans and providers change
+    return 0;
+}
+
+static int make_series(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
+                       const char *symbol, struct mf_error *err)
+{
+    const struct ing_backfill_args *args = &backfill->args;
+    const struct mf_calendar *calendar = backfill->app->calendar;
+    const struct ing_config *config = &backfill->app->config;
+    struct ing_work *work = &series->base.work;
+    *work = (struct ing_work){
+        .feed = args->feed,
+        .timespan = args->timespan,
+        .asset_class = mf_asset_class_of_symbol(mf_str_of(symbol)),
+        .limit = args->feed == ING_FEED_NEWS ? config->news_page_limit : config->bars_page_limit,
+    };
+    work->adjusted = work->asset_class == MF_ASSET_STOCK ? args->adjusted : MF_ADJUSTED_NONE;
+    mf_str_copy(work->symbol, sizeof work->symbol, mf_str_of(symbol));
+    ing_series_init(&series->base, config, mf_random_seed());
+    ing_watermark_init(&series->mark);
+    series->mark.range.from_us = series->mark.position_us =
+        ing_market_midnight_us(calendar, work->asset_class, args->from);
+    series->mark.range.to_us =
+        ing_market_midnight_us(calendar, work->asset_class, mf_date_add_days(args->to, 1));
+    struct mf_date today = ing_market_date(calendar, work->asset_class, mf_clock_real_us());
+    series->open_ended = mf_date_cmp(args->to, today) >= 0;
+    return read_mark(backfill, json, series, err);
+}
+
+static int read_all(struct backfill *backfill, struct mf_error *err)
+{
+    struct mf_json *json = mf_json_new();
+    int result = read_run(backfill, json, err);
+    for (size_t i = 0; i < backfill->count && result == 0; i++)
+        result = make_series(backfill, json, &backfill->series[i], backfill->args.symbols.items[i], err);
+    mf_json_free(&json);
+    return result;
+}
+
+static int begin(void *state, struct mf_error *err)
+{
+    struct backfill *backfill = state;
+    const struct ing_symbols *symbols = &backfill->args.symbols;
+    backfill->series = mf_calloc(symbols->count, sizeof *backfill->series);
+    backfill->count = symbols->count;
+    backfill->terminal = isatty(STDERR_FILENO) == 1;
+    backfill->started_us = mf_clock_monotonic_us();
+    if (read_all(backfill, err) < 0)
+        return -1;
+    backfill->begun = true;
+    MF_LOGF(
+        backfill->app->service->log, MF_LOG_NOTICE, "backfill", "run_begun",
+        MF_FIELDS(mf_lf_str("run_id", backfill->args.run_id), mf_lf_i64("series", (int64_t)backfill->count)),
+        "run %s%s", backfill->args.run_id, backfill->already_complete ? " is complete already" : "");
+    if (backfill->already_complete) {
+        mf_service_finish(backfill->app->service, MF_EXIT_OK, "the run is complete already");
+        return 0;
+    }
+    ing_backfill_save_run(backfill, NULL);
+    mf_metric_set(MF_METRIC0(backfill->app->service->metrics, &ing_metric_defs[ING_M_SYMBOLS]),
+                  (double)backfill->count);
+    mf_timer_arm_every_ms(backfill->progress_timer, PROGRESS_MS);
+    for (size_t i = 0; i < backfill->count; i++) {
+        struct backfill_series *series = &backfill->series[i];
+        if (series->mark.status == ING_STATUS_RUNNING)
+            go_on(backfill, series);
+        else
+            end_series(backfill, series);
+    }
+    return 0;
+}
+
+static void status(void *state, char *text, size_t size)
+{
+    struct backfill *backfill = state;
+    const struct ing_engine_totals *totals = ing_engine_totals(backfill->app->engine);
+    snprintf(text, size, "run %s: %zu of %zu series done, %" PRIu64 " events, %u requests under way",
+             backfill->args.run_id, backfill->ended, backfill->count,
+             totals->events[ING_FEED_BARS] + totals->events[ING_FEED_NEWS],
+             ing_engine_in_flight(backfill->app->engine));
+}
+
+const struct ing_mode ing_mode_backfill_bars = {
+    .name = "backfill bars",
+    .create = create_bars,
+    .topic = topic,
+    .wants_watermark = wants_watermark,
+    .begin = begin,
+    .status = status,
+    .free = backfill_free,
+};
+
+const struct ing_mode ing_mode_backfill_news = {
+    .name = "backfill news",
+    .create = create_news,
+    .topic = topic,
+    .wants_watermark = wants_watermark,
+    .begin = begin,
+    .status = status,
+    .free = backfill_free,
+};

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of a backfill run: its lane is closed on every partition, then its record says so; and `backfill
+// --abandon`. The order matters: a process killed in between leaves a run that is not complete, and the next
+// start closes the lane again, which does nothing to a lane that is closed.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "services/ingestor/backfill_private.h"
+
+enum { RETRY_MS = 100 };
+
+void ing_backfill_save_run(struct backfill *backfill, struct ing_batch *batch)
+{
+    struct mf_buf key;
+    struct mf_buf value;
+    struct mf_error err;
+    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+    mf_buf_init(&value, 8192);
+    ing_run_key(backfill->args.run_id, &key);
+    ing_run_encode(&backfill->run, &value);
+    if (ing_publisher_watermark(backfill->app->publisher, batch, mf_buf_str(&key), mf_buf_str(&value), &err) <
+        0)
+        mf_log_error(backfill->app->service->log, MF_LOG_WARNING, "watermarks", "watermark_not_written", &err,
+                     "saving the run");
+    mf_buf_free(&key);
+    mf_buf_free(&value);
+}
+
+// ---------------------------------------------------------------- lane end
+
+// One partition after the other; -1 when the queue is full: from there on again.
+static int send_lane_end(struct ing_app *app, struct ing_batch *batch, const char *lane,
+                         int32_t *next_partition, struct mf_error *err)
+{
+    struct mf_event event;
+    int64_t now_us = mf_clock_real_us();
+    now_us -= now_us % MF_US_PER_MS;
+    mf_event_init(&event, MF_EVENT_HEARTBEAT);
+    event.asset_class = MF_ASSET_STOCK;
+    event.source = mf_str_of(ing_polygon.name);
+    event.lane = mf_str_of(lane);
+    event.event_time_us = event.ingest_time_us = now_us;
+    event.mode = MF_MODE_REST;
+    event.heartbeat.clock_us = now_us;
+    event.heartbeat.lane_end = true;
+    for (; *next_partition < app->config.partitions; ++*next_partition) {
+        if (ing_publisher_heartbeat(app->publisher, batch, app->config.topic_backfill, *next_partition,
+                                    &event, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void finish_with(struct backfill *backfill, int exit_code, const char *reason)
+{
+    backfill->finished = true;
+    mf_timer_cancel(backfill->progress_timer);
+    ing_backfill_progress(backfill);
+    mf_service_finish(backfill->app->service, exit_code, reason);
+}
+
+static void on_run_saved(void *arg, const struct mf_error *err)
+{
+    struct backfill *backfill = arg;
+    backfill->batch = NULL;
+    if (err != NULL) { // the lane is closed, but the run does not know: the next start says it again
+        backfill->run.status = ING_STATUS_RUNNING;
+        backfill->error = *err;
+    }
+    bool complete = ing_backfill_is_complete(backfill);
+    finish_with(backfill, complete ? MF_EXIT_OK : MF_EXIT_TEMPORARY,
+                complete ? "the run is complete" : "the run is not complete");
+}
+
+// What a complete run leaves behind: its record. The series' watermarks are of no use any more.
+static void forget_series(struct backfill *backfill, struct ing_batch *batch)
+{
+    for (size_t i = 0; i < backfill->count; i++) {
+        struct mf_buf key;
+        struct mf_error err;
+        mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+        ing_watermark_key(&backfill->series[i].base.work, backfill->args.run_id, &key);
+        ing_publisher_watermark(backfill->app->publisher, batch, mf_buf_str(&key), MF_STR_NULL, &err);
+        mf_buf_free(&key);
+    }
+}
+
+static void list_not_complete(struct backfill *backfill)
+{
+    struct mf_buf list;
+    mf_buf_init(&list, sizeof backfill->run.not_complete - 1);
+    for (size_t i = 0; i < backfill->count; i++) {
+        const struct backfill_series *series = &backfill->series[i];
+        backfill->run.events += series->mark.events;
+        if (series->mark.status != ING_STATUS_COMPLETE)
+            mf_buf_addf(&list, "%s%s=%s", list.len > 0 ? "," : "", series->base.work.symbol,
+                        ing_backfill_status(series));
+    }
+    mf_str_copy(backfill->run.not_complete, sizeof backfill->run.not_complete, mf_buf_str(&list));
+    mf_buf_free(&list);
+}
+
+static void on_lane_closed(void *arg, const struct mf_error *err)
+{
+    struct backfill *backfill = arg;
+    backfill->batch = NULL;
+    if (err != NULL) {
+        backfill->error = *err;
+        finish_with(backfill, MF_EXIT_TEMPORARY, "the lane could not be closed");
+        return;
+    }
+    backfill->lane_closed = true;
+    if (ing_backfill_is_complete(backfill)) {
+        backfill->run.status = ING_STATUS_COMPLETE;
+        list_not_complete(backfill);
+    }
+    struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_run_saved, backfill);
+    backfill->batch = batch;
+    ing_backfill_save_run(backfill, batch);
+    if (backfill->run.status == ING_STATUS_COMPLETE)
+        forget_series(backfill, batch);
+    ing_batch_seal(batch);
+}
+
+// Will a later start with the same arguments publish more?
+static bool may_go_on(const struct backfill *backfill)
+{
+    for (size_t i = 0; i < backfill->count; i++) {
+        if (backfill->series[i].gave_up || backfill->series[i].open_ended)
+            return true;
+    }
+    return backfill->ended < backfill->count;
+}
+
+void ing_backfill_finish(struct backfill *backfill)
+{
+    if (backfill->finished)
+        return;
+    if (may_go_on(backfill)) {
+        finish_with(backfill, MF_EXIT_TEMPORARY, "the run is not complete: start it again");
+        return;
+    }
+    struct mf_error err;
+    if (backfill->batch == NULL) {
+        backfill->batch = ing_batch_new(backfill->app->publisher, on_lane_closed, backfill);
+        backfill->next_partition = 0;
+    }
+    if (send_lane_end(backfill->app, backfill->batch, backfill->lane, &backfill->next_partition, &err) < 0) {
+        mf_timer_arm_ms(backfill->finish_timer, RETRY_MS);
+        return;
+    }
+    ing_batch_seal(backfill->batch);
+}
+
+// ---------------------------------------------------------------- abandon
+
+struct abandon {
+    struct ing_app *app;
+    char run_id[MF_RUN_ID_MAX + 1];
+    char lane[MF_RUN_ID_MAX + 16];
+    struct ing_batch *batch;
+    struct mf_timer *timer;
+    int32_t next_partition;
+    size_t series;
+    bool done;
+};
+
+static bool never_prepare(void *arg, struct ing_series *series, const struct ing_page *page,
+                          struct mf_event *event)
+{
+    (void)arg, (void)series, (void)page, (void)event;
+    return false;
+}
+
+static void abandon_drained(void *arg)
+{
+    struct abandon *abandon = arg;
+    ing_app_requests_drained(abandon->app);
+}
+
+static void abandon_send(void *arg);
+
+static int abandon_create(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
+                          struct mf_error *err)
+{
+    struct abandon *abandon = mf_calloc(1, sizeof *abandon);
+    const char *run_id = NULL;
+    abandon->app = app;
+    *state = abandon;
+    abandon->timer = mf_timer_new(app->service->loop, abandon_send, abandon);
+    if (ing_abandon_args_parse(argc, argv, &run_id, err) < 0)
+        return -1;
+    mf_str_copy(abandon->run_id, sizeof abandon->run_id, mf_str_of(run_id));
+    snprintf(abandon->lane, sizeof abandon->lane, "backfill:%s", run_id);
+    *driver = (struct ing_driver){.prepare = never_prepare,
+                                  .drained = abandon_drained,
+                                  .topic = app->config.topic_backfill,
+                                  .lane = abandon->lane,
+                                  .arg = abandon};
+    return 0;
+}
+
+static bool abandon_wants(void *state, struct mf_str key)
+{
+    struct abandon *abandon = state;
+    return ing_watermark_key_is_of_run(key, abandon->run_id);
+}
+
+static void on_abandoned(void *arg, const struct mf_error *err)
+{
+    struct abandon *abandon = arg;
+    abandon->batch = NULL;
+    abandon->done = err == NULL;
+    mf_service_finish(abandon->app->service, err == NULL ? MF_EXIT_OK : MF_EXIT_TEMPORARY,
+                      err == NULL ? "the run is abandoned" : err->code);
+}
+
+static void forget_key(void *arg, struct mf_str key, struct mf_str value)
+{
+    (void)value;
+    struct abandon *abandon = arg;
+    struct mf_error err;
+    if (mf_str_starts_with(key, "run|"))
+        return;
+    abandon->series++;
+    ing_publisher_watermark(abandon->app->publisher, abandon->batch, key, MF_STR_NULL, &err);
+}
+
+static void abandon_send(void *arg)
+{
+    struct abandon *abandon = arg;
+    struct ing_app *app = abandon->app;
+    struct mf_error err;
+    if (send_lane_end(app, abandon->batch, abandon->lane, &abandon->next_partition, &err) < 0) {
+        mf_timer_arm_ms(abandon->timer, RETRY_MS);
+        return;
+    }
+    struct ing_run run = {.status = ING_STATUS_ABANDONED};
+    struct mf_buf key;
+    struct mf_buf value;
+    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+    mf_buf_init(&value, 8192);
+    ing_run_key(abandon->run_id, &key);
+    ing_run_encode(&run, &value);
+    ing_publisher_watermark(app->publisher, abandon->batch, mf_buf_str(&key), mf_buf_str(&value), &err);
+    mf_buf_free(&key);
+    mf_buf_free(&value);
+    ing_store_each(app->store, forget_key, abandon);
+    ing_batch_seal(abandon->batch);
+}
+
+static int abandon_begin(void *state, struct mf_error *err)
+{
+    struct abandon *abandon = state;
+    struct mf_buf key;
+    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+    ing_run_key(abandon->run_id, &key);
+    bool known = ing_store_get(abandon->app->store, mf_buf_str(&key)).data != NULL;
+    mf_buf_free(&key);
+    if (!known)
+        return mf_error_set(err, MF_ERROR_CONFIG, "unknown_run", "there is no run %s", abandon->run_id);
+    abandon->batch = ing_batch_new(abandon->app->publisher, on_abandoned, abandon);
+    abandon_send(abandon);
+    return 0;
+}
+
+static const char *abandon_topic(const struct ing_app *app)
+{
+    return app->config.topic_backfill;
+}
+
+static void abandon_status(void *state, char *text, size_t size)
+{
+    struct abandon *abandon = state;
+    snprintf(text, size, "abandoning run %s", abandon->run_id);
+}
+
+static void abandon_free(void **state)
+{
+    struct abandon *abandon = *state;
+    *state = NULL;
+    if (abandon->done) {
+        printf("{\"run_id\":\"%s\",\"abandoned\":true,\"series\":%zu}\n", abandon->run_id, abandon->series);
+        fflush(stdout);
+    }
+    ing_batch_abandon(&abandon->batch);
+    mf_timer_free(&abandon->timer);
+    free(abandon);
+}
+
+const struct ing_mode ing_mode_abandon = {
+    .name = "backfill --abandon",
+    .create = abandon_create,
+    .topic = abandon_topic,
+    .wants_watermark = abandon_wants,
+    .begin = abandon_begin,
+    .status = abandon_status,
+    .free = abandon_free,
+};

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside a backfill: backfill.c (ranges and what happens to them), backfill_finish.c (lane end, the run's
+// record, abandoning), backfill_report.c (progress and the final JSON).
+#ifndef ING_BACKFILL_PRIVATE_H
+#define ING_BACKFILL_PRIVATE_H
+
+#include "services/ingestor/app.h"
+#include "services/ingestor/backfill_args.h"
+
+struct backfill_series {
+    struct ing_series base;
+    struct ing_watermark mark;
+    bool open_ended;       // its range ends today or later
+    bool ended;            // nothing more will be asked for by this process
+    bool gave_up;          // … although there is more to be had
+    bool retrying;         // a range that the plan did not cover the last time
+    size_t retry_at;       // its place in mark.skipped
+    bool from_cursor;      // the first page of this process is one in the middle
+    int64_t chunk_to_us;   // end of the range under way
+    uint64_t events;       // published by this process
+    struct mf_error error; // why it gave up, or was refused; no code = fine
+};
+
+struct backfill {
+    struct ing_app *app;
+    struct ing_backfill_args args;
+    char lane[MF_RUN_ID_MAX + 16];
+    char *topic;
+    struct backfill_series *series;
+    size_t count, ended;
+    struct ing_run run;
+    bool begun, finished, already_complete, key_rejected, lane_closed;
+    struct mf_error error; // why the whole run stopped; no code = fine
+    int64_t started_us;    // monotonic
+    struct mf_timer *progress_timer, *finish_timer;
+    struct ing_batch *batch; // of the last records
+    int32_t next_partition;  // of the lane end
+    bool terminal;           // stderr is one
+    int64_t progress_us;     // of the last progress line
+    uint64_t progress_events;
+};
+
+// backfill_finish.c
+void ing_backfill_finish(struct backfill *backfill); // all series have ended, or nothing goes on
+void ing_backfill_save_run(struct backfill *backfill, struct ing_batch *batch);
+// backfill_report.c
+void ing_backfill_progress(struct backfill *backfill);
+void ing_backfill_report(struct backfill *backfill);
+const char *ing_backfill_status(const struct backfill_series *series);
+bool ing_backfill_is_complete(const struct backfill *backfill);
+
+#endif

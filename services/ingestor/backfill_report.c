@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a backfill says: a progress line on a terminal, one JSON object on stdout at the end.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/json_writer.h"
+#include "services/ingestor/backfill_private.h"
+
+const char *ing_backfill_status(const struct backfill_series *series)
+{
+    if (series->mark.status == ING_STATUS_RUNNING)
+        return "incomplete";
+    return ing_status_name(series->mark.status);
+}
+
+// A ticker that the provider does not know is recorded and is no reason to ask again; a range that the plan
+// does not cover is.
+bool ing_backfill_is_complete(const struct backfill *backfill)
+{
+    for (size_t i = 0; i < backfill->count; i++) {
+        enum ing_status status = backfill->series[i].mark.status;
+        if (status != ING_STATUS_COMPLETE && status != ING_STATUS_UNKNOWN_TICKER)
+            return false;
+    }
+    return backfill->count > 0;
+}
+
+// ---------------------------------------------------------------- progress
+
+// Share of the asked time that is done, from 0 to 1.
+static double share_done(const struct backfill *backfill)
+{
+    double done = 0;
+    double all = 0;
+    for (size_t i = 0; i < backfill->count; i++) {
+        const struct backfill_series *series = &backfill->series[i];
+        const struct ing_watermark *mark = &series->mark;
+        double length = (double)(mark->range.to_us - mark->range.from_us);
+        int64_t at_us = mark->position_us;
+        if (mark->last_time_us > at_us)
+            at_us = mark->last_time_us;
+        double part = (double)(at_us - mark->range.from_us);
+        all += length;
+        done += series->ended || part > length ? length : part;
+    }
+    return all > 0 ? done / all : 1;
+}
+
+void ing_backfill_progress(struct backfill *backfill)
+{
+    if (!backfill->terminal || !backfill->begun)
+        return;
+    const struct ing_engine_totals *totals = ing_engine_totals(backfill->app->engine);
+    uint64_t events = totals->events[ING_FEED_BARS] + totals->events[ING_FEED_NEWS];
+    double seconds = (double)(mf_clock_monotonic_us() - backfill->started_us) / (double)MF_US_PER_SECOND;
+    double share = share_done(backfill);
+    double left = share > 0.001 ? seconds * (1 - share) / share : 0;
+    fprintf(stderr,
+            "\rrun %s  %5.1f %%  %zu/%zu series  %" PRIu64 " events  %.0f/s  ETA %02d:%02d:%02d\033[K%s",
+            backfill->args.run_id, share * 100, backfill->ended, backfill->count, events,
+            seconds > 0 ? (double)events / seconds : 0, (int)(left / 3600), (int)(left / 60) % 60,
+            (int)left % 60, backfill->finished ? "\n" : "");
+    fflush(stderr);
+}
+
+// ---------------------------------------------------------------- the report
+
+static void write_count(struct mf_json_writer *w, const char *key, uint64_t count)
+{
+    mf_jw_key(w, key);
+    mf_jw_u64(w, count);
+}
+
+static void write_text(struct mf_json_writer *w, const char *key, const char *text)
+{
+    mf_jw_key(w, key);
+    mf_jw_c_string(w, text);
+}
+
+static void write_error(struct mf_json_writer *w, const struct mf_error *err)
+{
+    if (err->code[0] == '\0')
+        return;
+    mf_jw_key(w, "error");
+    mf_jw_object_begin(w);
+    write_text(w, "code", err->code);
+    write_text(w, "message", err->message);
+    mf_jw_object_end(w);
+}
+
+static void write_totals(struct mf_json_writer *w, const struct ing_engine_totals *totals)
+{
+    write_count(w, "requests", totals->requests);
+    write_count(w, "pages", totals->pages);
+    mf_jw_key(w, "events");
+    mf_jw_object_begin(w);
+    write_count(w, "bar", totals->events[ING_FEED_BARS]);
+    write_count(w, "news", totals->events[ING_FEED_NEWS]);
+    mf_jw_object_end(w);
+    write_count(w, "duplicates", totals->duplicates);
+    write_count(w, "out_of_range", totals->out_of_range);
+    write_count(w, "foreign", totals->foreign);
+    write_count(w, "rejected", totals->rejected);
+    write_count(w, "dead_lettered", totals->dead_lettered);
+    write_count(w, "retries", totals->retries);
+    write_count(w, "bytes", totals->bytes);
+}
+
+static void write_series(struct mf_json_writer *w, const struct backfill *backfill,
+                         const struct backfill_series *series)
+{
+    mf_jw_key(w, series->base.work.symbol);
+    mf_jw_object_begin(w);
+    // The series' own watermarks are gone from a run that was complete before.
+    write_text(w, "status", backfill->already_complete ? "complete" : ing_backfill_status(series));
+    write_count(w, "events", series->events);
+    if (!backfill->already_complete)
+        write_count(w, "events_total", series->mark.events);
+    if (series->mark.last_time_us != INT64_MIN) {
+        char text[MF_TIME_TEXT_SIZE];
+        write_text(w, "last_time", mf_time_format_ms(series->mark.last_time_us, text));
+    }
+    if (series->mark.skipped.count > 0)
+        write_count(w, "skipped_ranges", series->mark.skipped.count);
+    write_error(w, &series->error);
+    mf_jw_object_end(w);
+}
+
+static void write_report(const struct backfill *backfill, struct mf_buf *out)
+{
+    struct mf_json_writer w;
+    char seconds[MF_DECIMAL_TEXT_SIZE];
+    size_t len = 0;
+    bool complete = backfill->already_complete || backfill->run.status == ING_STATUS_COMPLETE;
+    double elapsed = (double)(mf_clock_monotonic_us() - backfill->started_us) / (double)MF_US_PER_SECOND;
+    mf_jw_init(&w, out);
+    mf_jw_object_begin(&w);
+    write_text(&w, "run_id", backfill->args.run_id);
+    write_text(&w, "lane", backfill->lane);
+    mf_jw_key(&w, "complete");
+    mf_jw_bool(&w, complete);
+    mf_jw_key(&w, "complete_before");
+    mf_jw_bool(&w, backfill->already_complete);
+    write_totals(&w, ing_engine_totals(backfill->app->engine));
+    mf_jw_key(&w, "seconds");
+    if (mf_decimal_from_double(elapsed, seconds, &len))
+        mf_jw_number_text(&w, (struct mf_str){seconds, len});
+    else
+        mf_jw_i64(&w, 0);
+    if (backfill->run.not_complete[0] != '\0')
+        write_text(&w, "not_complete", backfill->run.not_complete);
+    write_error(&w, &backfill->error);
+    mf_jw_key(&w, "symbols");
+    mf_jw_object_begin(&w);
+    for (size_t i = 0; i < backfill->count; i++)
+        write_series(&w, backfill, &backfill->series[i]);
+    mf_jw_object_end(&w);
+    mf_jw_object_end(&w);
+    mf_buf_add_char(out, '\n');
+}
+
+void ing_backfill_report(struct backfill *backfill)
+{
+    if (!backfill->begun)
+        return;
+    struct mf_buf out;
+    mf_buf_init(&out, (size_t)64 * 1024 * 1024);
+    write_report(backfill, &out);
+    fwrite(out.data, 1, out.len, stdout);
+    fflush(stdout);
+    mf_buf_free(&out);
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a live series asks for next, and when: pure functions of its watermark, the calendar and the time. And
+// how far a feed is complete, for the heartbeats.
+#ifndef ING_LIVE_PLAN_H
+#define ING_LIVE_PLAN_H
+
+#include "services/ingestor/settings.h"
+#include "services/ingestor/watermark.h"
+
+enum { ING_WARMUP_DAYS = 260 }; // day bars of a warm-up: the longest look-back of an indicator
+
+struct ing_plan {
+    struct ing_range range;
+    bool warmup; // what is published carries the flag
+    bool more;   // the range was cut to what one request may hold: go on at once
+};
+
+// The next range of the series. False when there is nothing to ask for yet.
+bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config *config,
+                    const struct ing_work *work, const struct ing_watermark *mark, int64_t now_us,
+                    struct ing_plan *plan);
+
+// µs from now until the series is to be asked again. good_us: when its last complete answer was asked for, 0
+// = never.
+int64_t ing_plan_wait_us(const struct mf_calendar *calendar, const struct ing_config *config,
+                         const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
+                         int64_t now_us);
+
+// The midnight (event time) of the newest day whose bar must be there by now: its session has ended, plus
+// settling and the plan's delay.
+int64_t ing_plan_last_day_us(const struct mf_calendar *calendar, const struct ing_config *config,
+                             enum mf_asset_class asset_class, int64_t now_us);
+
+struct ing_progress {         // of one symbol in a feed
+    int64_t good_us;          // real time; 0 = no complete answer yet
+    int64_t failing_since_us; // monotonic; 0 = not failing
+};
+// "The feed is complete up to": over the symbols that have not failed for longer than the exclusion time, the
+// oldest good answer less settling and delay, floored to the feed's interval. False when that is not known: a
+// symbol has not answered yet, or there is none left. *excluded counts the failing ones.
+bool ing_complete_to(const struct ing_config *config, const struct ing_progress *symbols, size_t count,
+                     int64_t interval_us, int64_t now_monotonic_us, int64_t *complete_to_us,
+                     size_t *excluded);
+bool ing_progress_is_excluded(const struct ing_config *config, const struct ing_progress *symbol,
+                              int64_t now_monotonic_us);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The symbols of live mode: from the settings, of this shard, added and removed while running (see
+// live_private.h).
+#include <stdlib.h>
+
+#include "common/backoff.h"
+#include "services/ingestor/backfill_args.h"
+#include "services/ingestor/live_private.h"
+
+static void fill_work(const struct ing_config *config, const char *symbol, enum live_feed feed,
+                      struct ing_work *work)
+{
+    *work = (struct ing_work){
+        .feed = feed == LIVE_NEWS ? ING_FEED_NEWS : ING_FEED_BARS,
+        .timespan = feed == LIVE_DAY ? ING_TIMESPAN_DAY : ING_TIMESPAN_MINUTE,
+        .asset_class = mf_asset_class_of_symbol(mf_str_of(symbol)),
+        .limit = feed == LIVE_NEWS ? config->news_page_limit : config->bars_page_limit,
+    };
+    work->adjusted = work->asset_class == MF_ASSET_STOCK ? config->adjusted : MF_ADJUSTED_NONE;
+    mf_str_copy(work->symbol, sizeof work->symbol, mf_str_of(symbol));
+}
+
+// What the topic knew of the series. A record that cannot be read is as good as none, and is said.
+static void read_mark(struct live *live, struct live_series *series)
+{
+    struct mf_buf key;
+    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+    ing_watermark_key(&series->base.work, NULL, &key);
+    struct mf_str value = ing_store_get(live->app->store, mf_buf_str(&key));
+    if (value.data != NULL && !live->once) {
+        struct mf_json *json = mf_json_new();
+        struct mf_error err;
+        if (ing_watermark_decode(json, value, &series->mark, &series->overlap, &err) < 0)
+            mf_log_error(live->app->service->log, MF_LOG_ERROR, "watermarks", "bad_watermark", &err,
+                         "reading a watermark; the series begins anew");
+        mf_json_free(&json);
+    }
+    mf_buf_free(&key);
+}
+
+static struct live_series *series_new(struct live *live, struct live_symbol *symbol, enum live_feed feed)
+{
+    struct live_series *series = mf_calloc(1, sizeof *series);
+    series->symbol = symbol;
+    fill_work(&live->app->config, symbol->name, feed, &series->base.work);
+    ing_series_init(&series->base, &live->app->config, mf_random_seed());
+    ing_watermark_init(&series->mark);
+    ing_overlap_init(&series->overlap);
+    read_mark(live, series);
+    // News has no look-back to warm up, and nobody may have asked for one.
+    if (!live->once && (feed == LIVE_NEWS || !live->app->config.warmup))
+        series->mark.status = ING_STATUS_COMPLETE;
+    return series;
+}
+
+static void series_free(struct live *live, struct live_series **series)
+{
+    struct live_series *old = *series;
+    if (old == NULL)
+        return;
+    *series = NULL;
+    ing_engine_remove(live->app->engine, &old->base);
+    ing_overlap_free(&old->overlap);
+    free(old);
+}
+
+static void symbol_free(struct live *live, struct live_symbol *symbol)
+{
+    for (int feed = 0; feed < LIVE_FEED_MAX; feed++)
+        series_free(live, &symbol->series[feed]);
+    free(symbol->name);
+    free(symbol);
+}
+
+void ing_live_free_symbols(struct live *live)
+{
+    for (size_t i = 0; i < live->count; i++)
+        symbol_free(live, live->symbols[i]);
+    live->count = 0;
+}
+
+static struct live_symbol *find(const struct live *live, const char *name)
+{
+    for (size_t i = 0; i < live->count; i++) {
+        if (strcmp(live->symbols[i]->name, name) == 0)
+            return live->symbols[i];
+    }
+    return NULL;
+}
+
+static void add_symbol(struct live *live, const char *name)
+{
+    const struct ing_config *config = &live->app->config;
+    bool served[LIVE_FEED_MAX] = {[LIVE_MINUTE] = config->minute_bars || live->once,
+                                  [LIVE_DAY] = config->day_bars || live->once,
+                                  [LIVE_NEWS] = config->news && !live->once};
+    struct live_symbol *symbol = mf_calloc(1, sizeof *symbol);
+    symbol->name = mf_strdup(name);
+    symbol->keep = true;
+    for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
+        if (served[feed])
+            symbol->series[feed] = series_new(live, symbol, (enum live_feed)feed);
+    }
+    live->symbols = mf_realloc(live->symbols, (live->count + 1) * sizeof(struct live_symbol *));
+    live->symbols[live->count++] = symbol;
+    ing_live_begin_symbol(live, symbol);
+}
+
+static void drop_others(struct live *live)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < live->count; i++) {
+        if (live->symbols[i]->keep)
+            live->symbols[kept++] = live->symbols[i];
+        else
+            symbol_free(live, live->symbols[i]);
+    }
+    live->count = kept;
+}
+
+void ing_live_take_list(struct live *live, const struct ing_symbols *list)
+{
+    size_t before = live->count;
+    for (size_t i = 0; i < live->count; i++)
+        live->symbols[i]->keep = ing_symbols_has(list, live->symbols[i]->name);
+    drop_others(live);
+    size_t removed = before - live->count;
+    size_t kept = live->count;
+    for (size_t i = 0; i < list->count; i++) {
+        if (find(live, list->items[i]) == NULL)
+            add_symbol(live, list->items[i]);
+    }
+    MF_LOGF(live->app->service->log, MF_LOG_NOTICE, "live", "symbols_taken",
+            MF_FIELDS(mf_lf_i64("symbols", (int64_t)live->count),
+                      mf_lf_i64("added", (int64_t)(live->count - kept)),
+                      mf_lf_i64("removed", (int64_t)removed)),
+            "serving %zu symbols", live->count);
+    mf_metric_set(MF_METRIC0(live->app->service->metrics, &ing_metric_defs[ING_M_SYMBOLS]),
+                  (double)live->count);
+}
+
+int ing_live_take_symbols(struct live *live, const struct mf_settings *settings, struct mf_error *err)
+{
+    const struct ing_config *config = &live->app->config;
+    struct ing_symbols all = {0};
+    struct ing_symbols mine = {0};
+    int result = ing_symbols_from_settings(settings, &all, err);
+    if (result == 0 && all.count == 0)
+        result =
+            mf_error_set(err, MF_ERROR_CONFIG, "no_symbols", "set INGEST_SYMBOLS or INGEST_SYMBOLS_FILE");
+    for (size_t i = 0; i < all.count && result == 0; i++) {
+        int32_t partition = ing_symbol_partition(all.items[i], config->partitions);
+        if (ing_shard_owns(&config->shard, partition))
+            result = ing_symbols_add(&mine, mf_str_of(all.items[i]), err);
+    }
+    if (result == 0)
+        ing_live_take_list(live, &mine);
+    ing_symbols_free(&all);
+    ing_symbols_free(&mine);
+    return result;
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// marketflow-ingestor: fetches bars and news from a provider, normalises, validates and publishes them.
+#include <stdio.h>
+
+#include "services/ingestor/app.h"
+
+static const struct mf_command commands[] = {
+    {.kind = MF_COMMAND_SERVICE, .usage = "", .summary = "poll the symbols of INGEST_SYMBOLS until stopped"},
+    {.name = "backfill bars",
+     .kind = MF_COMMAND_JOB,
+     .usage = "--symbols A,B|--symbols-file FILE --from DATE --to DATE [--timespan minute|day] [--adjusted "
+              "split|none] "
+              "[--run-id ID|--again]",
+     .summary = "fetch a range of bars, then exit",
+     .help = "Both days are included. The same command after an interruption resumes the same run at the "
+             "page it had\n"
+             "reached; --again makes a new run. Progress goes to stderr on a terminal, one JSON object to "
+             "stdout at the\n"
+             "end. Exit 0: complete. 75: not complete, start it again. 78: bad arguments."},
+    {.name = "backfill news",
+     .kind = MF_COMMAND_JOB,
+     .usage = "--symbols A,B|--symbols-file FILE --from DATE --to DATE [--run-id ID|--again]",
+     .summary = "fetch a range of news, then exit",
+     .help = "As backfill bars."},
+    {.name = "backfill",
+     .kind = MF_COMMAND_JOB,
+     .usage = "--abandon RUN",
+     .summary = "close the lane of an interrupted run for good"},
+    {.name = "warmup",
+     .kind = MF_COMMAND_JOB,
+     .usage = "[--symbols A,B|--symbols-file FILE]",
+     .summary = "publish the symbols' warm-up to the live lane again, then exit"},
+};
+
+static int start(struct mf_service *service, const struct mf_command *command, int argc, char **argv,
+                 void **state, struct mf_error *err)
+{
+    static const struct ing_mode *const modes[MF_ARRAY_LEN(commands)] = {
+        &ing_mode_live, &ing_mode_backfill_bars, &ing_mode_backfill_news, &ing_mode_abandon,
+        &ing_mode_warmup};
+    struct ing_app *app = NULL;
+    if (ing_app_new(service, modes[command - commands], argc, argv, &app, err) < 0)
+        return -1;
+    *state = app;
+    return 0;
+}
+
+static void drain(void *state)
+{
+    ing_app_drain(state);
+}
+
+static void stop(void **state)
+{
+    struct ing_app *app = *state;
+    ing_app_free(&app);
+    *state = NULL;
+}
+
+static int reload(void *state, const struct mf_settings *fresh, struct mf_error *err)
+{
+    return ing_app_reload(state, fresh, err);
+}
+
+static void check_ready(void *state, struct mf_health *health)
+{
+    ing_app_check_ready(state, health);
+}
+
+static bool is_alive(void *state)
+{
+    return ing_app_is_alive(state);
+}
+
+static void status(void *state, char *text, size_t size)
+{
+    ing_app_status(state, text, size);
+}
+
+static void libraries(char *text, size_t size)
+{
+    snprintf(text, size, "%s, %s", mf_kafka_version(), mf_http_client_version());
+}
+
+int main(int argc, char **argv)
+{
+    size_t metric_count = 0;
+    const struct mf_metric_def *metrics = ing_all_metric_defs(&metric_count);
+    const struct mf_service_ops ops = {
+        .name = "ingestor",
+        .binary = "marketflow-ingestor",
+        .summary = "Fetches market data from a provider and publishes it to Kafka, losing nothing.",
+        .tables = ing_setting_tables,
+        .own_prefixes = ing_setting_prefixes,
+        .metric_defs = metrics,
+        .metric_def_count = metric_count,
+        .commands = commands,
+        .command_count = MF_ARRAY_LEN(commands),
+        .start = start,
+        .drain = drain,
+        .stop = stop,
+        .reload = reload,
+        .check_ready = check_ready,
+        .is_alive = is_alive,
+        .status = status,
+        .libraries = libraries,
+    };
+    return mf_service_main(argc, argv, &ops);
+}
