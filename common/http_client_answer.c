@@ -11,6 +11,9 @@
 
 enum { RETRY_AFTER_MAX_MS = 60 * 60 * 1000 };
 
+// Those of mf_buckets_seconds, whose number is no constant expression.
+static const double duration_seconds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+
 const struct mf_metric_def mf_http_metrics[MF_M_HTTP_MAX] = {
     [MF_M_HTTP_REQUESTS] = {.name = "marketflow_http_client_requests_total",
                             .type = MF_METRIC_COUNTER,
@@ -26,8 +29,8 @@ const struct mf_metric_def mf_http_metrics[MF_M_HTTP_MAX] = {
                             .type = MF_METRIC_HISTOGRAM,
                             .help = "Time from the start of a request to its complete answer.",
                             .labels = {"endpoint"},
-                            .buckets = mf_buckets_seconds,
-                            .bucket_count = 11},
+                            .buckets = duration_seconds,
+                            .bucket_count = MF_ARRAY_LEN(duration_seconds)},
     [MF_M_HTTP_BYTES] = {.name = "marketflow_http_client_response_bytes_total",
                          .type = MF_METRIC_COUNTER,
                          .help = "Bytes received, headers included, before decompression.",
