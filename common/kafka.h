@@ -4,7 +4,9 @@
 // statistics into metrics. Facts and traps behind every choice: docs/kafka.md.
 //
 // Threads: every call and every callback is on the loop's thread. librdkafka's own threads never run our
-// code. Ownership: handles are freed by _free; no callback after it. Records given to produce are copied.
+// code. Ownership: handles are freed by _free, also from inside their own callbacks; no callback after it.
+// Records given to produce are copied. Callbacks come from the loop, and where a blocking call says so from
+// inside it.
 // Failure classes: TRANSIENT (retriable, queue full), UNCERTAIN (a commit whose outcome is unknown), FATAL
 // (fenced, fatal client error), CONFIG (refused configuration, wrong partition count).
 #ifndef MF_KAFKA_H
@@ -15,7 +17,8 @@
 #include "metrics.h"
 #include "settings.h"
 
-// What every client needs: made once per process from mf_settings_table_kafka.
+// What every client needs: made once per process from mf_settings_table_kafka. Everything it points to must
+// outlive the clients.
 struct mf_kafka_config {
     struct mf_loop *loop;
     struct mf_log *log;
@@ -53,12 +56,16 @@ struct mf_kafka_delivery {
 
 struct mf_kafka_producer_ops {
     // Once per produced record, in order per partition. May be NULL (then failures are only counted and
-    // reported by mf_kafka_producer_failed). Never called from inside produce.
+    // reported by mf_kafka_producer_failed). Never called from inside produce; for a transactional producer
+    // also from inside flush, commit and abort.
     void (*on_delivery)(void *arg, const struct mf_kafka_delivery *delivery);
-    // The queue passed 80 % of its limit (true) or fell below 50 % (false). May be NULL.
+    // The queue passed 80 % of its limit (true) or fell below 50 % (false), in records or bytes
+    // (KAFKA_QUEUE_MESSAGES, KAFKA_QUEUE_BYTES). Never called from inside produce. May be NULL.
     void (*on_pressure)(void *arg, bool high);
     // A fatal client error (class FATAL): the handle is of no use any more. For a transactional producer:
-    // free and make it again, unless the code is "fenced".
+    // free and make it again, unless the code is "fenced" (another process uses our id; the message names
+    // it). A transaction that the cluster ended because it was open too long is "transaction_expired". Called
+    // at most once; a call that has returned the same error before does not suppress it.
     void (*on_fatal)(void *arg, const struct mf_error *err);
     void *arg;
 };
@@ -67,25 +74,28 @@ struct mf_kafka_producer_ops {
 int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *transactional_id,
                           const struct mf_kafka_producer_ops *ops, struct mf_kafka_producer **producer,
                           struct mf_error *err);
-// Purges what is queued (their deliveries are not reported) and destroys the handle, bounded in time.
+// Drops what is queued (their deliveries are not reported) and destroys the handle: milliseconds, at most 5
+// s.
 void mf_kafka_producer_free(struct mf_kafka_producer **producer);
 
 // Queues one record. TRANSIENT "queue_full": stop the intake until on_pressure(false); POISON
-// "record_too_large"; TRANSIENT "unknown_partition"; FATAL else.
+// "record_too_large" (1 000 000 bytes); TRANSIENT "unknown_partition"; FATAL else. A partition of -1 is
+// mf_murmur2(key) modulo KAFKA_PARTITIONS, or 0 for a topic of one partition (topics.h): what Java clients
+// do.
 int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_record *record, void *opaque,
                      struct mf_error *err);
-// Queued or in flight, unserved reports too
+// Queued, in flight, or acknowledged and not reported yet
 size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer);
 bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer);
 // Deliveries that failed since new/txn begin
 uint64_t mf_kafka_producer_failed(const struct mf_kafka_producer *producer);
-// At least one broker up (statistics)
+// At least one broker up: by the statistics, and between two of them by what was last acknowledged or lost
 bool mf_kafka_producer_connected(const struct mf_kafka_producer *producer);
 // Serves delivery reports now (also done from the loop by itself). Bounded by the turn budget.
 void mf_kafka_producer_serve(struct mf_kafka_producer *producer);
 
-// Blocks until nothing is outstanding or timeout_ms is over (TRANSIENT "timeout"); on_delivery is called from inside. Only
-// for seams that must finish before they return (a revoke); everywhere else wait in the loop.
+// Blocks until nothing is outstanding or timeout_ms is over (TRANSIENT "timeout"); on_delivery is called from
+// inside. Only for seams that must finish before they return (a revoke); everywhere else wait in the loop.
 int mf_kafka_producer_flush(struct mf_kafka_producer *producer, int timeout_ms, struct mf_error *err);
 
 // ---------------------------------------------------------------- transactions (blocking seams, documented
@@ -98,19 +108,24 @@ struct mf_kafka_offset {
     int64_t offset; // next to read
 };
 
-// Aborts what this transactional id left behind and fences older instances. Blocks up to timeout_ms.
-// TRANSIENT "timeout" (try again, better with a new producer), FATAL "fenced".
+// Aborts what this transactional id left behind and fences older instances. Blocks up to timeout_ms; work
+// goes on in the background, and the call may be made again. TRANSIENT "timeout": call again, or make a new
+// producer first: 2.0.2 looks for the coordinator every 500 ms, a new handle at once. So the quickest start
+// is 30 ms, a new producer, 60 ms, and so on. FATAL "fenced", CONFIG "not_authorized".
 int mf_kafka_txn_init(struct mf_kafka_producer *producer, int timeout_ms, struct mf_error *err);
 int mf_kafka_txn_begin(struct mf_kafka_producer *producer, struct mf_error *err);
-// Adds the input offsets, with fresh group metadata of the consumer. Call when outstanding is 0.
-// TRANSIENT (abort and rewind: code "txn_abort"; retry the call: "retriable"), FATAL ("fenced",
-// "stale_generation"…).
+// Adds the input offsets, with fresh group metadata of the consumer. Call when outstanding is 0. Blocks up to
+// the transaction timeout. TRANSIENT: abort and rewind ("txn_abort", "stale_generation": the group has gone
+// on without us, a rebalance will come), or call again with the same arguments ("retriable"). FATAL:
+// "fenced", "transaction_expired" and others: as on_fatal.
 int mf_kafka_txn_send_offsets(struct mf_kafka_producer *producer, struct mf_kafka_consumer *consumer,
                               const struct mf_kafka_offset *offsets, size_t count, struct mf_error *err);
-// Commits with -1 (until the transaction timeout). UNCERTAIN: free and re-create the producer, then rewind to
-// the committed offsets. TRANSIENT "txn_abort": abort and rewind. FATAL: leave.
+// Commits; blocks up to the transaction timeout. UNCERTAIN "outcome_unknown": free and re-create the
+// producer, then rewind to the committed offsets, which tell whether it happened. TRANSIENT "txn_abort":
+// abort and rewind. FATAL "fenced": leave. Never called twice for one transaction.
 int mf_kafka_txn_commit(struct mf_kafka_producer *producer, struct mf_error *err);
-int mf_kafka_txn_abort(struct mf_kafka_producer *producer, struct mf_error *err); // UNCERTAIN as above
+// Drops the transaction's records. Blocks up to the transaction timeout. After any error: free and re-create.
+int mf_kafka_txn_abort(struct mf_kafka_producer *producer, struct mf_error *err);
 
 // ---------------------------------------------------------------- consumer of a group
 struct mf_kafka_message {
@@ -134,19 +149,22 @@ struct mf_kafka_consumer_ops {
     enum mf_consume (*on_message)(void *arg, const struct mf_kafka_message *message);
     // After each turn in which at least one message came (batch boundaries for flush decisions). May be NULL.
     void (*on_turn_end)(void *arg);
-    // The whole new assignment (eager protocol). Partitions are assigned, at the group's committed offsets or
-    // at `start` of each offset after the callback: the callback may set offsets[i].offset (>= 0) to start
-    // elsewhere, or leave -1 for the committed one. Messages come only after the callback has returned. May
-    // pause partitions afterwards.
+    // The whole new assignment (eager protocol), maybe empty. The partitions start at the group's committed
+    // offsets, or where the callback sets offsets[i].offset (>= 0). The topics are borrowed until the
+    // revocation. Messages come only after the callback has returned. The callback may pause partitions; it
+    // must not seek. May be NULL.
     void (*on_assign)(void *arg, struct mf_kafka_offset *offsets, size_t count);
     // Finish or abandon what is in flight for all partitions before returning (blocking seam). lost: they are
-    // somebody else's already, nothing may be committed.
+    // somebody else's already, nothing may be committed. May be NULL.
     void (*on_revoke)(void *arg, bool lost);
-    // End of a partition reached (offset of the next message to come). May be NULL.
+    // End of a partition reached (offset of the next message to come; read_committed: the end of what is
+    // committed). Comes again after each time that something was there. May be NULL.
     void (*on_eof)(void *arg, const char *topic, int32_t partition, int64_t offset);
     // The committed or asked offset is outside the log: [low, high) is what there is. Returns the offset to
     // go on from, or -1 to fail with FATAL "offset_out_of_range". May be NULL (= fail).
     int64_t (*on_out_of_range)(void *arg, const char *topic, int32_t partition, int64_t low, int64_t high);
+    // FATAL: "fenced" (names group.instance.id), "no_offset" (see start_at_earliest), "offset_out_of_range"
+    // and fatal client errors. At most once; no message follows.
     void (*on_fatal)(void *arg, const struct mf_error *err);
     void *arg;
 };
@@ -156,16 +174,18 @@ struct mf_kafka_consumer_config {
     const char *const *topics; // NULL-terminated
     bool read_committed;
     bool start_at_earliest; // first start of a group; false = an absent offset is an error
-    size_t turn_messages;   // budget per turn; 0 = 500
+    size_t turn_messages;   // budget per turn; 0 = 500. 5 ms end a turn too
 };
 
 int mf_kafka_consumer_new(const struct mf_kafka_config *config,
                           const struct mf_kafka_consumer_config *consumer_config,
                           const struct mf_kafka_consumer_ops *ops, struct mf_kafka_consumer **consumer,
                           struct mf_error *err);
-// Starts leaving: on_revoke is called from the loop, then `closed`. Keep the loop running until then.
+// Starts leaving: on_revoke is called from the loop, then `closed`. Keep the loop running until then. As a
+// static member we stay in the group's books until the session times out, so that a restart costs no
+// rebalance.
 void mf_kafka_consumer_close(struct mf_kafka_consumer *consumer, void (*closed)(void *arg), void *arg);
-// Bounded in time; closes hard if not closed
+// Milliseconds, at most 5 s; closes hard, without on_revoke, if not closed
 void mf_kafka_consumer_free(struct mf_kafka_consumer **consumer);
 
 // Pausing is counted by us: pausing a paused or resuming a running partition is a no-op. The consumer keeps
@@ -174,12 +194,14 @@ void mf_kafka_consumer_pause_all(struct mf_kafka_consumer *consumer);
 void mf_kafka_consumer_resume_all(struct mf_kafka_consumer *consumer);
 void mf_kafka_consumer_pause(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
 void mf_kafka_consumer_resume(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
-// While held, no message is handed out and no rebalance is served; fetching goes on. For the milliseconds of a flush:
-// cheaper than pausing, which throws the prefetched messages away. Asserted to be shorter than the poll interval by whoever
-// holds.
+// While held, no message is handed out and no rebalance is served; fetching goes on. For the milliseconds of
+// a flush: cheaper than pausing, which throws the prefetched messages away. Asserted to be shorter than the
+// poll interval by whoever holds.
 void mf_kafka_consumer_hold(struct mf_kafka_consumer *consumer, bool hold);
 // Continues from these offsets; -1 = the group's committed ones (fetched, blocking up to 10 s), for a rewind
-// after an aborted transaction. Queued messages from before are discarded.
+// after an aborted transaction; without a committed one, from where on_assign began, else from the earliest
+// (start_at_earliest). Queued messages from before are discarded. TRANSIENT: nothing has moved
+// ("not_assigned", "timeout", …); FATAL "no_offset".
 int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
                            size_t count, struct mf_error *err);
 // All assigned, to committed
@@ -191,7 +213,8 @@ void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const st
 bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer);
 size_t mf_kafka_consumer_assigned(const struct mf_kafka_consumer *consumer);      // partitions
 int64_t mf_kafka_consumer_last_poll_us(const struct mf_kafka_consumer *consumer); // monotonic
-// High watermark of an assigned partition as last seen (read_committed: last stable offset); -1 = unknown.
+// End of an assigned partition as last seen; -1 = unknown. Standing at the end it equals the position
+// (read_committed: also behind an open transaction); before that, it counts open transactions too.
 int64_t mf_kafka_consumer_high_watermark(const struct mf_kafka_consumer *consumer, const char *topic,
                                          int32_t partition);
 // Next to be handed out
@@ -207,7 +230,8 @@ struct mf_kafka_reader_ops {
     void (*on_message)(void *arg, const struct mf_kafka_message *message);
     // All partitions read to the high watermarks found at the start. Called once.
     void (*on_done)(void *arg);
-    // TRANSIENT "stalled" after stall_ms without progress, FATAL else
+    // TRANSIENT "stalled" after stall_ms without progress (names the offsets; an open transaction, a missing
+    // topic, no broker), FATAL "log_truncated" and else. Called once, instead of on_done.
     void (*on_error)(void *arg, const struct mf_error *err);
     void *arg;
 };
@@ -237,15 +261,19 @@ struct mf_kafka_topic_report {
     int32_t partitions; // as found
     char detail[200];   // what differs, and the remedy
 };
-// Creates what is missing when `apply`; never changes an existing topic's partition count; compares
-// configuration.
+// Creates what is missing when `apply`; never changes an existing topic; compares partitions, replication and
+// configuration. Compacted topics are made with small segments and an early cleaner, three replicas with
+// min.insync.replicas=2. Blocks up to timeout_ms. TRANSIENT "timeout", "broker_unavailable"; CONFIG when the
+// cluster refuses.
 int mf_kafka_topics(const struct mf_kafka_config *config, const struct mf_kafka_topic_spec *specs,
                     size_t count, bool apply, int timeout_ms, struct mf_kafka_topic_report *reports,
                     struct mf_error *err);
 // Cluster id (copied, at most 63 bytes), for the sink's guard. Blocks up to timeout_ms.
 int mf_kafka_cluster_id(struct mf_kafka_consumer *consumer, int timeout_ms, char out[64],
                         struct mf_error *err);
-// Partition count of a topic, -1 when unknown yet; non-blocking after the first metadata answer.
+// Partition count of a topic. Blocks up to timeout_ms until it was answered once; afterwards it is what the
+// statistics last told, so that partitions that are added later show. TRANSIENT "unknown_topic", "timeout",
+// ….
 int mf_kafka_partition_count(struct mf_kafka_producer *producer, const char *topic, int timeout_ms,
                              int32_t *count, struct mf_error *err);
 const char *mf_kafka_version(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Topics: make what is missing, compare what is there. Blocks; for commands. The handle is a consumer's, because a
-// producer's questions about a topic may create it.
-// Failure classes: TRANSIENT when the cluster does not answer in time, CONFIG when it refuses, FATAL else.
+// Topics: make what is missing, compare what is there. Blocks; for commands. The handle is a consumer's,
+// because a producer's questions about a topic may create it. Failure classes: TRANSIENT when the cluster
+// does not answer in time, CONFIG when it refuses, FATAL else.
 #include "common/kafka_admin.h"
 
 #include <librdkafka/rdkafka.h>
@@ -29,8 +29,8 @@ static int left_ms(const struct admin *admin)
 }
 
 // Waits for one answer of that type; TRANSIENT "timeout" else. The caller destroys *answer.
-static int wait_for(struct admin *admin, rd_kafka_event_type_t type, const char *doing, rd_kafka_event_t **answer,
-                    struct mf_error *err)
+static int wait_for(struct admin *admin, rd_kafka_event_type_t type, const char *doing,
+                    rd_kafka_event_t **answer, struct mf_error *err)
 {
     while (mf_clock_monotonic_us() < admin->end_us) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(admin->answers, left_ms(admin));
@@ -62,13 +62,15 @@ static const rd_kafka_metadata_topic_t *find_topic(const rd_kafka_metadata_t *me
 {
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const rd_kafka_metadata_topic_t *topic = &metadata->topics[i];
-        if (strcmp(topic->topic, name) == 0 && topic->err == RD_KAFKA_RESP_ERR_NO_ERROR && topic->partition_cnt > 0)
+        if (strcmp(topic->topic, name) == 0 && topic->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            topic->partition_cnt > 0)
             return topic;
     }
     return NULL;
 }
 
-// Fills the reports from the cluster's metadata: EXISTS, DIFFERS or MISSING. Returns how many are missing, or -1.
+// Fills the reports from the cluster's metadata: EXISTS, DIFFERS or MISSING. Returns how many are missing, or
+// -1.
 static int look(struct admin *admin, struct mf_error *err)
 {
     const rd_kafka_metadata_t *metadata;
@@ -83,7 +85,8 @@ static int look(struct admin *admin, struct mf_error *err)
         *report = (struct mf_kafka_topic_report){
             .result = made ? MF_KAFKA_TOPIC_CREATED : MF_KAFKA_TOPIC_EXISTS, .partitions = -1};
         if (topic != NULL) {
-            kafka_topic_found(&admin->specs[i], topic->partition_cnt, topic->partitions[0].replica_cnt, report);
+            kafka_topic_found(&admin->specs[i], topic->partition_cnt, topic->partitions[0].replica_cnt,
+                              report);
         } else if (made) {
             missing++; // not visible yet
         } else {
@@ -182,8 +185,8 @@ static int wait_until_visible(struct admin *admin, struct mf_error *err)
         if (missing <= 0)
             return missing;
         if (mf_clock_monotonic_us() >= admin->end_us)
-            return mf_error_set(err, MF_ERROR_TRANSIENT, "timeout", "%d topics were made and are not visible yet",
-                                missing);
+            return mf_error_set(err, MF_ERROR_TRANSIENT, "timeout",
+                                "%d topics were made and are not visible yet", missing);
         // Nothing comes on this queue now: a pause between two questions.
         rd_kafka_event_t *event = rd_kafka_queue_poll(admin->answers, VISIBLE_POLL_MS);
         if (event != NULL)
@@ -271,7 +274,8 @@ int mf_kafka_topics(const struct mf_kafka_config *config, const struct mf_kafka_
     struct kafka_role_config role = {.role = KAFKA_ROLE_ADMIN};
     rd_kafka_conf_t *conf;
     if (count > TOPICS_MAX)
-        return mf_error_set(err, MF_ERROR_CONFIG, "too_many_topics", "%zu topics; %d at most", count, TOPICS_MAX);
+        return mf_error_set(err, MF_ERROR_CONFIG, "too_many_topics", "%zu topics; %d at most", count,
+                            TOPICS_MAX);
     memset(reports, 0, count * sizeof reports[0]);
     for (size_t i = 0; i < count; i++)
         reports[i].result = MF_KAFKA_TOPIC_EXISTS;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a topic should be, and how a found one differs. Pure; nothing fails. A report that is longer than its field is
-// cut.
+// What a topic should be, and how a found one differs. Pure; nothing fails. A report that is longer than its
+// field is cut.
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "common/kafka_admin.h"
 
-// Compacted topics are states that are read back at every start: small segments and an early cleaner keep what is
-// read close to what is alive. (The cleaner never touches the active segment.)
+// Compacted topics are states that are read back at every start: small segments and an early cleaner keep
+// what is read close to what is alive. (The cleaner never touches the active segment.)
 #define COMPACT_SEGMENT_BYTES "16777216"
 #define COMPACT_DIRTY_RATIO "0.1"
 // With three replicas, one broker may be away and an acknowledged record is still on two disks.

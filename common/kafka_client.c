@@ -19,8 +19,9 @@
 
 static enum mf_log_level level_of(int syslog_level)
 {
-    static const enum mf_log_level levels[] = {MF_LOG_CRITICAL, MF_LOG_CRITICAL, MF_LOG_CRITICAL, MF_LOG_ERROR,
-                                               MF_LOG_WARNING,  MF_LOG_NOTICE,   MF_LOG_INFO,     MF_LOG_DEBUG};
+    static const enum mf_log_level levels[] = {MF_LOG_CRITICAL, MF_LOG_CRITICAL, MF_LOG_CRITICAL,
+                                               MF_LOG_ERROR,    MF_LOG_WARNING,  MF_LOG_NOTICE,
+                                               MF_LOG_INFO,     MF_LOG_DEBUG};
     bool known = syslog_level >= 0 && (size_t)syslog_level < MF_ARRAY_LEN(levels);
     return known ? levels[syslog_level] : MF_LOG_WARNING;
 }
@@ -31,8 +32,8 @@ static void write_log(struct kafka_client *client, int level, const char *facili
     snprintf(line, sizeof line, "%s", text);
     kafka_config_redact(client->config.settings, line);
     MF_LOGF(client->config.log, level_of(level), MODULE, "librdkafka",
-            MF_FIELDS(mf_lf_str("client", kafka_role_name(client->role)), mf_lf_str("facility", facility)), "%s",
-            line);
+            MF_FIELDS(mf_lf_str("client", kafka_role_name(client->role)), mf_lf_str("facility", facility)),
+            "%s", line);
 }
 
 bool kafka_client_fatal(struct kafka_client *client, struct mf_error *err)
@@ -77,7 +78,8 @@ void kafka_client_tell_fatal(struct kafka_client *client)
     client->fatal_pending = false;
     if (!kafka_client_fatal(client, &err))
         return;
-    mf_metric_add(MF_METRIC(client->config.metrics, &mf_common_metrics[MF_M_KAFKA_FATAL_ERRORS], err.code), 1);
+    mf_metric_add(MF_METRIC(client->config.metrics, &mf_common_metrics[MF_M_KAFKA_FATAL_ERRORS], err.code),
+                  1);
     client->on_fatal(client->owner, &err);
 }
 
@@ -98,9 +100,9 @@ static void on_statistics(struct kafka_client *client, const char *json, size_t 
 }
 
 // ---------------------------------------------------------------- callbacks and events
-// The callbacks are for what comes up inside a blocking call: rd_kafka_commit_transaction and its like serve the
-// queue themselves, and without callbacks librdkafka would print logs on stderr and drop errors. log.queue and the
-// queue see to it that they run on our thread only.
+// The callbacks are for what comes up inside a blocking call: rd_kafka_commit_transaction and its like serve
+// the queue themselves, and without callbacks librdkafka would print logs on stderr and drop errors.
+// log.queue and the queue see to it that they run on our thread only.
 
 static void log_callback(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
@@ -200,8 +202,9 @@ static void *destroy_thread(void *arg)
     return NULL;
 }
 
-// rd_kafka_destroy joins librdkafka's threads, and one of them may be inside getaddrinfo or meet one of the known
-// hangs of 2.0.2 (#4187, #4724). A helper thread waits for it, so that we need not; it runs nothing of ours.
+// rd_kafka_destroy joins librdkafka's threads, and one of them may be inside getaddrinfo or meet one of the
+// known hangs of 2.0.2 (#4187, #4724). A helper thread waits for it, so that we need not; it runs nothing of
+// ours.
 static bool destroy_bounded(rd_kafka_t *rk)
 {
     pthread_t thread;
@@ -256,7 +259,8 @@ int kafka_client_partition_count(struct kafka_client *client, struct rd_kafka_to
     client->connected = true;
     int result = 0;
     if (metadata->topic_cnt != 1)
-        result = kafka_error_set(err, (int)RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "asking for the partitions of %s", name);
+        result = kafka_error_set(err, (int)RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+                                 "asking for the partitions of %s", name);
     else if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_NO_ERROR)
         result = kafka_error_set(err, (int)metadata->topics[0].err, "asking for the partitions of %s", name);
     else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside of the Kafka wrapper, shared by common/kafka_*.c: what every client has (handle, queue, wake-up, log,
-// statistics), the configuration, the error table, the partitions of an assignment. librdkafka's types are only
-// named here, so that its header stays in the .c files.
+// Inside of the Kafka wrapper, shared by common/kafka_*.c: what every client has (handle, queue, wake-up,
+// log, statistics), the configuration, the error table, the partitions of an assignment. librdkafka's types
+// are only named here, so that its header stays in the .c files.
 #ifndef MF_KAFKA_CLIENT_H
 #define MF_KAFKA_CLIENT_H
 
@@ -26,8 +26,8 @@ struct rd_kafka_topic_partition_list_s;
 enum mf_error_class kafka_error_class(int code, const char **reason);
 // Fills err from a code: "<fmt…>: <librdkafka's text>". Returns -1.
 int kafka_error_set(struct mf_error *err, int code, const char *fmt, ...) MF_PRINTF(3, 4);
-// The same from an error object of the transactional calls, which also says retriable, abortable, fatal. Destroys
-// it. Returns -1.
+// The same from an error object of the transactional calls, which also says retriable, abortable, fatal.
+// Destroys it. Returns -1.
 int kafka_error_take(struct mf_error *err, struct rd_kafka_error_s *error, const char *doing);
 
 // ---------------------------------------------------------------- configuration (kafka_config.c)
@@ -99,8 +99,8 @@ struct kafka_client {
 // on_statistics and owner set.
 int kafka_client_open(struct kafka_client *client, const struct mf_kafka_config *config, enum kafka_role role,
                       struct rd_kafka_conf_s *conf, void (*drain)(void *owner), struct mf_error *err);
-// Stops the wake-up, gives the queue back and destroys the handle: a few ms, 5 s at most (then the handle is left
-// behind and logged). What the owner still holds of librdkafka must be gone by then. Idempotent.
+// Stops the wake-up, gives the queue back and destroys the handle: a few ms, 5 s at most (then the handle is
+// left behind and logged). What the owner still holds of librdkafka must be gone by then. Idempotent.
 void kafka_client_close(struct kafka_client *client);
 // Logs, statistics and errors that concern no partition. True when the event was one of them.
 bool kafka_client_event(struct kafka_client *client, struct rd_kafka_op_s *event);
@@ -122,7 +122,9 @@ struct kafka_fetch {
     size_t limit_bytes; // of the queue
 };
 void kafka_fetch_init(struct kafka_fetch *fetch, const struct mf_settings *settings);
-// After each turn of a consumer: wakes the fetching threads when the queue has run low.
+// Wakes the fetching threads of a consumer, which may be asleep for up to a second.
+void kafka_fetch_wake(const struct kafka_client *client);
+// After each turn of a consumer: wakes them when the queue has run low.
 void kafka_fetch_turn(struct kafka_fetch *fetch, struct kafka_client *client);
 
 // ---------------------------------------------------------------- statistics (kafka_stats.c)
@@ -148,7 +150,7 @@ struct kafka_partition {
     int64_t last;                          // last handed out since the assignment, -1
     int64_t must_reach;                    // after going back: the next one is at or below this; -1
     int64_t end;                           // offset of the end while we stand there, else -1
-    unsigned reseeks, resets; // since the last message
+    unsigned reseeks, resets;              // since the last message
     bool paused;
     uint64_t messages, bytes; // not yet in the metrics
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The group consumer: turns, messages, pausing, closing. One queue carries messages, rebalances, errors, logs and
-// statistics; each is an event, and a turn takes so many of them. (The batch-consume calls are not used: 2.0.2 skips
-// offsets in them around pause and seek.)
-// Failure classes: CONFIG and FATAL from making one; what comes later is told through the callbacks.
+// The group consumer: turns, messages, pausing, closing. One queue carries messages, rebalances, errors, logs
+// and statistics; each is an event, and a turn takes so many of them. (The batch-consume calls are not
+// used: 2.0.2 skips offsets in them around pause and seek.) Failure classes: CONFIG and FATAL from making
+// one; what comes later is told through the callbacks.
 #include "common/kafka_consumer.h"
 
 #include <librdkafka/rdkafka.h>
@@ -50,7 +50,7 @@ struct turn {
 static void on_fetched(struct mf_kafka_consumer *consumer, rd_kafka_event_t *event, struct turn *turn)
 {
     const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
-    if (message == NULL)
+    if (message == NULL || consumer->client.fatal_seen)
         return;
     const char *topic = rd_kafka_topic_name(message->rkt);
     struct kafka_partition *partition =
@@ -147,7 +147,8 @@ static void tell_closed(struct mf_kafka_consumer *consumer)
         return;
     if (consumer->closing && rd_kafka_consumer_closed(consumer->client.rk) == 0)
         return;
-    // A close that librdkafka refused, after a fatal error, brings no rebalance: what we held is somebody else's.
+    // A close that librdkafka refused, after a fatal error, brings no rebalance: what we held is somebody
+    // else's.
     kafka_consumer_drop_assignment(consumer);
     consumer->close_told = true;
     if (!consumer->client.dying)
@@ -346,13 +347,15 @@ int64_t mf_kafka_consumer_last_poll_us(const struct mf_kafka_consumer *consumer)
 }
 
 // The look-up changes nothing but its hint.
-static struct kafka_partition *find(const struct mf_kafka_consumer *consumer, const char *topic, int32_t partition)
+static struct kafka_partition *find(const struct mf_kafka_consumer *consumer, const char *topic,
+                                    int32_t partition)
 {
     struct kafka_partitions partitions = consumer->partitions;
     return kafka_partitions_find(&partitions, topic, partition);
 }
 
-int64_t mf_kafka_consumer_position(const struct mf_kafka_consumer *consumer, const char *topic, int32_t partition)
+int64_t mf_kafka_consumer_position(const struct mf_kafka_consumer *consumer, const char *topic,
+                                   int32_t partition)
 {
     const struct kafka_partition *found = find(consumer, topic, partition);
     return found != NULL && found->next >= 0 ? found->next : -1;

@@ -54,8 +54,7 @@ void kafka_consumer_count(struct mf_kafka_consumer *consumer)
 {
     for (size_t i = 0; i < consumer->partitions.count; i++) {
         struct kafka_partition *partition = &consumer->partitions.items[i];
-        struct kafka_consumed *topic =
-            partition->messages > 0 ? topic_of(consumer, partition->topic) : NULL;
+        struct kafka_consumed *topic = partition->messages > 0 ? topic_of(consumer, partition->topic) : NULL;
         if (topic == NULL)
             continue;
         mf_metric_add(topic->messages, (double)partition->messages);

@@ -39,6 +39,8 @@ void kafka_consumer_apply_pause(struct mf_kafka_consumer *consumer, struct kafka
         rd_kafka_pause_partitions(consumer->client.rk, list);
     else
         rd_kafka_resume_partitions(consumer->client.rk, list);
+    if (!pause)
+        kafka_fetch_wake(&consumer->client);
     rd_kafka_topic_partition_list_destroy(list);
 }
 

@@ -141,7 +141,9 @@ void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const st
     if (count == 0)
         return;
     rd_kafka_topic_partition_list_t *list = list_of(offsets, count);
-    if (rd_kafka_commit(consumer->client.rk, list, 1) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    // The result comes as an event; rd_kafka_commit would tell it to a callback only.
+    if (rd_kafka_commit_queue(consumer->client.rk, list, consumer->client.queue, NULL, NULL) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR)
         mf_metric_add(
             MF_METRIC(consumer->client.config.metrics, &mf_common_metrics[MF_M_KAFKA_COMMITS], "error"), 1);
     rd_kafka_topic_partition_list_destroy(list);

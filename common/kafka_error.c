@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// librdkafka's error codes as values of ours: class and stable reason. What is not in the table is FATAL: an error
-// that nobody has thought about must not be retried for ever.
+// librdkafka's error codes as values of ours: class and stable reason. What is not in the table is FATAL: an
+// error that nobody has thought about must not be retried for ever.
 #include <librdkafka/rdkafka.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,11 +13,26 @@ struct row {
     const char *reason;
 };
 
-#define TRANSIENT(code, reason) {RD_KAFKA_RESP_ERR_##code, MF_ERROR_TRANSIENT, reason}
-#define POISON(code, reason) {RD_KAFKA_RESP_ERR_##code, MF_ERROR_POISON, reason}
-#define UNCERTAIN(code, reason) {RD_KAFKA_RESP_ERR_##code, MF_ERROR_UNCERTAIN, reason}
-#define CONFIG(code, reason) {RD_KAFKA_RESP_ERR_##code, MF_ERROR_CONFIG, reason}
-#define FATAL(code, reason) {RD_KAFKA_RESP_ERR_##code, MF_ERROR_FATAL, reason}
+#define TRANSIENT(code, reason)                              \
+    {                                                        \
+        RD_KAFKA_RESP_ERR_##code, MF_ERROR_TRANSIENT, reason \
+    }
+#define POISON(code, reason)                              \
+    {                                                     \
+        RD_KAFKA_RESP_ERR_##code, MF_ERROR_POISON, reason \
+    }
+#define UNCERTAIN(code, reason)                              \
+    {                                                        \
+        RD_KAFKA_RESP_ERR_##code, MF_ERROR_UNCERTAIN, reason \
+    }
+#define CONFIG(code, reason)                              \
+    {                                                     \
+        RD_KAFKA_RESP_ERR_##code, MF_ERROR_CONFIG, reason \
+    }
+#define FATAL(code, reason)                              \
+    {                                                    \
+        RD_KAFKA_RESP_ERR_##code, MF_ERROR_FATAL, reason \
+    }
 
 static const struct row rows[] = {
     // Somebody else acts under our identity: a second process, or one that was started for us.
@@ -41,7 +56,7 @@ static const struct row rows[] = {
     TRANSIENT(_NODE_UPDATE, "broker_unavailable"),
     TRANSIENT(_WAIT_COORD, "broker_unavailable"),
     TRANSIENT(_WAIT_CACHE, "broker_unavailable"),
-    TRANSIENT(_SSL, "broker_unavailable"),    // unclean closes of OpenSSL 3 arrive as this before 2.2.0
+    TRANSIENT(_SSL, "broker_unavailable"), // unclean closes of OpenSSL 3 arrive as this before 2.2.0
     TRANSIENT(_RETRY, "retriable"),
     TRANSIENT(_CONFLICT, "retriable"),
     TRANSIENT(_PREV_IN_PROGRESS, "retriable"),
@@ -135,8 +150,8 @@ enum mf_error_class kafka_error_class(int code, const char **reason)
     return row != NULL ? row->class : MF_ERROR_FATAL;
 }
 
-static int set(struct mf_error *err, enum mf_error_class class, const char *reason, int code, const char *doing,
-               const char *text)
+static int set(struct mf_error *err, enum mf_error_class class, const char *reason, int code,
+               const char *doing, const char *text)
 {
     return mf_error_set(err, class, reason, "%s: %s (%s)", doing, text,
                         rd_kafka_err2name((rd_kafka_resp_err_t)code));

@@ -2,10 +2,10 @@
 // The partitions of an assignment and the check of every offset that is handed out. Pure: no librdkafka call.
 //
 // What the check knows: after an offset was handed out, it must not come again without a seek (librdkafka can
-// refetch after a resume, #4636); and after going back from beyond offset L, which was handed out once, the first
-// message must be at or below L, because the log still has a message there. One above it was queued before the
-// seek. Only when the log has lost L meanwhile (retention, compaction) is that wrong; so after three seeks that
-// did not help the message is taken.
+// refetch after a resume, #4636); and after going back from beyond offset L, which was handed out once, the
+// first message must be at or below L, because the log still has a message there. One above it was queued
+// before the seek. Only when the log has lost L meanwhile (retention, compaction) is that wrong; so after
+// three seeks that did not help the message is taken.
 #include <stdlib.h>
 
 #include "common/kafka_client.h"
@@ -23,8 +23,7 @@ void kafka_partitions_clear(struct kafka_partitions *partitions)
 struct kafka_partition *kafka_partitions_add(struct kafka_partitions *partitions, const char *topic,
                                              int32_t partition, int64_t start)
 {
-    partitions->items =
-        mf_realloc(partitions->items, (partitions->count + 1) * sizeof partitions->items[0]);
+    partitions->items = mf_realloc(partitions->items, (partitions->count + 1) * sizeof partitions->items[0]);
     struct kafka_partition *added = &partitions->items[partitions->count++];
     *added = (struct kafka_partition){.topic = mf_strdup(topic),
                                       .partition = partition,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The producer: idempotent or transactional, delivery accounting, back-pressure. Delivery reports come as events, a
-// batch each, which a turn may leave half served. A transactional producer gets them by dr_msg_cb instead, because
-// its commit and abort serve the queue themselves; one poll then serves all that is there, at most a transaction.
-// rd_kafka_yield would cut that, but 2.0.2 puts the rest back at the end of the queue, and without its lock.
-// Failure classes: as produce says in kafka.h; CONFIG and FATAL from making one.
+// The producer: idempotent or transactional, delivery accounting, back-pressure. Delivery reports come as
+// events, a batch each, which a turn may leave half served. A transactional producer gets them by dr_msg_cb
+// instead, because its commit and abort serve the queue themselves; one poll then serves all that is there,
+// at most a transaction. rd_kafka_yield would cut that, but 2.0.2 puts the rest back at the end of the queue,
+// and without its lock. Failure classes: as produce says in kafka.h; CONFIG and FATAL from making one.
 #include "common/kafka_producer.h"
 
 #include <librdkafka/rdkafka.h>
@@ -38,7 +38,8 @@ static void take_metrics(struct kafka_topic *topic, struct mf_metrics *metrics)
     topic->seconds = MF_METRIC(metrics, &defs[MF_M_KAFKA_DELIVERY_SECONDS], topic->name);
 }
 
-static struct kafka_topic *topic_new(struct mf_kafka_producer *producer, const char *name, struct mf_error *err)
+static struct kafka_topic *topic_new(struct mf_kafka_producer *producer, const char *name,
+                                     struct mf_error *err)
 {
     struct kafka_topic *topic = mf_calloc(1, sizeof *topic);
     topic->name = mf_strdup(name);
@@ -54,21 +55,22 @@ static struct kafka_topic *topic_new(struct mf_kafka_producer *producer, const c
         return NULL;
     }
     take_metrics(topic, producer->client.config.metrics);
-    producer->topics =
-        mf_realloc(producer->topics, (producer->topic_count + 1) * sizeof producer->topics[0]);
+    producer->topics = mf_realloc(producer->topics, (producer->topic_count + 1) * sizeof producer->topics[0]);
     producer->topics[producer->topic_count++] = topic;
     return topic;
 }
 
 // A service writes to a dozen topics at most, and one of them again and again.
-static struct kafka_topic *topic_of(struct mf_kafka_producer *producer, const char *name, struct mf_error *err)
+static struct kafka_topic *topic_of(struct mf_kafka_producer *producer, const char *name,
+                                    struct mf_error *err)
 {
     for (size_t i = 0; i < producer->topic_count; i++) {
         if (strcmp(producer->topics[i]->name, name) == 0)
             return producer->topics[i];
     }
     if (producer->topic_count == TOPICS_MAX) {
-        mf_error_set(err, MF_ERROR_FATAL, "too_many_topics", "a producer writes to %d topics at most", TOPICS_MAX);
+        mf_error_set(err, MF_ERROR_FATAL, "too_many_topics", "a producer writes to %d topics at most",
+                     TOPICS_MAX);
         return NULL;
     }
     return topic_new(producer, name, err);
@@ -303,9 +305,9 @@ int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *tran
                           const struct mf_kafka_producer_ops *ops, struct mf_kafka_producer **producer,
                           struct mf_error *err)
 {
-    struct kafka_role_config role = {
-        .role = transactional_id != NULL ? KAFKA_ROLE_TRANSACTIONAL : KAFKA_ROLE_PRODUCER,
-        .transactional_id = transactional_id};
+    struct kafka_role_config role = {.role = transactional_id != NULL ? KAFKA_ROLE_TRANSACTIONAL
+                                                                      : KAFKA_ROLE_PRODUCER,
+                                     .transactional_id = transactional_id};
     rd_kafka_conf_t *conf;
     assert(ops->on_fatal != NULL);
     if (kafka_config_new(config, &role, &conf, err) < 0)
@@ -353,20 +355,20 @@ static int32_t partition_of(const struct kafka_topic *topic, const struct mf_kaf
     return (int32_t)(mf_murmur2(record->key.data, record->key.len) % (uint32_t)topic->partitions);
 }
 
-static rd_kafka_resp_err_t produce_headers(struct mf_kafka_producer *producer, const struct kafka_topic *topic,
-                                           int32_t partition, const struct mf_kafka_record *record, void *opaque)
+static rd_kafka_resp_err_t produce_headers(struct mf_kafka_producer *producer,
+                                           const struct kafka_topic *topic, int32_t partition,
+                                           const struct mf_kafka_record *record, void *opaque)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(record->header_count);
     for (size_t i = 0; i < record->header_count; i++) {
         const struct mf_kafka_header *header = &record->headers[i];
         rd_kafka_header_add(headers, header->name, -1, header->value.data, (ssize_t)header->value.len);
     }
-    rd_kafka_resp_err_t code =
-        rd_kafka_producev(producer->client.rk, RD_KAFKA_V_RKT(topic->native), RD_KAFKA_V_PARTITION(partition),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_KEY(record->key.data, record->key.len),
-                          RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.len),
-                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        producer->client.rk, RD_KAFKA_V_RKT(topic->native), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(record->key.data, record->key.len),
+        RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value.data, record->value.len),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         rd_kafka_headers_destroy(headers);
     return code;
@@ -394,8 +396,8 @@ int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_r
     if (code == RD_KAFKA_RESP_ERR__FATAL && kafka_client_fatal(&producer->client, err))
         return -1;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return kafka_error_set(err, (int)code, "producing %zu bytes to %s [%d]", record->value.len, topic->name,
-                               (int)partition);
+        return kafka_error_set(err, (int)code, "producing %zu bytes to %s [%d]", record->value.len,
+                               topic->name, (int)partition);
     producer->outstanding++;
     producer->outstanding_bytes += record->value.len + record->key.len;
     if (above(producer, PRESSURE_HIGH_PERCENT))

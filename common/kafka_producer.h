@@ -9,8 +9,8 @@
 struct kafka_topic {
     char *name;
     struct rd_kafka_topic_s *native;
-    int32_t partitions;   // by the settings: what a key is mapped to
-    int32_t found;        // by the cluster; -1 = not asked yet
+    int32_t partitions;                       // by the settings: what a key is mapped to
+    int32_t found;                            // by the cluster; -1 = not asked yet
     struct mf_metric *messages[2], *bytes[2]; // [delivered ok]
     struct mf_metric *seconds;
 };
@@ -21,12 +21,12 @@ struct mf_kafka_producer {
     struct mf_deferred *announce; // tells about pressure outside of produce
     struct kafka_topic **topics;
     size_t topic_count;
-    char *transactional_id; // NULL: idempotent
+    char *transactional_id;                // NULL: idempotent
     size_t outstanding, outstanding_bytes; // produced and not reported yet
     size_t limit, limit_bytes;
     uint64_t failed;
-    bool pressure;      // what is
-    bool pressure_told; // what the owner knows
+    bool pressure;        // what is
+    bool pressure_told;   // what the owner knows
     int64_t txn_begin_us; // monotonic, of the open transaction; 0 = none
     // A batch of reports that the turn's budget cut (idempotent producer only)
     struct rd_kafka_op_s *reports;
@@ -36,8 +36,9 @@ struct mf_kafka_producer {
 void kafka_producer_enter(struct mf_kafka_producer *producer);
 void kafka_producer_leave(struct mf_kafka_producer *producer);
 
-// A fence of a transaction that is older than its timeout is the coordinator's own doing: it ended the transaction and
-// raised the epoch. Such an error gets the code "transaction_expired"; any other fence names the transactional.id.
+// A fence of a transaction that is older than its timeout is the coordinator's own doing: it ended the
+// transaction and raised the epoch. Such an error gets the code "transaction_expired"; any other fence names
+// the transactional.id.
 void kafka_producer_judge_fence(const struct mf_kafka_producer *producer, struct mf_error *err);
 
 #endif

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a topic from its beginning to the end that it had at the start. Two clients, one after the other, and nothing
-// that waits: a read_uncommitted probe stands at the end of every partition until librdkafka says where that is (an
-// end-of-partition event); then a read_committed client reads from the beginning until its own end-of-partition event
-// is at or beyond it. Positions will not do: they do not pass the control records at the end of a transaction.
-// An end below the target is a transaction still open, so it is waited for, up to stall_ms without progress.
-// Failure classes: TRANSIENT "stalled", FATAL "log_truncated" and fatal client errors, CONFIG from making one.
+// Reads a topic from its beginning to the end that it had at the start. Two clients, one after the other, and
+// nothing that waits: a read_uncommitted probe stands at the end of every partition until librdkafka says
+// where that is (an end-of-partition event); then a read_committed client reads from the beginning until its
+// own end-of-partition event is at or beyond it. Positions will not do: they do not pass the control records
+// at the end of a transaction. An end below the target is a transaction still open, so it is waited for, up
+// to stall_ms without progress. Failure classes: TRANSIENT "stalled", FATAL "log_truncated" and fatal client
+// errors, CONFIG from making one.
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
@@ -95,8 +96,8 @@ static int open_client(struct mf_kafka_reader *reader, enum kafka_role role, str
     struct kafka_role_config role_config = {.role = role, .group = reader->group};
     rd_kafka_conf_t *conf;
     unsigned depth = reader->client.depth;
-    reader->client = (struct kafka_client){
-        .owner = reader, .on_fatal = on_fatal, .depth = depth, .wake = {.fd = -1}};
+    reader->client =
+        (struct kafka_client){.owner = reader, .on_fatal = on_fatal, .depth = depth, .wake = {.fd = -1}};
     kafka_fetch_init(&reader->fetch, reader->config.settings);
     if (kafka_config_new(&reader->config, &role_config, &conf, err) < 0)
         return -1;
@@ -105,8 +106,7 @@ static int open_client(struct mf_kafka_reader *reader, enum kafka_role role, str
 
 static void assign_all(struct mf_kafka_reader *reader)
 {
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new((int)reader->partitions.count);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)reader->partitions.count);
     for (size_t i = 0; i < reader->partitions.count; i++) {
         int64_t next = reader->partitions.items[i].next;
         int64_t offset = next == KAFKA_AT_BEGINNING ? RD_KAFKA_OFFSET_BEGINNING : next;
@@ -234,9 +234,10 @@ static void on_end(struct mf_kafka_reader *reader, int32_t id, int64_t offset)
             RD_KAFKA_RESP_ERR_NO_ERROR ||
         high < 0 || high >= reader->ends[id])
         return; // a transaction is open there
-    mf_error_set(&err, MF_ERROR_FATAL, "log_truncated",
-                 "%s [%d] ended at offset %lld when reading began and now ends at %lld: the log was truncated",
-                 reader->topic, (int)id, (long long)reader->ends[id], (long long)high);
+    mf_error_set(
+        &err, MF_ERROR_FATAL, "log_truncated",
+        "%s [%d] ended at offset %lld when reading began and now ends at %lld: the log was truncated",
+        reader->topic, (int)id, (long long)reader->ends[id], (long long)high);
     fail(reader, &err);
 }
 
@@ -308,15 +309,17 @@ static void stalled(struct mf_kafka_reader *reader)
     while (reader->phase == PHASE_READ && id + 1 < reader->partitions.count && reader->reached[id])
         id++;
     if (reader->phase == PHASE_READ)
-        mf_error_set(&err, MF_ERROR_TRANSIENT, "stalled",
-                     "%s [%zu] stands at offset %lld of %lld for %lld ms: a transaction is open, or no broker "
-                     "answers",
-                     reader->topic, id, (long long)reader->partitions.items[id].next,
-                     (long long)reader->ends[id], (long long)reader->stall_ms);
+        mf_error_set(
+            &err, MF_ERROR_TRANSIENT, "stalled",
+            "%s [%zu] stands at offset %lld of %lld for %lld ms: a transaction is open, or no broker "
+            "answers",
+            reader->topic, id, (long long)reader->partitions.items[id].next, (long long)reader->ends[id],
+            (long long)reader->stall_ms);
     else
-        mf_error_set(&err, MF_ERROR_TRANSIENT, "stalled",
-                     "the end of %s is not known after %lld ms: no broker answers, or the topic does not exist",
-                     reader->topic, (long long)reader->stall_ms);
+        mf_error_set(
+            &err, MF_ERROR_TRANSIENT, "stalled",
+            "the end of %s is not known after %lld ms: no broker answers, or the topic does not exist",
+            reader->topic, (long long)reader->stall_ms);
     fail(reader, &err);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// librdkafka's statistics into the metrics. A process has several clients and the families have no label for them,
-// so a client adds what has changed since its last document: counters and gauges are the sums over the process's
-// clients, and a client that ends takes its part out of the gauges.
-// Failure class: POISON of the JSON reader when a document is not what STATISTICS.md says.
+// librdkafka's statistics into the metrics. A process has several clients and the families have no label for
+// them, so a client adds what has changed since its last document: counters and gauges are the sums over the
+// process's clients, and a client that ends takes its part out of the gauges. Failure class: POISON of the
+// JSON reader when a document is not what STATISTICS.md says.
 #include <stdlib.h>
 
 #include "common/kafka_client.h"
@@ -62,8 +62,8 @@ struct kafka_stats *kafka_stats_new(struct mf_metrics *metrics)
     stats->json = mf_json_new();
     for (size_t i = 0; i < FIGURE_MAX; i++) {
         const struct mf_metric_def *def = &mf_common_metrics[figures[i].family];
-        stats->series[i] = figures[i].label != NULL ? MF_METRIC(metrics, def, figures[i].label)
-                                                    : MF_METRIC0(metrics, def);
+        stats->series[i] =
+            figures[i].label != NULL ? MF_METRIC(metrics, def, figures[i].label) : MF_METRIC0(metrics, def);
     }
     stats->rtt = MF_METRIC0(metrics, &mf_common_metrics[MF_M_KAFKA_BROKER_RTT]);
     return stats;
@@ -116,8 +116,8 @@ static void add_broker(struct kafka_stats *stats, const struct mf_json_node *bro
     struct mf_str state = mf_json_text(mf_json_get(broker, "state"));
     bool up = mf_str_eq_c(state, "UP") || mf_str_eq_c(state, "UPDATE");
     stats->broker_up = stats->broker_up || up;
-    // Coordinators are second connections to the same brokers; a broker nobody has asked for anything yet (INIT)
-    // is neither up nor down.
+    // Coordinators are second connections to the same brokers; a broker nobody has asked for anything yet
+    // (INIT) is neither up nor down.
     if (mf_str_eq_c(mf_json_text(mf_json_get(broker, "source")), "logical") || mf_str_eq_c(state, "INIT"))
         return;
     now[up ? FIGURE_BROKERS_UP : FIGURE_BROKERS_DOWN] += 1;
@@ -142,7 +142,8 @@ int kafka_stats_update(struct kafka_stats *stats, struct mf_str json, const stru
     double now[FIGURE_MAX] = {0};
     stats->broker_up = false;
     const struct mf_json_node *brokers = mf_json_get(*root, "brokers");
-    for (const struct mf_json_node *broker = mf_json_first(brokers); broker != NULL; broker = mf_json_next(broker))
+    for (const struct mf_json_node *broker = mf_json_first(brokers); broker != NULL;
+         broker = mf_json_next(broker))
         add_broker(stats, broker, now);
     now[FIGURE_TX_BYTES] = (double)number(*root, "tx_bytes");
     now[FIGURE_RX_BYTES] = (double)number(*root, "rx_bytes");
@@ -167,7 +168,8 @@ int32_t kafka_stats_partition_count(const struct mf_json_node *root, const char 
         return -1;
     int32_t count = 0;
     const struct mf_json_node *partitions = mf_json_get(found, "partitions");
-    for (const struct mf_json_node *item = mf_json_first(partitions); item != NULL; item = mf_json_next(item)) {
+    for (const struct mf_json_node *item = mf_json_first(partitions); item != NULL;
+         item = mf_json_next(item)) {
         int64_t id;
         const struct mf_json_node *unknown = mf_json_get(item, "unknown");
         bool known = unknown == NULL || mf_json_type(unknown) != MF_JSON_BOOL || !mf_json_bool(unknown);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transactions: the blocking seams of the exactly-once loop. Each call blocks for milliseconds when the cluster is
-// well, and up to the transaction timeout when it is not. Commit and abort are called once with that timeout and
-// never again after it: librdkafka would let a second call resume, but 2.0.2 can abort the process when the answer
-// comes between the two; and its "-1" is not the rest of the transaction's time but for ever (docs/kafka.md).
-// Failure classes: TRANSIENT (abort, or call again), UNCERTAIN (outcome unknown), FATAL, CONFIG (not allowed).
+// Transactions: the blocking seams of the exactly-once loop. Each call blocks for milliseconds when the
+// cluster is well, and up to the transaction timeout when it is not. Commit and abort are called once with
+// that timeout and never again after it: librdkafka would let a second call resume, but 2.0.2 can abort the
+// process when the answer comes between the two; and its "-1" is not the rest of the transaction's time but
+// for ever (docs/kafka.md). Failure classes: TRANSIENT (abort, or call again), UNCERTAIN (outcome unknown),
+// FATAL, CONFIG (not allowed).
 #include <librdkafka/rdkafka.h>
 
 #include "common/clock.h"
@@ -99,13 +100,14 @@ int mf_kafka_txn_commit(struct mf_kafka_producer *producer, struct mf_error *err
     if (error == NULL)
         producer->txn_begin_us = 0;
     int result = finish(producer, error, "committing a transaction", err);
-    // Anything but "abort it" leaves the outcome open: a time-out, and a client that broke after it had sent the
-    // commit. Who is fenced or not allowed has nothing more to find out.
+    // Anything but "abort it" leaves the outcome open: a time-out, and a client that broke after it had sent
+    // the commit. Who is fenced or not allowed has nothing more to find out.
     if (unknown && err->class != MF_ERROR_CONFIG && strcmp(err->code, "fenced") != 0) {
         err->class = MF_ERROR_UNCERTAIN;
         mf_str_copy(err->code, sizeof err->code, MF_STR("outcome_unknown"));
     }
-    mf_metric_add(MF_METRIC(metrics, &mf_common_metrics[MF_M_KAFKA_COMMITS], result == 0 ? "ok" : "error"), 1);
+    mf_metric_add(MF_METRIC(metrics, &mf_common_metrics[MF_M_KAFKA_COMMITS], result == 0 ? "ok" : "error"),
+                  1);
     return result;
 }
 

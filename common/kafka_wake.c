@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Wakes the loop when a librdkafka queue has something. librdkafka writes the eventfd when it puts an element into
-// an empty queue, and only once until the queue has been served again; so the order is: read the eventfd first,
-// then drain until the queue is empty, or write it back when the turn's budget ends sooner. A wake-up that is lost
-// all the same costs at most a second: the fallback timer. The timer also keeps max.poll.interval.ms from
-// expiring on topics where nothing happens.
-// Failure class: FATAL when there is no descriptor.
+// Wakes the loop when a librdkafka queue has something. librdkafka writes the eventfd when it puts an element
+// into an empty queue, and only once until the queue has been served again; so the order is: read the eventfd
+// first, then drain until the queue is empty, or write it back when the turn's budget ends sooner. A wake-up
+// that is lost all the same costs at most a second: the fallback timer. The timer also keeps
+// max.poll.interval.ms from expiring on topics where nothing happens. Failure class: FATAL when there is no
+// descriptor.
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
 #include <sys/eventfd.h>
@@ -42,7 +42,8 @@ int kafka_wake_start(struct kafka_wake *wake, struct mf_loop *loop, struct rd_ka
     if (wake->fd >= 0)
         wake->watch = mf_fd_new(loop, wake->fd, MF_FD_READ, on_readable, wake);
     if (wake->watch == NULL)
-        return mf_error_set(err, MF_ERROR_FATAL, "kafka_wake", "cannot watch a Kafka queue: %s", strerror(errno));
+        return mf_error_set(err, MF_ERROR_FATAL, "kafka_wake", "cannot watch a Kafka queue: %s",
+                            strerror(errno));
     wake->fallback = mf_timer_new(loop, on_fallback, wake);
     mf_timer_arm_every_ms(wake->fallback, FALLBACK_MS);
     rd_kafka_queue_io_event_enable(queue, wake->fd, &one, sizeof one);
