@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The walks over a table of fields: clear, read, check, emit; and the report that collects what is wrong.
 // Pure; every problem has class POISON.
+#include "common/escape.h"
 #include "common/event_table.h"
 
 #include <stdio.h>
@@ -10,11 +11,16 @@ void mf_event_report_add(struct mf_event_report *report, const char *code, const
 {
     char field[sizeof((struct mf_event_problem *)NULL)->field];
     char message[sizeof((struct mf_event_problem *)NULL)->message];
+    char text[256];
     (void)snprintf(field, sizeof field, "%s%s", report->prefix != NULL ? report->prefix : "", name);
     va_list args;
     va_start(args, fmt);
-    (void)vsnprintf(message, sizeof message, fmt, args);
+    (void)vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    // A message may quote the record, cut anywhere. It becomes the detail of a dead letter, so it must be
+    // UTF-8.
+    size_t used = 0;
+    message[mf_escape(MF_ESCAPE_TEXT, mf_str_of(text), message, sizeof message - 1, &used)] = '\0';
     if (report->count == 0)
         (void)mf_error_set(report->err, MF_ERROR_POISON, code, "%s%s%s", field, field[0] != '\0' ? ": " : "",
                            message);

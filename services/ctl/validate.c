@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/escape.h"
 #include "common/event.h"
 
 // A line may be as long as the largest event, the dead letter.
@@ -26,15 +25,11 @@ struct validation {
     uint64_t checked, bad, problems;
 };
 
-// Text of the file in a message must not steer the operator's terminal.
 static void print_problem(struct validation *v, const char *field, const char *message, const char *code)
 {
-    char text[1024];
-    size_t used = 0;
-    size_t len = mf_escape(MF_ESCAPE_TEXT, mf_str_of(message), text, sizeof text, &used);
     v->problems++;
-    fprintf(v->out, "%s:%" PRIu64 ": %s: %.*s [%s]\n", v->name, v->line_number,
-            field[0] != '\0' ? field : "record", (int)len, text, code);
+    fprintf(v->out, "%s:%" PRIu64 ": %s: %s [%s]\n", v->name, v->line_number,
+            field[0] != '\0' ? field : "record", message, code);
 }
 
 static bool is_blank(struct mf_str line)

@@ -494,6 +494,31 @@ static void test_all_problems_are_listed_and_bounded(void **state)
     assert_int_equal(mf_event_decode(f->json, mf_buf_str(&f->mutated), &f->decoded, NULL, NULL), -1);
 }
 
+// A message that quotes the record is text again: it goes into dead letters and onto terminals.
+static void test_messages_are_text_whatever_they_quote(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t ascii = 30; ascii < 45; ascii++) { // the quoted part ends inside of a character somewhere
+        mf_buf_clear(&f->mutated);
+        mf_buf_add_c(&f->mutated, "{\"schema_version\":\"1.0\",\"event_type\":\"");
+        for (size_t i = 0; i < ascii; i++)
+            mf_buf_add_char(&f->mutated, 'a');
+        for (size_t i = 0; i < 40; i++)
+            mf_buf_add_c(&f->mutated, "\xf0\x9f\x8d\x8e\\u001b");
+        mf_buf_add_c(&f->mutated, "\"}");
+        assert_int_equal(decode_mutated(f), -1);
+        assert_string_equal(f->err.code, "unknown_event_type");
+        assert_true(mf_str_is_utf8(mf_str_of(f->err.message)));
+        assert_true(mf_str_is_utf8(mf_str_of(f->problems.items[0].message)));
+        assert_null(strchr(f->err.message, '\x1b'));
+        // So it can always be the detail of a dead letter.
+        event_sample_fill(SAMPLE_DEAD_LETTER, &f->event);
+        f->event.dead_letter.detail = mf_str_of(f->err.message);
+        mf_buf_clear(&f->good);
+        assert_int_equal(mf_event_encode(&f->event, &f->good, NULL), 0);
+    }
+}
+
 // What only a program can get wrong, because JSON could not say it.
 static void test_structs_that_no_payload_could_hold(void **state)
 {
@@ -525,6 +550,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_bad_value_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_outside_the_identity_may_differ, setup, teardown),
         cmocka_unit_test_setup_teardown(test_all_problems_are_listed_and_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_messages_are_text_whatever_they_quote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_structs_that_no_payload_could_hold, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
