@@ -111,12 +111,14 @@ static void revoke(struct mf_kafka_consumer *consumer, bool lost)
     consumer->joined = false;
     kafka_consumer_count_rebalance(consumer, lost ? "lost" : "revoke");
     kafka_consumer_forget_lag(consumer);
-    rd_kafka_assign(consumer->client.rk, NULL);
-    // librdkafka keeps a pause beyond the assignment, and would hand the partition back paused.
-    for (size_t i = 0; i < consumer->partitions.count; i++) {
+    // librdkafka keeps a pause beyond the assignment, and would hand the partition back paused. Before the
+    // unassignment, and never while closing: a partition that is being stopped does not answer, and the call
+    // waits for its answer without end.
+    for (size_t i = 0; i < consumer->partitions.count && !consumer->closing; i++) {
         if (consumer->partitions.items[i].paused)
             kafka_consumer_apply_pause(consumer, &consumer->partitions.items[i], false);
     }
+    rd_kafka_assign(consumer->client.rk, NULL);
     kafka_consumer_count(consumer);
     kafka_partitions_clear(&consumer->partitions);
     kafka_consumer_show_partitions(consumer);
