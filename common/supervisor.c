@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+// sd_notify. Nothing here fails for the caller: a supervisor that cannot be told notices by itself. With
+// libsystemd 252 a message waits for a receiver that does not drain its socket, which is why STATUS= is sent
+// once a second at most.
 #include "common/supervisor.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
 #include "common/clock.h"
+#include "common/escape.h"
 
 #define STATUS_INTERVAL_US MF_US_PER_SECOND
 #define STATUS_SIZE 256
@@ -33,13 +36,12 @@ void mf_supervisor_free(struct mf_supervisor **supervisor)
     *supervisor = NULL;
 }
 
-// A status is one line: what would begin another assignment of the protocol becomes a blank.
+// A status is one line of UTF-8: a line break would begin another assignment of the protocol.
 static void keep_status(struct mf_supervisor *supervisor, const char *status)
 {
-    snprintf(supervisor->status, sizeof(supervisor->status), "%s", status);
-    for (char *c = supervisor->status; *c != '\0'; c++)
-        if (*c == '\n' || *c == '\r')
-            *c = ' ';
+    size_t used;
+    size_t len = mf_escape(MF_ESCAPE_TEXT, mf_str_of(status), supervisor->status, STATUS_SIZE - 1, &used);
+    supervisor->status[len] = '\0';
 }
 
 void mf_supervisor_ready(struct mf_supervisor *supervisor, const char *status)
@@ -52,12 +54,16 @@ void mf_supervisor_ready(struct mf_supervisor *supervisor, const char *status)
 
 void mf_supervisor_status(struct mf_supervisor *supervisor, const char *status, int64_t now_monotonic_us)
 {
-    if (!supervisor->present || strcmp(status, supervisor->status) == 0)
+    if (!supervisor->present)
         return;
     if (supervisor->last_status_us != 0 && now_monotonic_us - supervisor->last_status_us < STATUS_INTERVAL_US)
         return; // the caller refreshes it periodically, so that the last one wins
-    supervisor->last_status_us = now_monotonic_us;
+    char before[STATUS_SIZE];
+    memcpy(before, supervisor->status, sizeof before);
     keep_status(supervisor, status);
+    if (strcmp(before, supervisor->status) == 0)
+        return;
+    supervisor->last_status_us = now_monotonic_us;
     sd_notifyf(0, "STATUS=%s", supervisor->status);
 }
 

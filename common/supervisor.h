@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process supervisor's protocol (sd_notify of libsystemd). All calls are no-ops without NOTIFY_SOCKET.
-// STATUS= is limited to one a second by the caller-visible contract here: extra calls are remembered, the
-// last wins.
+// A status is one line; what would break it is escaped, what is too long is cut.
 #ifndef MF_SUPERVISOR_H
 #define MF_SUPERVISOR_H
 
@@ -12,6 +11,8 @@ struct mf_supervisor;
 struct mf_supervisor *mf_supervisor_new(void);
 void mf_supervisor_free(struct mf_supervisor **supervisor);
 void mf_supervisor_ready(struct mf_supervisor *supervisor, const char *status);
+// Sends STATUS= when it differs from the last one, at most once a second: what comes earlier is left out, so
+// call it periodically with the present text.
 void mf_supervisor_status(struct mf_supervisor *supervisor, const char *status, int64_t now_monotonic_us);
 void mf_supervisor_reloading(struct mf_supervisor *supervisor); // with MONOTONIC_USEC
 void mf_supervisor_stopping(struct mf_supervisor *supervisor, const char *status);
