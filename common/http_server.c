@@ -33,6 +33,7 @@ struct connection {
     size_t head_len;
     struct mf_buf out;
     size_t sent;
+    bool head_only; // HEAD: the answer's head alone goes out
     bool answered;  // out holds the answer
     bool lingering; // all is sent; what still comes is thrown away until the client closes
     char head[HEAD_MAX];
@@ -92,33 +93,32 @@ static const char *reason_of(int status)
     }
 }
 
-static void answer(struct connection *c, int status, const char *content_type, struct mf_str body,
-                   bool with_body)
+static void answer(struct connection *c, int status, const char *content_type, struct mf_str body)
 {
     mf_buf_addf(&c->out,
                 "HTTP/1.1 %d %s\r\n%sContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
                 "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
                 status, reason_of(status), status == 405 ? "Allow: GET, HEAD\r\n" : "", content_type,
                 body.len);
-    if (with_body)
+    if (!c->head_only)
         mf_buf_add_str(&c->out, body);
     c->answered = true;
 }
 
 static void answer_text(struct connection *c, int status, const char *text)
 {
-    answer(c, status, "text/plain; charset=utf-8", mf_str_of(text), true);
+    answer(c, status, "text/plain; charset=utf-8", mf_str_of(text));
 }
 
 static void answer_request(struct connection *c, const struct mf_http_request *request)
 {
     struct mf_http_server *server = c->server;
-    bool head = mf_str_eq_c(request->method, "HEAD");
+    c->head_only = mf_str_eq_c(request->method, "HEAD");
     if (request->has_body) {
         answer_text(c, 413, "a request has no body here\n");
         return;
     }
-    if (!head && !mf_str_eq_c(request->method, "GET")) {
+    if (!c->head_only && !mf_str_eq_c(request->method, "GET")) {
         answer_text(c, 405, "only GET and HEAD\n");
         return;
     }
@@ -131,7 +131,7 @@ static void answer_request(struct connection *c, const struct mf_http_request *r
         if (server->body.overflow)
             answer_text(c, 500, "the answer is too large\n");
         else
-            answer(c, status, content_type, mf_buf_str(&server->body), !head);
+            answer(c, status, content_type, mf_buf_str(&server->body));
         mf_buf_clear(&server->body);
         mf_buf_trim(&server->body, BODY_KEPT);
         return;

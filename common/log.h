@@ -5,7 +5,8 @@
 // Control characters are escaped, and so are bytes that are not UTF-8 (as \xHH). A line that cannot be
 // written at once (full pipe, full disk) is dropped and counted; the service goes on, and says how many were
 // dropped once it can. Ownership: mf_log_new/mf_log_free; the strings given to a call are copied into the
-// line before it returns. errno is left as it was. For URLs use mf_url_redact (url.h) first.
+// line before it returns. errno is left as it was. The process ignores SIGPIPE and SIGXFSZ. For URLs use
+// mf_url_redact (url.h) first.
 #ifndef MF_LOG_H
 #define MF_LOG_H
 

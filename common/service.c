@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -289,15 +288,6 @@ static struct mf_log *make_log(const struct mf_service_ops *ops, const struct mf
     return mf_log_new(&config);
 }
 
-// Secrets are in memory from here on: no core dump and no debugger of the same user may read them. Not under
-// a sanitizer, whose leak checker attaches to its own process.
-static void hide_memory(void)
-{
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
-
 // The settings, or -1 after logging every problem.
 static int load(struct mf_service_private *p)
 {
@@ -307,7 +297,6 @@ static int load(struct mf_service_private *p)
     struct mf_error err;
     mf_buf_init(&problems, PROBLEMS_MAX);
     int result = mf_service_settings(p->ops, &p->first_settings, &problems, &err);
-    hide_memory();
     if (result != 0) {
         struct mf_log *log = make_log(p->ops, NULL, "");
         mf_service_log_lines(log, MF_LOG_CRITICAL, "bad_setting", mf_buf_c_str(&problems));

@@ -38,7 +38,8 @@ void mf_health_add(struct mf_health *health, const char *check, bool ok, const c
 
 enum mf_command_kind {
     MF_COMMAND_SERVICE, // runs on the loop until SIGTERM (the default command, name NULL)
-    // Runs on the loop until mf_service_finish (backfill); sd_notify and HTTP as a service
+    // Runs on the loop until mf_service_finish (backfill); sd_notify and HTTP as a service, but on any free
+    // port when METRICS_LISTEN is not given or in use. Stopped by a signal it leaves with 75: it is not done.
     MF_COMMAND_JOB,
     MF_COMMAND_PLAIN // `run` is called with settings and log only, without a loop, and returns the exit code
                      // (migrate)
@@ -62,11 +63,14 @@ struct mf_service_ops {
     const char *const *own_prefixes;              // see mf_settings_parse
     const struct mf_metric_def *metric_defs;
     size_t metric_def_count;
+    const struct mf_metric_def *client_metric_defs; // of a client in common/ that it uses (HTTP); may be NULL
+    size_t client_metric_def_count;
     const struct mf_command *commands; // the first is the default
     size_t command_count;
 
     // Creates the service's state; must not wait for the network. argv: what follows the command's words.
-    // Errors: CONFIG for arguments (exit 78 with the command's usage), else by class.
+    // Errors: CONFIG for arguments (exit 78; with the command's usage for the code "bad_arguments"), else by
+    // class.
     int (*start)(struct mf_service *service, const struct mf_command *command, int argc, char **argv,
                  void **state, struct mf_error *err);
     // Begin to drain: stop the intake, finish what is in flight, then call mf_service_drained. Deadline

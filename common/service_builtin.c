@@ -57,6 +57,10 @@ static void metrics_reference(const struct mf_service_ops *ops, struct mf_buf *o
         return;
     mf_buf_addf(out, "\n## The %s\n\n", ops->name);
     mf_metrics_markdown(ops->metric_defs, ops->metric_def_count, out);
+    if (ops->client_metric_def_count == 0)
+        return;
+    mf_buf_addf(out, "\n## Clients of the %s\n\n", ops->name);
+    mf_metrics_markdown(ops->client_metric_defs, ops->client_metric_def_count, out);
 }
 
 static int reference(const struct mf_service_ops *ops, const char *what, struct mf_buf *out)

@@ -143,6 +143,7 @@ static void start_metrics(struct mf_service_private *p)
     p->service.metrics = metrics;
     mf_metrics_declare(metrics, mf_common_metrics, MF_M_COMMON_MAX);
     mf_metrics_declare(metrics, p->ops->metric_defs, p->ops->metric_def_count);
+    mf_metrics_declare(metrics, p->ops->client_metric_defs, p->ops->client_metric_def_count);
     mf_metrics_add_process(metrics);
     mf_metrics_on_collect(metrics, on_collect, p);
     mf_metric_set(
@@ -163,6 +164,16 @@ int mf_service_health_start(struct mf_service_private *p, struct mf_error *err)
                                            {"/healthz", on_livez, p},
                                            {"/readyz", on_readyz, p},
                                            {"/metrics", on_metrics, p}};
+    static const char any_port[] = "127.0.0.1:0";
+    bool job = p->call.command->kind == MF_COMMAND_JOB;
     const char *listen = mf_settings_string(p->service.settings, "METRICS_LISTEN");
-    return mf_http_server_new(p->service.loop, listen, routes, MF_ARRAY_LEN(routes), &p->http, err);
+    // A job is run beside the service, often with the same environment: the address is the service's then.
+    if (job && !mf_settings_is_set(p->service.settings, "METRICS_LISTEN"))
+        listen = any_port;
+    int result = mf_http_server_new(p->service.loop, listen, routes, MF_ARRAY_LEN(routes), &p->http, err);
+    if (result == 0 || !job || err->class != MF_ERROR_CONFIG)
+        return result;
+    mf_log_error(p->service.log, MF_LOG_NOTICE, "service", "listen_elsewhere", err,
+                 "the metrics of this job are on another port");
+    return mf_http_server_new(p->service.loop, any_port, routes, MF_ARRAY_LEN(routes), &p->http, err);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The settings of a program: read at start, read again on SIGHUP.
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -34,9 +35,19 @@ size_t mf_service_tables(const struct mf_service_ops *ops,
     return count;
 }
 
+// Secrets are about to be in memory: from here on no core dump and no debugger of the same user may read
+// them. Not under a sanitizer, whose leak checker attaches to its own process.
+static void hide_memory(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 int mf_service_settings(const struct mf_service_ops *ops, struct mf_settings **settings,
                         struct mf_buf *problems, struct mf_error *err)
 {
+    hide_memory();
     struct mf_setting_table tables[MF_SERVICE_TABLES_MAX];
     size_t count = mf_service_tables(ops, tables);
     if (mf_settings_parse(tables, count, environ, ops->own_prefixes, settings, problems, err) != 0)
@@ -80,7 +91,8 @@ static void finish_reload(struct mf_service_private *p, bool ok, const struct mf
     if (ok) {
         mf_metric_set(MF_METRIC0(metrics, &mf_common_metrics[MF_M_CONFIG_LAST_RELOAD]),
                       (double)mf_clock_real_us() / 1e6);
-        MF_LOG(p->service.log, MF_LOG_NOTICE, "service", "reloaded", "settings read again");
+        MF_LOG(p->service.log, MF_LOG_NOTICE, "service", "reloaded", "settings read again%s",
+               p->ops->reload == NULL ? "; this service takes none of them while it runs" : "");
         mf_service_status_text(p, status);
     } else {
         mf_log_error(p->service.log, MF_LOG_ERROR, "service", "reload_failed", err,

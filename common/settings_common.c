@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The settings that services share. Data only, and the checks of single values; what several of them must
 // fulfil together is in settings_check.c.
+#include <arpa/inet.h>
+
 #include "common/settings_internal.h"
 #include "common/topics.h"
 
@@ -50,18 +52,23 @@ static const char *check_bootstrap(const char *text)
     return NULL;
 }
 
-// Host and port of a listener; which hosts exist is found out when it is bound.
+// A listener's address is a number, or localhost: no name server is asked at start.
 static const char *check_listen(const char *text)
 {
     static const char wrong[] = "is not address:port, as 127.0.0.1:9464 or [::1]:9464";
     const char *colon = strrchr(text, ':');
-    if (colon == NULL || colon == text || memchr(text, ' ', strlen(text)) != NULL)
+    if (colon == NULL || (!is_port(mf_str_of(colon + 1)) && strcmp(colon + 1, "0") != 0))
         return wrong;
-    bool bracketed = text[0] == '[' && colon[-1] == ']';
-    if (!bracketed && memchr(text, ':', (size_t)(colon - text)) != NULL)
+    struct mf_str name = {text, (size_t)(colon - text)};
+    bool bracketed = name.len >= 2 && name.data[0] == '[' && name.data[name.len - 1] == ']';
+    if (bracketed)
+        name = (struct mf_str){name.data + 1, name.len - 2};
+    char host[64];
+    unsigned char number[16];
+    if (!mf_str_copy(host, sizeof host, name))
         return wrong;
-    struct mf_str port = mf_str_of(colon + 1);
-    return is_port(port) || mf_str_eq_c(port, "0") ? NULL : wrong;
+    bool known = inet_pton(bracketed ? AF_INET6 : AF_INET, host, number) == 1;
+    return known || (!bracketed && strcmp(host, "localhost") == 0) ? NULL : wrong;
 }
 
 // What would be read as another parameter of an ODBC connection string.

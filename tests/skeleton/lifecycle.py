@@ -283,6 +283,16 @@ class Jobs(SkeletonCase):
         self.assertEqual(skeleton.events("process_up")[0]["command"], "job one")
         self.assertEqual(len(skeleton.told("READY=1")), 1)
 
+    def test_job_runs_beside_the_service(self) -> None:
+        service = self.started()
+        job = self.start("job", "one", "--count=3", settings={"METRICS_LISTEN": service.address()})
+        self.ends(job, 0)
+        self.assertEqual(len(job.events("listen_elsewhere")), 1)
+        self.assertNotEqual(job.address(), service.address())
+        job = self.start("job", "one", "--count=3", settings={"METRICS_LISTEN": ""})
+        self.ends(job, 0)
+        self.assertNotIn(":9464", job.address())
+
     def test_job_that_is_stopped_is_not_done(self) -> None:
         skeleton = self.started("job", "one", "--count", "3", "--forever")
         skeleton.send(signal.SIGTERM)

@@ -111,6 +111,7 @@ static void test_answers(void **state)
         {"HEAD /hello HTTP/1.0\r\n\r\n", "200", "", "world"},
         {"GET /busy HTTP/1.0\r\n\r\n", "503", "not yet", NULL},
         {"GET /nothing HTTP/1.0\r\n\r\n", "404", "", NULL},
+        {"HEAD /nothing HTTP/1.0\r\n\r\n", "404", "Content-Length: 10", "not found"},
         {"GET / HTTP/1.0\r\n\r\n", "404", "", NULL},
         {"DELETE /hello HTTP/1.0\r\n\r\n", "405", "Allow: GET, HEAD", "world"},
         {"POST /hello HTTP/1.0\r\nContent-Length: 0\r\n\r\n", "405", "", "world"},

@@ -102,8 +102,11 @@ static void check_rows(struct fixture *f, const struct row *rows, size_t count)
 static void single_values_are_checked(void **state)
 {
     static const char not_listen[] = "is not address:port, as 127.0.0.1:9464 or [::1]:9464";
-    char listen_problem[4][128];
-    static const char *const bad_listen[] = {"9464", "127.0.0.1:", ":1", "::1:9464"};
+    char listen_problem[128];
+    static const char *const bad_listen[] = {"9464",          "127.0.0.1:",      ":1",
+                                             "::1:9464",      "host:9464",       "[::1:9464",
+                                             "[127.0.0.1]:1", "127.0.0.1:65536", "[localhost]:1",
+                                             "127.0.0.1:+1"};
     static const struct row rows[] = {
         {"KAFKA_INSTANCE_ID=a.b_c-1", NULL},
         {"KAFKA_INSTANCE_ID=a b",
@@ -124,6 +127,7 @@ static void single_values_are_checked(void **state)
         {"KAFKA_PARTITIONS=513", "KAFKA_PARTITIONS: '513' is outside 1 to 512\n"},
         {"METRICS_LISTEN=[::]:0", NULL},
         {"METRICS_LISTEN=0.0.0.0:9464", NULL},
+        {"METRICS_LISTEN=localhost:1", NULL},
         {"WAREHOUSE_HOST=h;Database=x", "WAREHOUSE_HOST: 'h;Database=x' may not hold ; { } or =\n"},
         {"WAREHOUSE_USER=a}b", "WAREHOUSE_USER: 'a}b' may not hold ; { } or =\n"},
         {"SHUTDOWN_GRACE_MS=0", NULL},
@@ -133,9 +137,9 @@ static void single_values_are_checked(void **state)
     for (size_t i = 0; i < MF_ARRAY_LEN(bad_listen); i++) {
         char entry[64];
         snprintf(entry, sizeof entry, "METRICS_LISTEN=%s", bad_listen[i]);
-        snprintf(listen_problem[i], sizeof listen_problem[i], "METRICS_LISTEN: '%s' %s\n", bad_listen[i],
+        snprintf(listen_problem, sizeof listen_problem, "METRICS_LISTEN: '%s' %s\n", bad_listen[i],
                  not_listen);
-        const struct row row = {entry, listen_problem[i]};
+        const struct row row = {entry, listen_problem};
         check_rows(*state, &row, 1);
     }
 }
