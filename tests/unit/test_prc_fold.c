@@ -86,15 +86,21 @@ static int teardown(void **state)
     return 0;
 }
 
-static void feed_text(struct fixture *fixture, enum mf_topic_role role, struct mf_str value)
+static void feed_at(struct fixture *fixture, enum mf_topic_role role, struct mf_str value,
+                    int64_t timestamp_ms)
 {
     struct prc_input input = {.role = role,
                               .topic = role == MF_TOPIC_RAW ? "market.raw" : "market.raw.backfill",
                               .partition = 3,
                               .offset = fixture->offset++,
-                              .timestamp_ms = 1704205863000,
+                              .timestamp_ms = timestamp_ms,
                               .value = value};
     prc_fold_record(fixture->fold, &input, on_output, fixture->outputs);
+}
+
+static void feed_text(struct fixture *fixture, enum mf_topic_role role, struct mf_str value)
+{
+    feed_at(fixture, role, value, 1704205863000);
 }
 
 static void feed(struct fixture *fixture, enum mf_topic_role role, const struct mf_event *event)
@@ -278,6 +284,22 @@ static void test_dead_letters(void **state)
     assert_string_equal(prc_fold_dead_letters(fixture->fold, 0, &role, &count), "lane_mismatch");
 }
 
+static void test_any_record_timestamp_makes_a_dead_letter(void **state)
+{
+    struct fixture *fixture = *state;
+    static const int64_t stamps[] = {
+        -1, 0, INT64_MIN, INT64_MAX, INT64_C(253402300799999), INT64_C(253402300800000)};
+    struct mf_json *json = mf_json_new();
+    for (size_t i = 0; i < MF_ARRAY_LEN(stamps); i++) {
+        struct mf_event event;
+        struct mf_error err;
+        feed_at(fixture, MF_TOPIC_RAW, MF_STR("nonsense"), stamps[i]);
+        const char *value = fixture->outputs->items[fixture->outputs->count - 1].value;
+        assert_int_equal(mf_event_decode(json, mf_str_of(value), &event, NULL, &err), 0);
+    }
+    mf_json_free(&json);
+}
+
 static void heartbeat(struct fixture *fixture, const char *lane, bool end)
 {
     struct mf_event event = make_event(MF_EVENT_HEARTBEAT, NULL, lane, base_us);
@@ -397,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_old_bar_is_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forming_bars_pass_and_are_not_folded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_letters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_any_record_timestamp_makes_a_dead_letter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lane_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_news_and_its_edits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rollback_and_replay_give_the_same_bytes, setup, teardown),
