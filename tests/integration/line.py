@@ -121,8 +121,8 @@ class Line:
         own = {"METRICS_LISTEN": "127.0.0.1:0", "LOG_FORMAT": "json"}
         chosen = {**self.settings, **own, **settings}
         result = run_program(self.parts.binaries / binary, arguments, chosen, timeout)
-        with (self.layout.log / f"{binary}.log").open("a") as log:
-            log.write(result.stderr)
+        with (self.layout.log / "commands.out").open("a") as log:
+            log.write(result.stdout + result.stderr)
         return result
 
     def service(self, name: str, **settings: str) -> ServiceProcess:
@@ -246,7 +246,7 @@ class Line:
     # --- the end ----------------------------------------------------------------------------------
 
     def log_lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every log line of every program of the test; what is not JSON comes as {"raw": line}."""
+        """Every log line of every service of the test; what is not JSON comes as {"raw": line}."""
         for path in sorted(self.layout.log.glob("*.log")):
             for text in path.read_text(errors="replace").splitlines():
                 try:
@@ -280,12 +280,13 @@ class Line:
         for name, line in self.log_lines():
             text = json.dumps(line)
             bad = line.get("level") in ("error", "critical") or "raw" in line
-            if sanitizer.search(text):
-                problems.append(f"{name}: {text[:400]}")
-            elif bad and not any(re.search(pattern, text) for pattern in self.expected_errors):
+            if bad and not any(re.search(pattern, text) for pattern in self.expected_errors):
                 problems.append(f"{name}: unexpected {text[:400]}")
-        for path in self.layout.log.glob("*.log"):
-            problems += self._secrets_in(path.read_text(errors="replace"), path.name)
+        for path in self.layout.log.iterdir():
+            text = path.read_text(errors="replace")
+            problems += self._secrets_in(text, path.name)
+            if found := sanitizer.search(text):
+                problems.append(f"{path.name}: {text[found.start() : found.start() + 2000]}")
         return problems
 
     def _secrets_in(self, text: str, where: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from line import Line
 
-FB_DAYS = 198
+FB_DAYS = 196
 BACKFILL = ["bars", "--symbols", "FB", "--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day"]
 BACKFILL += ["--adjusted", "none"]
 
