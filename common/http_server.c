@@ -162,6 +162,7 @@ static bool receive_head(struct connection *c)
     return false;
 }
 
+// Sends what the socket takes; the rest when it is writable again. True when the connection goes on.
 static bool send_answer(struct connection *c)
 {
     while (c->sent < c->out.len) {
@@ -180,12 +181,15 @@ static bool send_answer(struct connection *c)
     return shutdown(c->fd, SHUT_WR) == 0 && mf_fd_set_events(c->watch, MF_FD_READ) == 0;
 }
 
+// After the answer: what the client still sends is read and thrown away until it closes, or the deadline
+// does.
 static bool discard(struct connection *c)
 {
     ssize_t got = recv(c->fd, c->head, sizeof c->head, 0);
     return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+// One read or one write's worth per turn, in whatever state the connection is.
 static void on_connection(int fd MF_UNUSED, unsigned events MF_UNUSED, void *arg)
 {
     struct connection *c = arg;

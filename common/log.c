@@ -115,7 +115,7 @@ static bool emit_own(struct mf_log *log, enum mf_log_level level, const char *ev
     return emit(log, &record);
 }
 
-// Ends the window of a slot, saying what it held back.
+// Ends the window of a slot, saying what it held back: a line that is missing must leave a trace.
 static void end_window(struct mf_log *log, struct slot *slot)
 {
     uint64_t held = slot->suppressed;
@@ -130,6 +130,8 @@ static void end_window(struct mf_log *log, struct slot *slot)
         log->counts.dropped++;
 }
 
+// The slot of an event id at a level, made when it is new. Open addressing; nothing is ever removed, because
+// ids are constants of the program.
 static struct slot *find_slot(struct mf_log *log, enum mf_log_level level, const char *event)
 {
     char name[SLOT_NAME];
@@ -148,6 +150,8 @@ static struct slot *find_slot(struct mf_log *log, enum mf_log_level level, const
     return &log->slots[at];
 }
 
+// Counts a line against its limit. The window begins with its first line rather than on a fixed grid, so that
+// a burst cannot straddle two windows.
 static bool is_held_back(struct mf_log *log, enum mf_log_level level, const char *event)
 {
     if (log->burst == 0)
@@ -167,6 +171,7 @@ static bool is_held_back(struct mf_log *log, enum mf_log_level level, const char
     return true;
 }
 
+// Asked before anything is formatted: debug lines cost a comparison when they are off.
 static bool is_wanted(const struct mf_log *log, enum mf_log_level level)
 {
     assert((unsigned)level < MF_LOG_LEVEL_MAX);

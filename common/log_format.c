@@ -60,6 +60,7 @@ static void put_escaped(struct piece *p, enum mf_escape how, struct mf_str text,
     p->len += written;
 }
 
+// ,"key":"value" for the names that are in every line
 static void put_json_name(struct piece *p, const char *key, const char *value)
 {
     put(p, ",\"", 2);
@@ -69,6 +70,7 @@ static void put_json_name(struct piece *p, const char *key, const char *value)
     put(p, "\"", 1);
 }
 
+// A number as JSON allows it; JSON has no way to say NaN or infinity.
 static size_t number_text(const struct mf_log_field *field, char *text, size_t size)
 {
     if (field->type == MF_LOG_FIELD_I64)
@@ -83,6 +85,7 @@ static size_t number_text(const struct mf_log_field *field, char *text, size_t s
     return len;
 }
 
+// One field whole, or cut with its mark, or not at all: half a key would break the line.
 static void put_json_field(struct piece *p, const struct mf_log_field *field)
 {
     char number[40];

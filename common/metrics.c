@@ -9,14 +9,6 @@
 #include "common/hash.h"
 #include "common/metrics_internal.h"
 
-size_t mf_metric_label_count(const struct mf_metric_def *def)
-{
-    size_t count = 0;
-    while (def->labels[count] != NULL)
-        count++;
-    return count;
-}
-
 struct mf_metrics *mf_metrics_new(void)
 {
     return mf_calloc(1, sizeof(struct mf_metrics));
@@ -113,6 +105,7 @@ static size_t find_series(const struct mf_metric_family *family, uint64_t hash, 
     return family->count;
 }
 
+// Series are allocated one by one, so that pointers kept by hot paths stay good when the family grows.
 static struct mf_metric *add_series(struct mf_metric_family *family, uint64_t hash, const char *block,
                                     size_t size)
 {

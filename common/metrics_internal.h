@@ -39,7 +39,6 @@ struct mf_metrics {
     size_t collector_count;
 };
 
-size_t mf_metric_label_count(const struct mf_metric_def *def);
 // A number as Prometheus reads it: 15 significant digits, "+Inf", "-Inf", "NaN".
 void mf_metric_number(double value, char text[40]);
 

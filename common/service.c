@@ -41,6 +41,8 @@ void mf_service_set_state(struct mf_service_private *p, enum mf_service_state st
 
 // ---------------------------------------------------------------- leaving
 
+// Which of two codes says more: a later, worse reason to leave replaces the first one. Codes that are none of
+// ours count as internal.
 static int severity_of(int exit_code)
 {
     static const int by_severity[] = {MF_EXIT_OK, MF_EXIT_TEMPORARY, MF_EXIT_INTERNAL, MF_EXIT_CONFIG};
@@ -57,6 +59,7 @@ static void worsen(struct mf_service_private *p, int exit_code)
         p->exit_code = exit_code;
 }
 
+// The drain did not end in time. What is in flight is given up; nothing of it was acknowledged.
 static void on_grace_over(void *arg)
 {
     struct mf_service_private *p = arg;
@@ -121,8 +124,11 @@ void mf_service_drained(struct mf_service *service)
 static void on_termination(struct mf_service_private *p, const char *name)
 {
     mf_service_second_signal_leaves(p->service.log);
-    if (p->leaving)
-        return; // it leaves already, for a reason of its own
+    if (p->leaving) {
+        MF_LOG(p->service.log, MF_LOG_NOTICE, "service", "already_leaving",
+               "%s while leaving for a reason of its own; a second one leaves at once", name);
+        return;
+    }
     // A job that is told to stop has not done what it was asked to.
     mf_service_finish(&p->service, p->call.command->kind == MF_COMMAND_JOB ? MF_EXIT_TEMPORARY : MF_EXIT_OK,
                       name);
@@ -156,6 +162,8 @@ static void on_loop_log(enum mf_loop_severity severity, const char *message, voi
         _exit(MF_EXIT_INTERNAL);
 }
 
+// One line that says what is running, for whoever reads the log later: versions, digest of the settings,
+// address.
 static void log_up(const struct mf_service_private *p)
 {
     char digest[17];
@@ -214,6 +222,8 @@ static int start(struct mf_service_private *p)
     return -1;
 }
 
+// READY=1 means that settings, endpoint and clients are there, not that any dependency answers: a broker that
+// is away at boot must not become a restart loop.
 static void run(struct mf_service_private *p)
 {
     struct mf_error err;
@@ -264,6 +274,7 @@ static void run_on_loop(struct mf_service_private *p)
 
 // ---------------------------------------------------------------- before running
 
+// The log by its settings; without settings (they are bad, or none are wanted) by the descriptor alone.
 static struct mf_log *make_log(const struct mf_service_ops *ops, const struct mf_settings *settings,
                                const char *instance)
 {

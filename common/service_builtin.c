@@ -7,6 +7,7 @@
 
 #define TEXT_MAX ((size_t)4 * 1024 * 1024)
 
+// A reader that is gone or a full disk is temporary: run it again.
 static int print(const struct mf_buf *text)
 {
     bool written = fwrite(text->data != NULL ? text->data : "", 1, text->len, stdout) == text->len;
@@ -27,6 +28,7 @@ static int help(const struct mf_service_ops *ops, const struct mf_service_call *
     return print(out);
 }
 
+// Problems and warnings go to stderr, so that stdout is the answer alone.
 static int config(const struct mf_service_ops *ops, bool check, struct mf_buf *out)
 {
     struct mf_settings *settings = NULL;

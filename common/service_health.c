@@ -17,6 +17,7 @@ struct mf_health {
     bool ok;
 };
 
+// A JSON string; a text beyond the buffer is cut between characters.
 static void add_json_string(struct mf_buf *out, const char *text)
 {
     char escaped[1024];
@@ -60,6 +61,7 @@ const char *mf_service_state_name(enum mf_service_state state)
     return state_name(state);
 }
 
+// All checks, the skeleton's own first: a service that starts or drains is never ready.
 static bool check_all(const struct mf_service_private *p, struct mf_buf *out)
 {
     struct mf_health health = {.out = out, .ok = true};
@@ -116,6 +118,7 @@ static int on_metrics(void *arg, struct mf_buf *body, const char **content_type)
     return 500;
 }
 
+// Values that are kept elsewhere, taken over just before a scrape.
 static void on_collect(void *arg)
 {
     const struct mf_service_private *p = arg;

@@ -46,6 +46,7 @@ static socklen_t address_of(const char *listen, struct sockaddr_storage *address
     return sizeof *v6;
 }
 
+// True when one of the events is there before the deadline; an error on the descriptor counts as an event.
 static bool wait_for(int fd, short events, int64_t deadline_us)
 {
     for (;;) {

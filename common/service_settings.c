@@ -83,6 +83,7 @@ static int take(struct mf_service_private *p, struct mf_settings **fresh, struct
     return result;
 }
 
+// Says how it ended, in the log, in the metrics and to the supervisor.
 static void finish_reload(struct mf_service_private *p, bool ok, const struct mf_error *err)
 {
     struct mf_metrics *metrics = p->service.metrics;

@@ -24,6 +24,7 @@ struct last_words {
 static struct last_words second_signal_words;
 static struct last_words guard_words;
 
+// From inside a handler. _exit, because exit handlers may wait for the very thing that hangs.
 static void leave(const struct last_words *words)
 {
     // Stderr may be a full pipe, and then the line is lost rather than the exit.

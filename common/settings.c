@@ -69,6 +69,7 @@ struct mf_setting_variant *mf_setting_find_variant(const struct mf_settings *set
     return NULL;
 }
 
+// An object with every definition and no value yet, and its index by name.
 static struct mf_settings *settings_of_tables(const struct mf_setting_table *tables, size_t table_count)
 {
     struct mf_settings *settings = mf_calloc(1, sizeof *settings);
@@ -115,6 +116,8 @@ static char *default_text(const struct mf_setting_def *def)
     return mf_strdup(def->default_value);
 }
 
+// One setting: where its text comes from, then what it means. A secret whose source is wrong is not also
+// missing.
 static void parse_value(struct mf_setting_parse *parse, struct mf_setting_value *value)
 {
     const struct mf_setting_def *def = value->def;
@@ -178,6 +181,7 @@ static void parse_variants(struct mf_setting_parse *parse, const struct mf_setti
     }
 }
 
+// The error repeats the first problem, for callers that show one line; the list has them all.
 static int fail(struct mf_setting_parse *parse, struct mf_error *err)
 {
     const char *text = mf_buf_c_str(parse->problems);
@@ -253,6 +257,7 @@ void mf_settings_wipe_secrets(struct mf_settings *settings)
     }
 }
 
+// A name that is in no table is a mistake in the program, not in its environment.
 static const struct mf_setting_value *get(const struct mf_settings *settings, const char *name)
 {
     const struct mf_setting_value *value = mf_setting_find(settings, name);

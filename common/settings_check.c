@@ -18,11 +18,13 @@ static int64_t number_of(const struct mf_setting_parse *parse, const char *name)
     return mf_settings_integer(parse->settings, name);
 }
 
+// For what is allowed but should be a decision: the reader of the log is told at every start.
 static void warn(struct mf_setting_parse *parse, const char *name, const char *sentence)
 {
     mf_buf_addf(&parse->settings->warnings, "%s: %s\n", name, sentence);
 }
 
+// Is it certain that this name stays on this machine?
 static bool is_loopback(struct mf_str host)
 {
     if (host.len >= 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
@@ -64,6 +66,8 @@ static void check_readable(struct mf_setting_parse *parse, const char *name)
         mf_setting_problem(parse, name, "cannot read '%.200s'", path);
 }
 
+// Half a configuration of security is the dangerous kind: a password that would not be used, a certificate
+// without its key.
 static void check_kafka(struct mf_setting_parse *parse)
 {
     const char *protocol = text_of(parse, "KAFKA_SECURITY_PROTOCOL");

@@ -98,6 +98,7 @@ static void add_cell(struct mf_buf *out, const char *text)
     }
 }
 
+// One row of the page: name, type, default, what is allowed, meaning.
 static void add_row(struct mf_buf *out, const struct mf_setting_def *def)
 {
     mf_buf_addf(out, "| `%s` | %s | ", def->name, type_name(def->type));

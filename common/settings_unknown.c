@@ -32,6 +32,7 @@ static size_t distance(struct mf_str a, struct mf_str b)
     return row[b_len];
 }
 
+// The setting whose name takes the fewest edits; the first of several. NULL without settings.
 static const char *nearest(const struct mf_settings *settings, struct mf_str name)
 {
     const char *best = NULL;
@@ -46,6 +47,7 @@ static const char *nearest(const struct mf_settings *settings, struct mf_str nam
     return best;
 }
 
+// A setting, a value for one interval that was read, or the file of a secret.
 static bool is_known(const struct mf_settings *settings, const char *name)
 {
     if (mf_setting_find(settings, name) != NULL || mf_setting_find_variant(settings, name) != NULL)

@@ -131,6 +131,8 @@ static bool parse_boolean(struct mf_setting_value *value, struct mf_buf *sentenc
     return false;
 }
 
+// Exactly one of the choices; "ALL" for "all" is refused, because other readers of the same file may be
+// strict.
 static bool parse_choice(const struct mf_setting_value *value, struct mf_buf *sentence)
 {
     const char *at = value->def->choices;
@@ -154,6 +156,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+// Items between commas. An empty one is refused: "A,,B" is more likely a mistake than a wish.
 static bool parse_list(struct mf_setting_value *value, struct mf_buf *sentence)
 {
     const char *at = value->text;

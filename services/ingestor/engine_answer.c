@@ -133,15 +133,12 @@ void ing_engine_failed(struct ing_engine *engine, struct ing_series *series, con
 
 // ---------------------------------------------------------------- answers
 
-static bool is_worth_asking_again(const struct ing_engine *engine, const struct ing_series *series,
-                                  const struct ing_page *page)
+// N01: nothing at all for a range in which the market was open.
+static bool is_worth_asking_again(const struct ing_engine *engine, const struct ing_series *series)
 {
-    if (series->page > 0)
-        return false;
     const struct ing_work *work = &series->work;
-    return page->suspect_empty ||
-           (series->expect_data && work->feed == ING_FEED_BARS &&
-            ing_session_expected(engine->setup.calendar, work->asset_class, work->from_us, work->to_us));
+    return series->page == 0 && series->expect_data && work->feed == ING_FEED_BARS &&
+           ing_session_expected(engine->setup.calendar, work->asset_class, work->from_us, work->to_us);
 }
 
 static void page_error(const struct ing_page *page, int status, struct mf_error *err)
@@ -161,7 +158,7 @@ static bool take_page(struct ing_engine *engine, struct ing_series *series, cons
     struct ing_failure failure = {.answer = page->answer,
                                   .status = status,
                                   .retry_after_ms = retry_after_ms,
-                                  .worth_asking_again = is_worth_asking_again(engine, series, page)};
+                                  .worth_asking_again = is_worth_asking_again(engine, series)};
     mf_str_copy(series->request_id, sizeof series->request_id, mf_str_of(page->request_id));
     struct ing_decision decision = decide(engine, series, &failure);
     if (decision.step == ING_STEP_TAKE) {

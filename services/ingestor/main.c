@@ -84,16 +84,16 @@ static void libraries(char *text, size_t size)
 
 int main(int argc, char **argv)
 {
-    size_t metric_count = 0;
-    const struct mf_metric_def *metrics = ing_all_metric_defs(&metric_count);
-    const struct mf_service_ops ops = {
+    static const struct mf_service_ops ops = {
         .name = "ingestor",
         .binary = "marketflow-ingestor",
         .summary = "Fetches market data from a provider and publishes it to Kafka, losing nothing.",
         .tables = ing_setting_tables,
         .own_prefixes = ing_setting_prefixes,
-        .metric_defs = metrics,
-        .metric_def_count = metric_count,
+        .metric_defs = ing_metric_defs,
+        .metric_def_count = ING_M_MAX,
+        .client_metric_defs = mf_http_metrics,
+        .client_metric_def_count = MF_M_HTTP_MAX,
         .commands = commands,
         .command_count = MF_ARRAY_LEN(commands),
         .start = start,

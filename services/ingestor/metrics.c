@@ -51,15 +51,6 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
                           .help = "Heartbeats sent."},
 };
 
-const struct mf_metric_def *ing_all_metric_defs(size_t *count)
-{
-    static struct mf_metric_def all[MF_M_HTTP_MAX + ING_M_MAX];
-    memcpy(all, mf_http_metrics, sizeof mf_http_metrics);
-    memcpy(all + MF_M_HTTP_MAX, ing_metric_defs, sizeof ing_metric_defs);
-    *count = MF_ARRAY_LEN(all);
-    return all;
-}
-
 const char *ing_metric_type(enum ing_feed feed)
 {
     return feed == ING_FEED_NEWS ? "news" : "bar";

@@ -24,8 +24,6 @@ enum ing_metric {
 };
 extern const struct mf_metric_def ing_metric_defs[ING_M_MAX];
 
-// Those and the HTTP client's in one table, for the service skeleton. Built on the first call.
-const struct mf_metric_def *ing_all_metric_defs(size_t *count);
 // Makes the known series, so that they are there before the first event.
 void ing_metrics_declare(struct mf_metrics *metrics);
 const char *ing_metric_type(enum ing_feed feed); // "bar", "news"

@@ -85,7 +85,6 @@ struct ing_page {
     enum ing_answer answer;
     char code[MF_ERROR_CODE_SIZE]; // stable reason when the answer is neither data nor empty
     char detail[ING_DETAIL_SIZE];  // the provider's words, made safe
-    bool suspect_empty;            // no rows although the answer counts some
     unsigned flags;                // envelope flags of all its events (delayed, is_mock)
     enum mf_provenance_mode mode;
     char request_id[ING_REQUEST_ID_SIZE];

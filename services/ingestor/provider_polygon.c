@@ -258,12 +258,14 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
         page->counts.rejected += page->items[i].reason[0] != '\0';
     ing_page_arrange(page);
     page->next = text_of(root, "next_url");
-    // N10: an empty page with more behind it is not the end. Rows that were all not JSON are still rows.
-    if (page->answer == ING_ANSWER_EMPTY && (page->next.len > 0 || page->count > 0))
-        page->answer = ING_ANSWER_DATA;
+    // An answer that counts rows and has none is not an empty one: the vendor has been seen to answer null
+    // for days that traded (N01), and a page passed over would be a hole in a history that looks complete.
     int64_t announced = 0;
-    page->suspect_empty =
-        page->counts.rows == 0 && ing_polygon_integer(root, "resultsCount", &announced) && announced > 0;
+    if (page->counts.rows == 0 && ing_polygon_integer(root, "resultsCount", &announced) && announced > 0)
+        page->answer = because(ING_ANSWER_TRANSIENT, "rows_missing", page->code);
+    // N10: an empty page with more behind it is not the end. Rows that were all not JSON are still rows.
+    else if (page->answer == ING_ANSWER_EMPTY && (page->next.len > 0 || page->count > 0))
+        page->answer = ING_ANSWER_DATA;
 }
 
 static void decode(const struct ing_provider_config *config, const struct ing_reply *reply,
@@ -273,7 +275,6 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->asked_us = reply->asked_us;
     page->number = reply->page;
     page->code[0] = page->detail[0] = page->request_id[0] = '\0';
-    page->suspect_empty = false;
     page->flags = 0;
     page->next = MF_STR_NULL;
     page->count = 0;

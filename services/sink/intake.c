@@ -156,8 +156,8 @@ static void on_turn_end(void *arg)
         return;
     if (snk_intake_is_full(sink))
         mf_deferred_schedule(sink->run);
-    else if (!mf_timer_is_armed(sink->age))
-        mf_timer_arm_ms(sink->age, sink->settings.flush_ms);
+    else
+        snk_loader_arm(sink);
 }
 
 // Everything below the end has been handed over, transaction markers left out: the offset passes them too.

@@ -345,7 +345,7 @@ static void apply_pauses(struct snk_sink *sink)
     }
 }
 
-static void arm_age(struct snk_sink *sink)
+void snk_loader_arm(struct snk_sink *sink)
 {
     int64_t due = due_us(sink);
     if (sink->phase != SNK_COLLECTING || due == INT64_MAX || sink->letters.pending > 0) {
@@ -379,6 +379,6 @@ void snk_loader_run(void *arg)
     if (sink->failed)
         return;
     apply_pauses(sink);
-    arm_age(sink);
+    snk_loader_arm(sink);
     leave_when_drained(sink);
 }

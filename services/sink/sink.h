@@ -73,7 +73,7 @@ struct snk_sink {
     struct mf_timer *age, *hold, *tick;
     int64_t group_commit_us;
     bool draining, closing, failed, rejoining;
-    uint64_t rows_landed;
+    uint64_t rows_landed, rows_trimmed;
     int64_t last_commit_us; // monotonic; 0 = none yet
 };
 
@@ -105,7 +105,9 @@ void snk_letters_send(struct snk_sink *sink, const struct snk_record *record, co
 
 // ---- loader.c: the state machine
 void snk_loader_run(void *sink);
-// The same inside a revoke: flushes what can be flushed without waiting.
+// Sets the timer for when the batch is due.
+void snk_loader_arm(struct snk_sink *sink);
+// Inside a revoke: flushes what can be flushed without waiting.
 void snk_loader_finish(struct snk_sink *sink);
 // Nothing is tried for delay_ms; the reason is for /readyz.
 void snk_loader_hold(struct snk_sink *sink, int64_t delay_ms, const char *reason);

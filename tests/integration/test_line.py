@@ -59,7 +59,7 @@ def test_the_numbers_are_the_feeds_own(line: Line) -> None:
         "payload->>'session_date', payload->>'adjusted', source FROM raw.raw_bars ORDER BY event_time LIMIT 1"
     )[0]
     # Facebook's first day, 2012-05-18, as the public history has it.
-    assert first == ["42.05", "45.0", "38.0", "38.23", "573576400", "2012-05-18", "none", "polygon"]
+    assert first == ["42.05", "45.0", "38.0", "38.2318", "573576400", "2012-05-18", "none", "polygon"]
     raw = {m.value for m in line.messages("RAW_BACKFILL") if b'"bar"' in (m.value or b"")}
     filtered = {m.value for m in line.messages("BARS_FILTERED")}
     assert raw == filtered  # passed on byte for byte

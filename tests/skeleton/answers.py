@@ -77,6 +77,15 @@ class CommandLine(SkeletonCase):
         result = self.run_once("--check-config")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "configuration ok\n", ""))
 
+    def test_settings_that_contradict_each_other(self) -> None:
+        contrary = {"SKELETON_FLOOD": "yes", "SKELETON_PROVOKE": "yes"}
+        result = self.run_once("--check-config", **contrary)
+        self.assertEqual((result.returncode, result.stdout), (78, ""))
+        self.assertEqual(result.stderr, "SKELETON_FLOOD: does not go with SKELETON_PROVOKE\n")
+        skeleton = self.start(settings=contrary)
+        self.ends(skeleton, 78)
+        self.assertEqual(len(skeleton.events("bad_setting")), 1)
+
     def test_print_config_masks_secrets(self) -> None:
         result = self.run_once("--print-config", SKELETON_KEY=CANARY, KAFKA_PARTITIONS="16")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -115,6 +124,20 @@ class Healthcheck(SkeletonCase):
         self.assertEqual(self.check(skeleton.address(), SKELETON_KEY_FILE="/nonexistent"), 0)
         skeleton.tell("not_alive")
         self.assertEqual(self.check(skeleton.address()), 1)
+
+    def test_over_ipv6(self) -> None:
+        try:
+            with socket.socket(socket.AF_INET6) as probe:
+                probe.bind(("::1", 0))
+        except OSError as error:
+            self.skipTest(f"no IPv6 here: {error}")
+        skeleton = self.started(METRICS_LISTEN="[::1]:0")
+        address = skeleton.wait_event("process_up")["listen"]
+        self.assertRegex(address, r"^\[::1\]:\d+$")
+        self.assertEqual(self.check(address), 0)
+        self.assertEqual(self.check(address.replace("::1", "::")), 0)
+        skeleton.tell("not_alive")
+        self.assertEqual(self.check(address), 1)
 
     def test_of_nobody(self) -> None:
         with socket.socket() as silent:
@@ -221,6 +244,12 @@ class Log(SkeletonCase):
         self.ends(skeleton, 0)
         told = [line for line in skeleton.events("suppressed") if line["suppressed_event"] == "flood"]
         self.assertGreater(told[-1]["suppressed"], 1000)
+
+    def test_library_speaks_through_the_log(self) -> None:
+        skeleton = self.started(SKELETON_PROVOKE="yes")
+        line = skeleton.wait_event("libevent")
+        self.assertEqual((line["module"], line["level"]), ("loop", "warning"))
+        self.assertIn("Epoll ADD", line["msg"])
 
     def test_level_and_format(self) -> None:
         skeleton = self.start(settings={"LOG_LEVEL": "error"})

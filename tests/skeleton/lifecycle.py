@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 import signal
@@ -133,6 +134,17 @@ class Leaving(SkeletonCase):
         self.ends(skeleton, 75)
         self.assertEqual(skeleton.lines[-1]["event"], "close_hangs")
         self.assertEqual(skeleton.lines[-1]["level"], "critical")
+
+    def test_signal_while_it_leaves_by_itself(self) -> None:
+        skeleton = self.started(SKELETON_FAIL="transient", SKELETON_DRAIN_MS="-1")
+        skeleton.wait_state("draining")
+        skeleton.send(signal.SIGTERM)  # the first signal: it goes on draining, for the reason it had
+        skeleton.wait_event("already_leaving")
+        skeleton.send(signal.SIGHUP)
+        skeleton.wait_event("reload_ignored")
+        skeleton.send(signal.SIGTERM)
+        self.ends(skeleton, 75)
+        self.assertEqual(skeleton.events("state_changed")[2]["reason"], "told_to_fail")
 
     def test_blocked_signals_are_heard(self) -> None:
         blocked = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
@@ -276,8 +288,9 @@ class Watchdog(SkeletonCase):
 class Jobs(SkeletonCase):
     def test_job_ends_by_itself(self) -> None:
         skeleton = self.start("job", "one", "--count=3")
-        self.assertEqual(skeleton.process.stdout.read(), b'{"count":"3"}\n')
+        printed = json.loads(skeleton.process.stdout.read())
         self.ends(skeleton, 0)
+        self.assertEqual(printed, {"count": "3", "listen": skeleton.address()})
         self.assertEqual(skeleton.states(), ["starting", "running", "draining", "stopped"])
         self.assertEqual(skeleton.events("state_changed")[2]["reason"], "job done")
         self.assertEqual(skeleton.events("process_up")[0]["command"], "job one")

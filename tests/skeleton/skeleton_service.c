@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A service that does nothing but what test_skeleton.py tells it to, so that the skeleton alone is under
 // test. Files in SKELETON_CONTROL switch its answers while it runs.
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -49,6 +50,10 @@ static const struct mf_setting_def defs[] = {
      .type = MF_SETTING_BOOLEAN,
      .default_value = "no",
      .description = "Write log lines without end."},
+    {.name = "SKELETON_PROVOKE",
+     .type = MF_SETTING_BOOLEAN,
+     .default_value = "no",
+     .description = "Make the event library complain."},
     {.name = "SKELETON_BLOCK_MS",
      .type = MF_SETTING_INTEGER,
      .default_value = "0",
@@ -117,6 +122,15 @@ static void take_key(struct skeleton *skeleton, const struct mf_settings *settin
     snprintf(skeleton->key, sizeof skeleton->key, "%s", key != NULL ? key : "");
 }
 
+// A regular file cannot be watched, which libevent puts into its log.
+static void provoke(struct mf_service *service)
+{
+    int fd = open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    struct mf_fd *watch = mf_fd_new(service->loop, fd, MF_FD_READ, NULL, NULL);
+    assert(fd >= 0 && watch == NULL);
+    close(fd);
+}
+
 static int start_job(struct mf_service *service, int argc, char **argv, struct mf_error *err)
 {
     const char *count = NULL;
@@ -126,7 +140,8 @@ static int start_job(struct mf_service *service, int argc, char **argv, struct m
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) != 0)
         return -1;
     if (!forever) {
-        printf("{\"count\":\"%s\"}\n", count);
+        assert(mf_service_state(service) == MF_SERVICE_STARTING);
+        printf("{\"count\":\"%s\",\"listen\":\"%s\"}\n", count, mf_service_metrics_address(service));
         fflush(stdout);
         mf_service_finish(service, MF_EXIT_OK, "job done");
     }
@@ -141,6 +156,8 @@ static int start(struct mf_service *service, const struct mf_command *command, i
         return mf_error_set(err, class_of(wanted), "told_to_fail", "told not to start");
     if (command->kind == MF_COMMAND_JOB && start_job(service, argc, argv, err) != 0)
         return -1;
+    if (mf_settings_boolean(service->settings, "SKELETON_PROVOKE"))
+        provoke(service);
     struct skeleton *skeleton = mf_calloc(1, sizeof *skeleton);
     skeleton->service = service;
     skeleton->drain_ms = mf_settings_integer(service->settings, "SKELETON_DRAIN_MS");
@@ -170,6 +187,12 @@ static void stop(void **state)
     mf_timer_free(&skeleton->timer);
     free(skeleton);
     *state = NULL;
+}
+
+static void check_settings(const struct mf_settings *settings, struct mf_buf *problems)
+{
+    if (mf_settings_boolean(settings, "SKELETON_FLOOD") && mf_settings_boolean(settings, "SKELETON_PROVOKE"))
+        mf_buf_add_c(problems, "SKELETON_FLOOD: does not go with SKELETON_PROVOKE\n");
 }
 
 static int reload(void *state, const struct mf_settings *fresh, struct mf_error *err)
@@ -248,6 +271,7 @@ int main(int argc, char **argv)
         .start = start,
         .drain = drain,
         .stop = stop,
+        .check_settings = check_settings,
         .reload = reload,
         .check_ready = check_ready,
         .is_alive = is_alive,

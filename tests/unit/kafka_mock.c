@@ -182,6 +182,11 @@ void kafka_mock_topic(struct kafka_world *world, const char *topic, int partitio
     assert(code == RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
+void kafka_mock_topic_error(struct kafka_world *world, const char *topic, int code)
+{
+    rd_kafka_mock_topic_set_error(world->mock->cluster, topic, (rd_kafka_resp_err_t)code);
+}
+
 void kafka_mock_fail(struct kafka_world *world, enum kafka_mock_request request, int code, size_t count)
 {
     rd_kafka_resp_err_t *codes = mf_calloc(count, sizeof *codes);

@@ -46,6 +46,7 @@ char *kafka_world_log(struct kafka_world *world);
 double kafka_world_metric(struct kafka_world *world, enum mf_common_metric metric, const char *const *labels);
 
 void kafka_mock_topic(struct kafka_world *world, const char *topic, int partitions);
+void kafka_mock_topic_error(struct kafka_world *world, const char *topic, int code); // in its metadata
 // The next `count` requests of that kind are answered with this error.
 void kafka_mock_fail(struct kafka_world *world, enum kafka_mock_request request, int code, size_t count);
 // The next request of that kind to any broker is answered after so many ms.

@@ -37,9 +37,25 @@ static int say_unavailable(void *arg, struct mf_buf *body, const char **content_
     return 503;
 }
 
+#define LARGE ((size_t)6 * 1024 * 1024)
+
+static int say_much(void *arg, struct mf_buf *body, const char **content_type)
+{
+    (void)content_type;
+    size_t bytes = *(const size_t *)arg;
+    for (size_t i = 0; i < bytes; i += 16)
+        mf_buf_add_c(body, "0123456789abcde\n");
+    return 200;
+}
+
 static char name_of_the_world[] = "world";
-static const struct mf_http_route routes[] = {{"/hello", say_hello, name_of_the_world},
-                                              {"/busy", say_unavailable, NULL}};
+static size_t large = LARGE;
+static size_t too_large = 2 * LARGE;
+enum { ROUTES = 4 };
+static const struct mf_http_route routes[ROUTES] = {{"/hello", say_hello, name_of_the_world},
+                                                    {"/busy", say_unavailable, NULL},
+                                                    {"/large", say_much, &large},
+                                                    {"/too_large", say_much, &too_large}};
 
 static void on_readable(int fd, unsigned events, void *arg)
 {
@@ -99,7 +115,7 @@ static void test_answers(void **state)
     struct mf_http_server *server = NULL;
     struct mf_error err;
     assert_int_equal(mf_loop_new(&loop, &err), 0);
-    assert_int_equal(mf_http_server_new(loop, "127.0.0.1:0", routes, 2, &server, &err), 0);
+    assert_int_equal(mf_http_server_new(loop, "127.0.0.1:0", routes, ROUTES, &server, &err), 0);
     char long_header[9500];
     snprintf(long_header, sizeof(long_header), "GET /hello HTTP/1.0\r\nX-Long: %09000d\r\n\r\n", 7);
     const struct {
@@ -118,6 +134,7 @@ static void test_answers(void **state)
         {"POST /hello HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "413", "", "world"},
         {long_header, "400", "", "world"},
         {"nonsense\r\n\r\n", "400", "", "world"},
+        {"GET /too_large HTTP/1.1\r\n\r\n", "500", "the answer is too large", NULL},
         {"GET /hello HTTP/1.1\r\nContent-Length: 5\r\n\r\n", "413", "", "world"},
         {"GET /hello HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "413", "", "world"},
     };
@@ -145,14 +162,15 @@ static void test_addresses(void **state)
         "::1:80", "127.0.0.1:8x"};
     for (size_t i = 0; i < MF_ARRAY_LEN(wrong); i++) {
         struct mf_http_server *server = NULL;
-        assert_int_equal(mf_http_server_new(loop, wrong[i], routes, 2, &server, &err), -1);
+        assert_int_equal(mf_http_server_new(loop, wrong[i], routes, ROUTES, &server, &err), -1);
         assert_int_equal(err.class, MF_ERROR_CONFIG);
         assert_string_equal(err.code, "bad_listen");
         assert_null(server);
     }
     struct mf_http_server *first = NULL, *second = NULL;
-    assert_int_equal(mf_http_server_new(loop, "127.0.0.1:0", routes, 2, &first, &err), 0);
-    assert_int_equal(mf_http_server_new(loop, mf_http_server_address(first), routes, 2, &second, &err), -1);
+    assert_int_equal(mf_http_server_new(loop, "127.0.0.1:0", routes, ROUTES, &first, &err), 0);
+    assert_int_equal(mf_http_server_new(loop, mf_http_server_address(first), routes, ROUTES, &second, &err),
+                     -1);
     assert_string_equal(err.code, "cannot_listen");
     assert_non_null(strstr(err.message, mf_http_server_address(first)));
     mf_http_server_free(&first);
@@ -191,7 +209,7 @@ static int crowd_setup(void **state)
     struct mf_error err;
     assert_int_equal(mf_loop_new(&crowd->loop, &err), 0);
     mf_loop_set_turn_observer(crowd->loop, on_turn, crowd);
-    assert_int_equal(mf_http_server_new(crowd->loop, "127.0.0.1:0", routes, 2, &crowd->server, &err), 0);
+    assert_int_equal(mf_http_server_new(crowd->loop, "127.0.0.1:0", routes, ROUTES, &crowd->server, &err), 0);
     crowd->patience = mf_timer_new(crowd->loop, on_patience, crowd);
     mf_timer_arm_ms(crowd->patience, 30000);
     crowd->fd = -1;
@@ -306,6 +324,33 @@ static void test_no_descriptors_is_survived(void **state)
     assert_true(crowd->turns < 100);
 }
 
+static void on_slow_read(int fd, unsigned events MF_UNUSED, void *arg)
+{
+    struct crowd *crowd = arg;
+    char part[65536];
+    ssize_t got = recv(fd, part, sizeof part, 0);
+    if (got > 0) {
+        crowd->dripped += (size_t)got;
+        return;
+    }
+    crowd->closed = got == 0;
+    mf_loop_stop(crowd->loop);
+}
+
+// An answer that does not fit into the socket's buffer goes out in parts, as the client reads.
+static void test_large_answer_waits_for_its_reader(void **state)
+{
+    struct crowd *crowd = *state;
+    struct mf_error err;
+    crowd->fd = connect_to(crowd->server);
+    static const char request[] = "GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_int_equal(send(crowd->fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    crowd->watch = mf_fd_new(crowd->loop, crowd->fd, MF_FD_READ, on_slow_read, crowd);
+    assert_int_equal(mf_loop_run(crowd->loop, &err), 0);
+    assert_true(crowd->closed);
+    assert_true(crowd->dripped > LARGE && crowd->dripped < LARGE + 1024);
+}
+
 static void test_server_goes_with_its_connections(void **state)
 {
     struct crowd *crowd = *state;
@@ -332,6 +377,7 @@ int main(void)
         CROWD_TEST(test_slow_client_is_closed),
         CROWD_TEST(test_crowd_does_not_keep_a_probe_out),
         CROWD_TEST(test_no_descriptors_is_survived),
+        CROWD_TEST(test_large_answer_waits_for_its_reader),
         CROWD_TEST(test_server_goes_with_its_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,11 +346,10 @@ static void test_empty_answers(void **state)
     struct ing_work work = ing_minute_work("AAPL", "2024-01-02T14:30:00Z", "2024-01-02T14:40:00Z");
     ing_decode(f, &work, 200, NULL, "{\"ticker\":\"AAPL\",\"resultsCount\":0,\"status\":\"OK\"}");
     assert_int_equal(f->page.answer, ING_ANSWER_EMPTY);
-    assert_false(f->page.suspect_empty);
     ing_decode(f, &work, 200, NULL,
                "{\"ticker\":\"AAPL\",\"resultsCount\":390,\"status\":\"OK\",\"results\":null}");
-    assert_int_equal(f->page.answer, ING_ANSWER_EMPTY);
-    assert_true(f->page.suspect_empty);
+    assert_int_equal(f->page.answer, ING_ANSWER_TRANSIENT); // 390 rows are not none
+    assert_string_equal(f->page.code, "rows_missing");
     // N10
     ing_decode(f, &work, 200, NULL,
                "{\"ticker\":\"AAPL\",\"status\":\"OK\",\"results\":[],\"next_url\":\"/v2/n?cursor=c\"}");

@@ -160,6 +160,30 @@ static void periodic_timer_repeats_until_cancelled(void **state)
     assert_int_equal(f->calls, 6); // the other's call alone
 }
 
+static void fall_behind(void *arg)
+{
+    struct fixture *f = arg;
+    int64_t begin = mf_clock_monotonic_us();
+    while (f->calls == 0 && mf_clock_monotonic_us() - begin < 50000)
+        ;
+    f->calls++;
+    f->at_us = mf_clock_monotonic_us();
+    if (f->calls == f->limit)
+        mf_loop_stop(f->loop);
+}
+
+// A timer that fell behind does not catch up with a burst: what it missed is skipped.
+static void missed_periods_are_skipped(void **state)
+{
+    struct fixture *f = *state;
+    f->limit = 3;
+    f->timer = mf_timer_new(f->loop, fall_behind, f);
+    int64_t begin = mf_clock_monotonic_us();
+    mf_timer_arm_every_ms(f->timer, 5);
+    run(f);
+    assert_true(f->at_us - begin >= 5000 + 50000 + 5000);
+}
+
 static void cancel_self(void *arg)
 {
     struct fixture *f = arg;
@@ -531,6 +555,7 @@ int main(void)
         LOOP_TEST(delay_counts_from_the_call),
         LOOP_TEST(periodic_timer_repeats_until_cancelled),
         LOOP_TEST(periodic_timer_is_cancelled_by_its_callback),
+        LOOP_TEST(missed_periods_are_skipped),
         LOOP_TEST(one_shot_replaces_period),
         LOOP_TEST(far_and_negative_delays_are_clamped),
         LOOP_TEST(timer_freed_by_callback_is_not_called),
