@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -125,8 +126,10 @@ def build(layout: Layout) -> Path:
         if missing:
             raise LocalError(f"MARKETFLOW_BIN_DIR={directory} has no {', '.join(missing)}")
         return directory
-    target = layout.cache / "build-release"
-    with locked(layout.cache / "build-release.lock"):
+    # Of this very tree: a cache may be shared by several, and CMake ties a build to its sources' place.
+    tree = hashlib.sha256(str(layout.repository).encode()).hexdigest()[:8]
+    target = layout.cache / f"build-release-{tree}"
+    with locked(target.with_name(target.name + ".lock")):
         if not (target / "build.ninja").exists():
             say("configuring the release build")
             command = ["cmake", "--preset", "release", "-B", str(target), "-DMF_TESTS=OFF"]
