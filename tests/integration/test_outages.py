@@ -98,7 +98,8 @@ def test_database_away(line: Line) -> None:
 def test_database_frozen_beyond_the_deadline(line: Line) -> None:
     """The deadline guard ends the sink with 75; started again it waits, and every row is there once."""
     line.expected_errors.append("odbc|warehouse|connection|connect|breaker|deadline")
-    line.settings["WAREHOUSE_DEADLINE_MS"] = "4000"
+    line.settings |= {"WAREHOUSE_STATEMENT_TIMEOUT_MS": "2000", "WAREHOUSE_DEADLINE_MS": "4000"}
+    line.settings["WAREHOUSE_LOGIN_TIMEOUT_MS"] = "1000"
     start_live(line)
     sink = next(s for s in line.services if s.name == "sink")
     line.parts.postgres.freeze()
