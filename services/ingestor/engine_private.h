@@ -40,7 +40,7 @@ void ing_engine_end_range(struct ing_engine *engine, struct ing_series *series, 
                           const struct mf_error *err);
 void ing_engine_check_drained(struct ing_engine *engine);
 // engine_answer.c
-void ing_engine_on_response(void *series, const struct mf_http_response *response);
+void ing_engine_on_response(void *arg, const struct mf_http_response *response);
 void ing_engine_take_next(struct ing_engine *engine);
 void ing_engine_queue_remove(struct ing_engine *engine, struct ing_series *series);
 // Repeats the request later, or ends the range: a failure that no answer explains (a record not

@@ -24,9 +24,12 @@ static int64_t interval_of(enum live_feed feed)
     return feed == LIVE_NEWS ? MF_US_PER_SECOND : mf_interval_us(intervals[feed]);
 }
 
-static struct ing_progress progress_of(const struct live_series *series)
+static struct ing_progress progress_of(const struct live *live, const struct live_series *series)
 {
-    return (struct ing_progress){.good_us = series->good_us,
+    const struct ing_app *app = live->app;
+    return (struct ing_progress){.good_us =
+                                     ing_plan_read_to_us(app->calendar, &app->config, &series->base.work,
+                                                         &series->mark, series->good_us, mf_clock_real_us()),
                                  .failing_since_us = series->base.failing_since_us};
 }
 
@@ -35,7 +38,7 @@ static size_t collect(const struct live *live, enum live_feed feed, struct ing_p
     size_t count = 0;
     for (size_t i = 0; i < live->count; i++) {
         if (live->symbols[i]->series[feed] != NULL)
-            progress[count++] = progress_of(live->symbols[i]->series[feed]);
+            progress[count++] = progress_of(live, live->symbols[i]->series[feed]);
     }
     return count;
 }
@@ -81,7 +84,7 @@ static void list_excluded(const struct live *live, enum live_feed feed, int64_t 
         const struct live_series *series = live->symbols[i]->series[feed];
         if (series == NULL)
             continue;
-        struct ing_progress progress = progress_of(series);
+        struct ing_progress progress = progress_of(live, series);
         if (ing_progress_is_excluded(&live->app->config, &progress, now_monotonic_us))
             status->excluded[status->excluded_count++] = mf_str_of(live->symbols[i]->name);
     }

@@ -162,26 +162,45 @@ static int64_t wait_for_day(const struct mf_calendar *calendar, const struct ing
                                        : wait_us;
 }
 
-// Minutes: at night nothing new can come once the last session has been read to its end.
+// Is the market closed, and has its last session been read to the end, corrections included?
+static bool night_is_read(const struct mf_calendar *calendar, const struct ing_config *config,
+                          const struct ing_work *work, int64_t good_us, int64_t now_us,
+                          struct mf_calendar_session *last)
+{
+    if (!ing_market_has_sessions(work->asset_class) ||
+        mf_calendar_phase_at(calendar, now_us) != MF_PHASE_CLOSED)
+        return false;
+    bool found = mf_calendar_session_until(calendar, mf_calendar_local_date(calendar, now_us), last);
+    if (found && last->post_close_us > now_us)
+        found = mf_calendar_session_until(calendar, mf_date_add_days(last->date, -1), last);
+    return found && good_us >= last->post_close_us + lateness_us(config) + config->overlap_ms * MF_US_PER_MS;
+}
+
 static int64_t wait_for_minute(const struct mf_calendar *calendar, const struct ing_config *config,
                                const struct ing_work *work, int64_t good_us, int64_t now_us)
 {
     int64_t poll_us = config->poll_ms * MF_US_PER_MS;
     int64_t closed_us = config->closed_poll_ms * MF_US_PER_MS;
-    if (!ing_market_has_sessions(work->asset_class) || closed_us <= poll_us ||
-        mf_calendar_phase_at(calendar, now_us) != MF_PHASE_CLOSED)
-        return poll_us;
     struct mf_calendar_session session;
-    struct mf_date today = mf_calendar_local_date(calendar, now_us);
-    bool found = mf_calendar_session_until(calendar, today, &session);
-    if (found && session.post_close_us > now_us)
-        found = mf_calendar_session_until(calendar, mf_date_add_days(session.date, -1), &session);
-    if (!found || good_us < session.post_close_us + lateness_us(config) + config->overlap_ms * MF_US_PER_MS)
+    if (closed_us <= poll_us || !night_is_read(calendar, config, work, good_us, now_us, &session))
         return poll_us;
     if (mf_calendar_session_from(calendar, mf_date_add_days(session.date, 1), &session) &&
         session.pre_open_us - now_us < closed_us)
         closed_us = session.pre_open_us - now_us;
     return closed_us > poll_us ? closed_us : poll_us;
+}
+
+int64_t ing_plan_read_to_us(const struct mf_calendar *calendar, const struct ing_config *config,
+                            const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
+                            int64_t now_us)
+{
+    struct mf_calendar_session session;
+    if (good_us == 0 || work->feed == ING_FEED_NEWS)
+        return good_us;
+    bool day = ing_timespans[work->timespan].interval == MF_INTERVAL_1D;
+    bool read = day ? mark->last_time_us >= ing_plan_last_day_us(calendar, config, work->asset_class, now_us)
+                    : night_is_read(calendar, config, work, good_us, now_us, &session);
+    return read ? now_us : good_us;
 }
 
 int64_t ing_plan_wait_us(const struct mf_calendar *calendar, const struct ing_config *config,

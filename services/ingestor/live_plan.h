@@ -31,8 +31,15 @@ int64_t ing_plan_wait_us(const struct mf_calendar *calendar, const struct ing_co
 int64_t ing_plan_last_day_us(const struct mf_calendar *calendar, const struct ing_config *config,
                              enum mf_asset_class asset_class, int64_t now_us);
 
+// The time up to which the series may be called read, before settling and delay: when its last complete
+// answer was asked for, or now, as long as its market is closed and all that can have come has been read. 0 =
+// never read.
+int64_t ing_plan_read_to_us(const struct mf_calendar *calendar, const struct ing_config *config,
+                            const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
+                            int64_t now_us);
+
 struct ing_progress {         // of one symbol in a feed
-    int64_t good_us;          // real time; 0 = no complete answer yet
+    int64_t good_us;          // of ing_plan_read_to_us
     int64_t failing_since_us; // monotonic; 0 = not failing
 };
 // "The feed is complete up to": over the symbols that have not failed for longer than the exclusion time, the

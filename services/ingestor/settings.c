@@ -22,6 +22,16 @@ static const char *check_hosts(const char *text)
     return text[len] == '\0' ? NULL : "is not a list of host names";
 }
 
+// It becomes a header line.
+static const char *check_key(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c <= 0x20 || *c >= 0x7f)
+            return "is not a key: it holds blanks or characters that no key has";
+    }
+    return text[0] != '\0' ? NULL : "is empty";
+}
+
 static const char *check_shard(const char *text)
 {
     struct ing_shard shard;
@@ -42,7 +52,8 @@ static const char *check_shard(const char *text)
 static const struct mf_setting_def polygon_defs[] = {
     {.name = "POLYGON_API_KEY",
      .type = MF_SETTING_SECRET,
-     .description = "Key of the provider, sent as a bearer token and nowhere else."},
+     .description = "Key of the provider, sent as a bearer token and nowhere else.",
+     .check = check_key},
     {.name = "POLYGON_BASE_URL",
      .type = MF_SETTING_STRING,
      .default_value = "https://api.massive.com",
