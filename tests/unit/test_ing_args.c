@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// Symbol lists and files, shards, the arguments of a backfill and the run they make.
+#include "services/ingestor/backfill_args.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "services/ingestor/settings.h"
+#include "tests/unit/ing_support.h"
+
+#include <cmocka.h>
+
+// ---------------------------------------------------------------- symbols
+
+static void test_list(void **state)
+{
+    (void)state;
+    struct ing_symbols symbols = {0};
+    struct mf_error err;
+    assert_int_equal(ing_symbols_add_list(&symbols, "MSFT, AAPL ,X:BTCUSD,AAPL,BRK.B", &err), 0);
+    assert_int_equal(symbols.count, 4);
+    assert_string_equal(symbols.items[0], "MSFT");
+    assert_true(ing_symbols_has(&symbols, "BRK.B"));
+    ing_symbols_sort(&symbols);
+    assert_string_equal(symbols.items[0], "AAPL");
+    static const char *const bad[] = {"", "A,,B", "A,", "A B", "A|B", "O:AAPL250117C00150000"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        if (ing_symbols_add_list(&symbols, bad[i], &err) == 0)
+            fail_msg("accepted: '%s'", bad[i]);
+        assert_int_equal(err.class, MF_ERROR_CONFIG);
+        assert_string_equal(err.code, "bad_symbol");
+    }
+    ing_symbols_free(&symbols);
+}
+
+static void test_list_limit(void **state)
+{
+    (void)state;
+    struct ing_symbols symbols = {0};
+    struct mf_error err;
+    for (int i = 0; i < ING_SYMBOLS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "S%d", i);
+        assert_int_equal(ing_symbols_add(&symbols, mf_str_of(name), &err), 0);
+    }
+    assert_int_equal(ing_symbols_add(&symbols, MF_STR("S0"), &err), 0); // is there
+    assert_int_equal(ing_symbols_add(&symbols, MF_STR("ONE"), &err), -1);
+    assert_string_equal(err.code, "too_many_symbols");
+    ing_symbols_free(&symbols);
+}
+
+static int add_csv(struct ing_symbols *symbols, const char *text, struct mf_error *err)
+{
+    return ing_symbols_add_csv(symbols, mf_str_of(text), "list.csv", err);
+}
+
+static void test_csv(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "symbol\nAAPL\nMSFT\n",
+        "\xef\xbb\xbfname,symbol,note\r\nApple,AAPL,x\r\n\r\nMicrosoft,MSFT,\r\n",
+        "\"symbol\",\"name\"\n\"AAPL\",\"Apple, \"\"Inc\"\"\"\nMSFT,\"M\"",
+        " symbol \n AAPL \nMSFT",
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(good); i++) {
+        struct ing_symbols symbols = {0};
+        struct mf_error err;
+        if (add_csv(&symbols, good[i], &err) < 0)
+            fail_msg("%s: %s", good[i], err.message);
+        assert_int_equal(symbols.count, 2);
+        assert_string_equal(symbols.items[0], "AAPL");
+        assert_string_equal(symbols.items[1], "MSFT");
+        ing_symbols_free(&symbols);
+    }
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "is empty"},
+        {"\n\n", "is empty"},
+        {"ticker\nAAPL\n", "no column"},
+        {"name,symbol\nApple\n", "line 2"},
+        {"symbol\nAAPL\nA B\n", "line 3"},
+        {"symbol\n\"AAPL\n", "line 2"},
+        {"symbol\n\"AAPL\"x\n", "line 2"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        struct ing_symbols symbols = {0};
+        struct mf_error err;
+        if (add_csv(&symbols, bad[i].text, &err) == 0 || strstr(err.message, bad[i].says) == NULL)
+            fail_msg("%s: %s", bad[i].text, err.message);
+        assert_int_equal(err.class, MF_ERROR_CONFIG);
+        ing_symbols_free(&symbols);
+    }
+}
+
+static void test_file(void **state)
+{
+    (void)state;
+    struct ing_symbols symbols = {0};
+    struct mf_error err;
+    assert_int_equal(ing_symbols_add_file(&symbols, "/nonexistent/symbols.csv", &err), -1);
+    assert_non_null(strstr(err.message, "/nonexistent/symbols.csv"));
+    char path[] = "/tmp/ing_symbols_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "symbol\nAAPL\n", 12), 12);
+    assert_int_equal(ing_symbols_add_file(&symbols, path, &err), 0);
+    assert_int_equal(symbols.count, 1);
+    assert_int_equal(ftruncate(fd, (off_t)ING_SYMBOLS_FILE_MAX + 1), 0);
+    assert_int_equal(ing_symbols_add_file(&symbols, path, &err), -1);
+    assert_non_null(strstr(err.message, "too large"));
+    close(fd);
+    unlink(path);
+    ing_symbols_free(&symbols);
+}
+
+static void test_shards(void **state)
+{
+    (void)state;
+    struct ing_shard shard;
+    assert_true(ing_shard_parse(MF_STR("0/1"), &shard));
+    assert_true(ing_shard_parse(MF_STR("2/3"), &shard));
+    assert_true(ing_shard_owns(&shard, 2));
+    assert_true(ing_shard_owns(&shard, 5));
+    assert_false(ing_shard_owns(&shard, 3));
+    static const char *const bad[] = {"", "1", "/", "1/1", "-1/2", "a/2", "0/0", "1/2/3", "0/5000"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++)
+        assert_false(ing_shard_parse(mf_str_of(bad[i]), &shard));
+    // Every symbol belongs to exactly one shard, by the partition that Kafka's default partitioner gives its
+    // key.
+    assert_int_equal(ing_symbol_partition("AAPL", 8), mf_murmur2("AAPL", 4) % 8);
+    unsigned owners = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        struct ing_shard one = {.index = i, .count = 3};
+        owners += ing_shard_owns(&one, ing_symbol_partition("X:BTCUSD", 8));
+    }
+    assert_int_equal(owners, 1);
+}
+
+// ---------------------------------------------------------------- settings
+
+static struct mf_settings *settings_with_key(const char *key, const char *const *extra)
+{
+    const char *env[16] = {key, NULL};
+    size_t count = key != NULL ? 1 : 0;
+    for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
+        env[count++] = extra[i];
+    env[count] = NULL;
+    struct mf_setting_table tables[8];
+    size_t table_count = 0;
+    for (; ing_setting_tables[table_count] != NULL; table_count++)
+        tables[table_count] = *ing_setting_tables[table_count];
+    struct mf_settings *settings = NULL;
+    struct mf_buf problems;
+    struct mf_error err;
+    mf_buf_init(&problems, 65536);
+    if (mf_settings_parse(tables, table_count, (char *const *)(uintptr_t)env, ing_setting_prefixes, &settings,
+                          &problems, &err) < 0)
+        settings = NULL;
+    mf_buf_free(&problems);
+    return settings;
+}
+
+static struct mf_settings *settings_of(const char *const *extra)
+{
+    return settings_with_key("POLYGON_API_KEY=secret", extra);
+}
+
+static void test_key(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {NULL, "POLYGON_API_KEY=", "POLYGON_API_KEY=two words",
+                                      "POLYGON_API_KEY=k\ny"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++)
+        assert_null(settings_with_key(bad[i], NULL));
+}
+
+static void test_settings(void **state)
+{
+    (void)state;
+    struct mf_settings *settings = settings_of(NULL);
+    struct ing_config config;
+    struct mf_error err;
+    assert_non_null(settings);
+    assert_int_equal(ing_config_fill(settings, &config, &err), 0);
+    assert_string_equal(config.base_url, "https://api.massive.com");
+    assert_string_equal(config.allowed_hosts[1], "api.polygon.io");
+    assert_null(config.allowed_hosts[2]);
+    assert_int_equal(config.requests_per_minute, 5);
+    assert_int_equal(config.partitions, 8);
+    assert_string_equal(config.topic_watermarks, "market.ingestor.watermarks");
+    ing_config_free(&config);
+    mf_settings_free(&settings);
+    static const char *const bad[] = {"POLYGON_BASE_URL=http://api.massive.com", "INGEST_SHARD=1/1",
+                                      "INGEST_POLL_MS=0", "POLYGON_ALLOWED_HOSTS=https://x",
+                                      "INGEST_SYMBOL=AAPL"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        const char *const extra[] = {bad[i], NULL};
+        settings = settings_of(extra);
+        if (settings != NULL)
+            fail_msg("accepted: %s", bad[i]);
+    }
+    static const char *const together[][3] = {
+        {"INGEST_SHARD=9/16", NULL}, {"INGEST_RETRY_BASE_MS=5000", "INGEST_RETRY_MAX_MS=1000", NULL}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(together); i++) {
+        settings = settings_of(together[i]);
+        assert_non_null(settings);
+        assert_int_equal(ing_config_fill(settings, &config, &err), -1);
+        assert_int_equal(err.class, MF_ERROR_CONFIG);
+        mf_settings_free(&settings);
+    }
+}
+
+// ---------------------------------------------------------------- backfill arguments
+
+static const struct mf_date today = {2024, 6, 1};
+
+static int parse(enum ing_feed feed, const char *line, uint64_t seed, struct ing_backfill_args *args,
+                 struct mf_error *err)
+{
+    char text[1024];
+    char *argv[32];
+    int argc = 0;
+    snprintf(text, sizeof text, "%s", line);
+    for (char *at = text; *at != '\0' && argc < 32;) {
+        argv[argc++] = at;
+        at += strcspn(at, " ");
+        if (*at != '\0')
+            *at++ = '\0';
+    }
+    const char *const extra[] = {"INGEST_SYMBOLS=IBM,KO", NULL};
+    struct mf_settings *settings = settings_of(extra);
+    int result = ing_backfill_args_parse(feed, argc, argv, settings, today, seed, args, err);
+    mf_settings_free(&settings);
+    return result;
+}
+
+static void test_arguments(void **state)
+{
+    (void)state;
+    struct ing_backfill_args args;
+    struct mf_error err;
+    assert_int_equal(
+        parse(ING_FEED_BARS,
+              "--symbols MSFT,AAPL --from 2024-01-02 --to 2024-01-31 --timespan day --adjusted none", 0,
+              &args, &err),
+        0);
+    assert_int_equal(args.timespan, ING_TIMESPAN_DAY);
+    assert_int_equal(args.adjusted, MF_ADJUSTED_NONE);
+    assert_int_equal(args.from.day, 2);
+    assert_int_equal(args.to.day, 31);
+    assert_string_equal(args.symbols.items[0], "AAPL");
+    assert_int_equal(strlen(args.run_id), 16);
+    ing_backfill_args_free(&args);
+    assert_int_equal(parse(ING_FEED_NEWS, "--from=2024-01-02 --to=2024-01-02", 0, &args, &err), 0);
+    assert_int_equal(args.symbols.count, 2); // of the settings
+    ing_backfill_args_free(&args);
+    assert_int_equal(parse(ING_FEED_BARS, "--from 2024-01-02 --to 2024-01-02", 0, &args, &err), 0);
+    assert_int_equal(args.timespan, ING_TIMESPAN_MINUTE);
+    assert_int_equal(args.adjusted, MF_ADJUSTED_SPLIT);
+    ing_backfill_args_free(&args);
+}
+
+static void test_bad_arguments(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *says;
+    } cases[] = {
+        {"", "--from"},
+        {"--from 2024-01-02", "--to"},
+        {"--from 2024-01-02 --to 2024-13-01", "--to"},
+        {"--from 2024-02-30 --to 2024-03-01", "--from"},
+        {"--from 2024-01-03 --to 2024-01-02", "after"},
+        {"--from 1989-12-31 --to 2024-01-02", "1990"},
+        {"--from 2024-01-02 --to 2024-06-03", "--to"},
+        {"--from 2024-01-02 --to 2024-01-03 --timespan hour", "--timespan"},
+        {"--from 2024-01-02 --to 2024-01-03 --adjusted dividends", "--adjusted"},
+        {"--from 2024-01-02 --to 2024-01-03 --symbols A,,B", "--symbols"},
+        {"--from 2024-01-02 --to 2024-01-03 --symbols-file /nonexistent", "--symbols-file"},
+        {"--from 2024-01-02 --to 2024-01-03 --run-id a/b", "--run-id"},
+        {"--from 2024-01-02 --to 2024-01-03 --run-id a --again", "--again"},
+        {"--from 2024-01-02 --to 2024-01-03 --speed fast", "--speed"},
+        {"--from 2024-01-02 --to 2024-01-03 extra", "extra"},
+        {"--from 2024-01-02 --to", "--to"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct ing_backfill_args args;
+        struct mf_error err;
+        if (parse(ING_FEED_BARS, cases[i].line, 0, &args, &err) == 0)
+            fail_msg("accepted: %s", cases[i].line);
+        assert_int_equal(err.class, MF_ERROR_CONFIG);
+        if (strstr(err.message, cases[i].says) == NULL)
+            fail_msg("%s: %s", cases[i].line, err.message);
+    }
+    struct ing_backfill_args args;
+    struct mf_error err;
+    assert_int_equal(parse(ING_FEED_NEWS, "--from 2024-01-02 --to 2024-01-03 --timespan day", 0, &args, &err),
+                     -1);
+}
+
+static void run_id_of(enum ing_feed feed, const char *line, uint64_t seed, char out[MF_RUN_ID_MAX + 1])
+{
+    struct ing_backfill_args args;
+    struct mf_error err;
+    if (parse(feed, line, seed, &args, &err) < 0)
+        fail_msg("%s: %s", line, err.message);
+    mf_str_copy(out, MF_RUN_ID_MAX + 1, mf_str_of(args.run_id));
+    ing_backfill_args_free(&args);
+}
+
+static void test_run_id(void **state)
+{
+    (void)state;
+    static const char base[] = "--symbols AAPL,MSFT --from 2024-01-02 --to 2024-01-03";
+    static const char *const same[] = {
+        "--symbols MSFT,AAPL,MSFT --to 2024-01-03 --from 2024-01-02",
+        "--symbols AAPL,MSFT --from 2024-01-02 --to 2024-01-03 --timespan minute --adjusted split"};
+    static const char *const other[] = {
+        "--symbols AAPL --from 2024-01-02 --to 2024-01-03",
+        "--symbols AAPL,MSFT --from 2024-01-01 --to 2024-01-03",
+        "--symbols AAPL,MSFT --from 2024-01-02 --to 2024-01-04",
+        "--symbols AAPL,MSFT --from 2024-01-02 --to 2024-01-03 --timespan day",
+        "--symbols AAPL,MSFT --from 2024-01-02 --to 2024-01-03 --adjusted none",
+        "--symbols AAPL,MSFT --from 2024-01-02 --to 2024-01-03 --again",
+    };
+    char wanted[MF_RUN_ID_MAX + 1];
+    char found[MF_RUN_ID_MAX + 1];
+    run_id_of(ING_FEED_BARS, base, 1, wanted);
+    for (size_t i = 0; i < MF_ARRAY_LEN(same); i++) {
+        run_id_of(ING_FEED_BARS, same[i], 2, found);
+        assert_string_equal(found, wanted);
+    }
+    for (size_t i = 0; i < MF_ARRAY_LEN(other); i++) {
+        run_id_of(ING_FEED_BARS, other[i], 2, found);
+        assert_string_not_equal(found, wanted);
+    }
+    run_id_of(ING_FEED_NEWS, base, 1, found);
+    assert_string_not_equal(found, wanted);
+    run_id_of(ING_FEED_BARS, other[5], 3, wanted); // --again with another seed
+    run_id_of(ING_FEED_BARS, other[5], 2, found);
+    assert_string_not_equal(found, wanted);
+    run_id_of(ING_FEED_BARS, "--symbols A --from 2024-01-02 --to 2024-01-03 --run-id my.run_1-x", 0, found);
+    assert_string_equal(found, "my.run_1-x");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_list),          cmocka_unit_test(test_list_limit),
+        cmocka_unit_test(test_csv),           cmocka_unit_test(test_file),
+        cmocka_unit_test(test_shards),        cmocka_unit_test(test_key),
+        cmocka_unit_test(test_settings),      cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_bad_arguments), cmocka_unit_test(test_run_id),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
