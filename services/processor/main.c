@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // marketflow-processor: turns raw events into filtered events, metrics and explained alerts, exactly once.
+#include <stdio.h>
+
 #include "services/processor/engine.h"
 
 static const struct mf_command commands[] = {
@@ -50,6 +52,12 @@ static void status(void *state, char *text, size_t size)
     prc_engine_status(state, text, size);
 }
 
+// The versions for the "process up" line.
+static void libraries(char *text, size_t size)
+{
+    snprintf(text, size, "%s", mf_kafka_version());
+}
+
 static int print_reference(const char *what, struct mf_buf *out)
 {
     if (strcmp(what, "rules") != 0)
@@ -76,6 +84,7 @@ int main(int argc, char **argv)
         .stop = stop,
         .check_ready = check_ready,
         .is_alive = is_alive,
+        .libraries = libraries,
         .status = status,
         .print_reference = print_reference,
     };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // marketflow-sink: loads committed events from Kafka into the warehouse, each row once.
+#include <stdio.h>
+
+#include "common/kafka.h"
 #include "services/sink/migrate.h"
 #include "services/sink/sink.h"
 
@@ -65,6 +68,12 @@ static void status(void *state, char *text, size_t size)
     snk_sink_status(state, text, size);
 }
 
+// The versions for the "process up" line.
+static void libraries(char *text, size_t size)
+{
+    snprintf(text, size, "%s", mf_kafka_version());
+}
+
 int main(int argc, char **argv)
 {
     static const struct mf_service_ops ops = {
@@ -83,6 +92,7 @@ int main(int argc, char **argv)
         .reload = reload,
         .check_ready = check_ready,
         .is_alive = is_alive,
+        .libraries = libraries,
         .status = status,
     };
     return mf_service_main(argc, argv, &ops);
