@@ -145,6 +145,7 @@ static void keep_text(char *dst, size_t size, struct mf_str value)
     mf_str_copy(dst, size, value);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): the type of the callback is curl's
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
     struct mf_http_request *request = arg;
@@ -459,6 +460,7 @@ void mf_http_client_cancel(struct mf_http_client *client, struct mf_http_request
     if (old == NULL)
         return;
     *request = NULL;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): not seen to be gone from the list after the free before
     if (old->landed) {
         list_remove(&client->landed, old);
     } else {

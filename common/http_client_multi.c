@@ -158,7 +158,7 @@ void http_multi_free(struct http_multi **multi)
     curl_multi_setopt(old->handle, CURLMOPT_SOCKETFUNCTION, NULL);
     curl_multi_setopt(old->handle, CURLMOPT_TIMERFUNCTION, NULL);
     while (old->sockets != NULL)
-        socket_free(old->sockets);
+        socket_free(old->sockets); // NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list
     curl_multi_cleanup(old->handle);
     mf_timer_free(&old->timer);
     free(old);

@@ -22,7 +22,7 @@ bool http_spin_note(struct http_spin *spin, int64_t now_us, uint64_t progress);
 // hour; -1 when it is neither.
 int64_t http_retry_after_ms(struct mf_str text, int64_t now_us);
 // The kind of a failed transfer by its CURLcode: the label of the metric and the code of the error.
-const char *http_transport_kind(int curl_code);
+const char *http_transport_kind(int result);
 
 struct http_multi;
 

@@ -159,7 +159,7 @@ static int create(struct admin *admin, struct mf_error *err)
             result = -1;
     }
     if (result == 0) {
-        rd_kafka_event_t *answer;
+        rd_kafka_event_t *answer = NULL;
         rd_kafka_AdminOptions_t *options = options_for(admin, RD_KAFKA_ADMIN_OP_CREATETOPICS);
         rd_kafka_CreateTopics(admin->client.rk, topics, count, options, admin->answers);
         rd_kafka_AdminOptions_destroy(options);
@@ -238,7 +238,7 @@ static int compare(struct admin *admin, struct mf_error *err)
             resources[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, admin->specs[i].name);
     }
     if (count > 0) {
-        rd_kafka_event_t *answer;
+        rd_kafka_event_t *answer = NULL;
         rd_kafka_AdminOptions_t *options = options_for(admin, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
         rd_kafka_DescribeConfigs(admin->client.rk, resources, count, options, admin->answers);
         rd_kafka_AdminOptions_destroy(options);

@@ -110,9 +110,11 @@ int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_k
     for (size_t i = 0; i < count && result == 0; i++) {
         partitions[i] = kafka_partitions_find(&consumer->partitions, offsets[i].topic, offsets[i].partition);
         next[i] = offsets[i].offset >= 0 ? offsets[i].offset : KAFKA_AT_COMMITTED;
-        if (partitions[i] == NULL)
-            result = mf_error_set(err, MF_ERROR_TRANSIENT, "not_assigned", "%s [%d] is not assigned to us",
-                                  offsets[i].topic, (int)offsets[i].partition);
+        if (partitions[i] == NULL) {
+            mf_error_set(err, MF_ERROR_TRANSIENT, "not_assigned", "%s [%d] is not assigned to us",
+                         offsets[i].topic, (int)offsets[i].partition);
+            result = -1;
+        }
     }
     if (result == 0)
         result = resolve(consumer, partitions, next, count, err);

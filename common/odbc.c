@@ -361,6 +361,7 @@ int mf_odbc_exec_direct(struct mf_odbc *connection, const char *sql, struct mf_o
     struct mf_odbc_statement *statement = NULL;
     if (new_statement(connection, &statement, diagnostic, err) != 0)
         return -1;
+    assert(statement != NULL);
     SQLRETURN rc = SQLExecDirect(statement->handle, (SQLCHAR *)sql, SQL_NTS);
     int result = 0;
     // A script gives one result per statement; an error in the middle shows when its turn comes.

@@ -28,8 +28,8 @@ int mf_url_check_base(const char *base, struct mf_error *err);
 // Rebuilds `next` (absolute, or path-only) as base + path + query. Refuses (POISON "next_url_refused") a host
 // that is neither the base's nor in allowed_hosts (NULL-terminated), userinfo, another scheme than the base's
 // or https, or a path outside the base's; the explicit default port counts as none. Parameters
-// apiKey/apikey/token are dropped. Behind a base with a path, an allowed host names the vendor's path (it goes
-// below the base's), the base's own host names the whole path. out is cleared first.
+// apiKey/apikey/token are dropped. Behind a base with a path, an allowed host names the vendor's path (it
+// goes below the base's), the base's own host names the whole path. out is cleared first.
 int mf_url_rebase(const char *base, const char *const *allowed_hosts, struct mf_str next, struct mf_buf *out,
                   struct mf_error *err);
 

@@ -104,7 +104,7 @@ void snk_letters_send(struct snk_sink *sink, const struct snk_record *record, co
                       unsigned attempts);
 
 // ---- loader.c: the state machine
-void snk_loader_run(void *sink);
+void snk_loader_run(void *arg);
 // Sets the timer for when the batch is due.
 void snk_loader_arm(struct snk_sink *sink);
 // Inside a revoke: flushes what can be flushed without waiting.

@@ -69,7 +69,8 @@ static void add(struct fixture *f, size_t partition)
     char payload[64];
     char id[MF_EVENT_ID_SIZE];
     snprintf(payload, sizeof payload, "{\"p\":%zu,\"o\":%lld}", partition, (long long)p->position);
-    snprintf(id, sizeof id, "%032llx", (unsigned long long)(partition * 1000000 + (size_t)p->position));
+    snprintf(id, sizeof id, "%032llx",
+             (unsigned long long)partition * 1000000 + (unsigned long long)p->position);
     f->checker.event.event_id = mf_str_of(id);
     f->checker.event.ingest_time_us = 77;
     snprintf(f->checker.dedupe_key, sizeof f->checker.dedupe_key, "A|%lld|\"x\"", (long long)p->position);
