@@ -182,10 +182,11 @@ int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf
     const struct mf_option options[] = {{.name = "--abandon", .value = &text, .required = true}};
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
         return -1;
+    assert(text != NULL); // required
     char lane[MF_RUN_ID_MAX + 16];
-    int len = snprintf(lane, sizeof lane, "backfill:%s", text);
+    int len = text != NULL ? snprintf(lane, sizeof lane, "backfill:%s", text) : -1;
     if (len < 0 || (size_t)len >= sizeof lane || !mf_lane_is_valid((struct mf_str){lane, (size_t)len}))
-        return bad(err, "--abandon", text, "a run's id");
+        return bad(err, "--abandon", text != NULL ? text : "", "a run's id");
     *run_id = text;
     return 0;
 }

@@ -57,7 +57,9 @@ def ctest(context: Context, preset: str, label: str, extra: dict[str, str] | Non
     results = RESULTS / f"ctest-{preset}-{label.replace('|', '-')}.xml"
     results.parent.mkdir(parents=True, exist_ok=True)
     results.unlink(missing_ok=True)
-    command = ["ctest", "--preset", preset, "-L", f"^({label})$", "-j", str(context.jobs)]
+    # Tests mostly wait (for brokers, timers, supervisors); lint computes.
+    jobs = context.jobs if label == "lint" else 3 * context.jobs
+    command = ["ctest", "--preset", preset, "-L", f"^({label})$", "-j", str(jobs)]
     code = run([*command, "--output-on-failure", "--output-junit", str(results)], extra)
     return judge(results, name, code)
 
