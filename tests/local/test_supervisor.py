@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_service import FakeServices
 from mflocal import wait_for
-from mflocal.supervisor import may_restart
+from mflocal.supervise import may_restart
 
 
 def started(services: FakeServices) -> None:

@@ -15,10 +15,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from . import install
 from .explain import explain_alert
 from .install import say
 from .latency import Latency, LatencyReader
@@ -101,7 +99,6 @@ class Demo:
         self.stack = stack
         self.seconds = seconds
         self.simulated = stack.wants_simulator()
-        self._binaries: Path | None = None
 
     def run(self) -> Report:
         say("bringing the stack up")
@@ -116,12 +113,12 @@ class Demo:
     # --- the work --------------------------------------------------------------------------------
 
     def _backfill(self) -> dict[str, Any]:
-        binaries = install.build(self.stack.layout)
+        assert self.stack.binaries is not None
         own = {"KAFKA_INSTANCE_ID": "local-backfill", "METRICS_LISTEN": "127.0.0.1:0", "LOG_LEVEL": "warning"}
         arguments = backfill_arguments(self.simulated)
         say("marketflow-ingestor " + " ".join(arguments))
         result = run_program(
-            binaries / "marketflow-ingestor",
+            self.stack.binaries / "marketflow-ingestor",
             arguments,
             self.stack.settings() | own,
             _BACKFILL_TIMEOUT,
@@ -221,7 +218,8 @@ class Demo:
         problems = []
         if self.simulated and report.daily_bars != REPLAY_ROWS:
             problems.append(f"{report.daily_bars} replayed daily bars, expected {REPLAY_ROWS}")
-        if self.simulated and report.latency.samples == 0:
+        # Crypto has a new minute in every sixty seconds; a shorter look may fall between two.
+        if self.simulated and self.seconds >= 60 and report.latency.samples == 0:
             problems.append("no live row was seen")
         down = [name for name, service in self.stack.running_services().items() if not service.running()]
         problems += [f"{name} is not running" for name in down]

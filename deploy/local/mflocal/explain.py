@@ -7,39 +7,55 @@ from typing import Any
 
 _WINDOWS = {
     "1s": "second", "1m": "minute", "5m": "five minutes", "15m": "quarter of an hour", "30m": "half hour",
-    "1h": "hour", "4h": "four hours", "1d": "day", "1w": "week", "1mo": "month",
+    "1h": "hour", "4h": "four hours",
 }  # fmt: skip
-# What a rule compares; {value}, {threshold} and {window} are filled in, baseline members by their names.
+_DATED = {"1d": "", "1w": "week", "1mo": "month"}
+# What a rule compares. {size} is the value without its sign, {side} where it lies; baseline members by their names.
 _RULES = {
-    "price_move": "the close moved {value} % against the one before",
-    "volume_spike": "volume was {value} standard deviations above the mean of the {n} bars before it",
-    "gap": "the first price was {value} % away from the last close of the session before",
-    "rsi_extreme": "RSI14 crossed into {value}, an extreme of its scale from 0 to 100",
-    "vwap_dev": "the close stood {value} % away from the session's volume-weighted average price",
+    "price_move": "the close was {size} % {side} the one before",
+    "volume_spike": "the volume was {size} standard deviations {side} the mean of the {n} bars before it",
+    "gap": "the first price was {size} % {side} the close of the session before",
+    "rsi_extreme": "the relative strength index (RSI14, from 0 to 100) crossed into an extreme, at {size}",
+    "vwap_dev": "the close was {size} % {side} the session's volume-weighted average price",
     "news_keyword": "an article carried a word that is watched for",
 }
 
 
+def _number(value: object) -> str:
+    """Four digits that count, or one decimal: enough for a sentence, the exact value is in the row."""
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}".removesuffix(".0")
+
+
+def _when(alert: dict[str, Any]) -> str:
+    moment, interval = str(alert.get("event_time")), str(alert.get("interval"))
+    day, clock = moment[:10], moment[11:16]
+    if interval in _DATED:
+        return (
+            f"In the {_DATED[interval]} of {day}"
+            if interval == "1d"
+            else f"In the {_DATED[interval]} from {day}"
+        )
+    if interval == "news":
+        return f"At {clock} UTC on {day}"
+    return f"In the {_WINDOWS.get(interval, interval)} from {clock} UTC on {day}"
+
+
 def explain_alert(alert: dict[str, Any]) -> str:
-    """A paragraph made of the alert's own fields; the same alert always reads the same."""
+    """A few sentences made of the alert's own fields; the same alert always reads the same."""
     baseline = alert.get("baseline") or {}
-    window = _WINDOWS.get(str(alert.get("interval")), str(alert.get("interval")))
-    facts: dict[str, Any] = {
-        name: value for name, value in baseline.items() if isinstance(value, str | int | float)
-    }
-    facts |= {"value": alert.get("value"), "threshold": alert.get("threshold"), "window": window}
-    facts.setdefault("n", 20)
-    what = _RULES.get(str(alert.get("rule_id")), "the rule's value reached {value}").format(**facts)
-    news = alert.get("interval") == "news"
-    when = (
-        f"at {alert.get('event_time')}" if news else f"In the {window} that began {alert.get('event_time')}"
-    )
-    text = f"{when} UTC, for {alert.get('symbol')}, {what}."
+    value = alert.get("value")
+    facts: dict[str, Any] = {"n": 20, **baseline}
+    facts["size"] = _number(abs(value)) if isinstance(value, int | float) else str(value)
+    facts["side"] = "below" if isinstance(value, int | float) and value < 0 else "above"
+    rule = str(alert.get("rule_id"))
+    text = f"{_when(alert)}, for {alert.get('symbol')}, "
+    text += _RULES.get(rule, "the rule's value reached {size}").format(**facts) + "."
     if alert.get("threshold") is not None:
-        text += f" The rule {alert.get('rule_id')} (version {alert.get('rule_version')}) calls {alert.get('threshold')}"
-        text += f" or beyond {alert.get('severity')}."
+        text += f" Rule {rule}, version {alert.get('rule_version')}, calls it {alert.get('severity')}"
+        text += f" from {_number(alert.get('threshold'))} on."
     if baseline:
-        members = ", ".join(f"{name} {value}" for name, value in sorted(baseline.items()))
-        text += f" It was judged against: {members}."
-    text += f" State: {alert.get('state')}. In the system's words: “{alert.get('message')}”."
-    return text[0].upper() + text[1:]
+        members = ", ".join(f"{name} {_number(member)}" for name, member in sorted(baseline.items()))
+        text += f" It was held against {members}."
+    return text + f" It is {alert.get('state')}."

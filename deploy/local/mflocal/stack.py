@@ -70,6 +70,7 @@ class Stack:
         self.layout = layout or Layout.from_environment()
         self._caller = dict(env)
         self._tied = die_with_parent
+        self.binaries: Path | None = None  # where the programs are, from up() on
         self.broker = Broker(self.layout, die_with_parent=die_with_parent)
         self.postgres = Postgres(self.layout, die_with_parent=die_with_parent)
         self.simulator = Simulator(self.layout, die_with_parent=die_with_parent)
@@ -118,7 +119,7 @@ class Stack:
         Services that run with other settings, or from programs built since, are started anew."""
         self.layout.state.mkdir(parents=True, exist_ok=True)
         with install.locked(self.layout.state / "stack.lock"):
-            binaries = install.build(self.layout)
+            binaries = self.binaries = install.build(self.layout)
             if self.is_up() and self._as_wanted(binaries):
                 return False
             self._start_parts()

@@ -10,6 +10,7 @@ REPLAY_ROWS = 12_154
 # invented and real bars of one symbol never meet.
 LIVE_CRYPTO = (
     "X:BTCUSD", "X:ETHUSD", "X:SOLUSD", "X:LTCUSD", "X:XRPUSD", "X:LINKUSD", "X:AVAXUSD", "X:DOGEUSD",
+    "X:BCHUSD", "X:DOTUSD", "X:UNIUSD", "X:ATOMUSD",
 )  # fmt: skip
 LIVE_STOCKS = ("AMZN", "NVDA", "TSLA", "JPM", "XOM", "KO")
 LIVE_SYMBOLS = (*LIVE_CRYPTO, *LIVE_STOCKS)

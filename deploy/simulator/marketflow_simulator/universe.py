@@ -38,6 +38,10 @@ _CRYPTO = {
     "X:LINKUSD": ("Chainlink - United States Dollar", 14.6, 0.042, 21_000.0, 60.0),
     "X:AVAXUSD": ("Avalanche - United States Dollar", 27.5, 0.044, 12_500.0, 35.0),
     "X:DOGEUSD": ("Dogecoin - United States Dollar", 0.16, 0.045, 2_400_000.0, 9_000.0),
+    "X:BCHUSD": ("Bitcoin Cash - United States Dollar", 425.0, 0.034, 1_300.0, 3.0),
+    "X:DOTUSD": ("Polkadot - United States Dollar", 6.2, 0.043, 44_000.0, 150.0),
+    "X:UNIUSD": ("Uniswap - United States Dollar", 8.9, 0.046, 31_000.0, 110.0),
+    "X:ATOMUSD": ("Cosmos - United States Dollar", 7.8, 0.042, 36_000.0, 120.0),
 }
 _STOCKS = {
     "AMZN": ("Amazon.Com Inc", 182.0, 0.018, 62_000.0, 105.0),
