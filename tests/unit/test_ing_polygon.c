@@ -14,64 +14,64 @@
 
 #include <cmocka.h>
 
+static const struct {
+    int status;
+    const char *body; // NULL = not JSON
+    enum ing_answer answer;
+    const char *code, *message;
+} answers[] = {
+    {200, "{\"status\":\"OK\",\"results\":[{}]}", ING_ANSWER_DATA, "", NULL},
+    {200, "{\"status\":\"DELAYED\",\"results\":[{}]}", ING_ANSWER_DATA, "", NULL},
+    {200, "{\"results\":[{}]}", ING_ANSWER_DATA, "", NULL},
+    {200, "{\"status\":\"OK\",\"results\":[]}", ING_ANSWER_EMPTY, "", NULL},   // N01
+    {200, "{\"status\":\"OK\",\"results\":null}", ING_ANSWER_EMPTY, "", NULL}, // N01
+    {200, "{\"status\":\"OK\"}", ING_ANSWER_EMPTY, "", NULL},                  // N01
+    {200, NULL, ING_ANSWER_TRANSIENT, "not_json", NULL},                       // N03
+    {200, "[]", ING_ANSWER_TRANSIENT, "not_json", NULL},
+    {200, "\"down\"", ING_ANSWER_TRANSIENT, "not_json", "down"},
+    {200, "{\"status\":\"OK\",\"results\":{}}", ING_ANSWER_TRANSIENT, "unexpected_shape", NULL},
+    {200, "{\"status\":\"ERROR\",\"error\":\"oops\"}", ING_ANSWER_TRANSIENT, "error_status", "oops"},
+    {200, "{\"status\":\"ERROR\",\"error\":\"exceeded the maximum requests per minute\"}",
+     ING_ANSWER_RATE_LIMITED, "rate_limited", "exceeded the maximum requests per minute"},
+    {200, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade\"}", ING_ANSWER_PLAN_LIMIT, "plan_limit",
+     "upgrade"},
+    {302, NULL, ING_ANSWER_TRANSIENT, "redirect_refused", NULL},
+    {400, "{\"status\":\"ERROR\",\"error\":\"bad\"}", ING_ANSWER_PERMANENT, "bad_request", "bad"},
+    {401, "{\"status\":\"ERROR\",\"error\":\"Unknown API Key\"}", ING_ANSWER_KEY_REJECTED, "key_rejected",
+     "Unknown API Key"},
+    {401, NULL, ING_ANSWER_KEY_REJECTED, "key_rejected", NULL}, // N06, HTML
+    {403, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade your plan\"}", ING_ANSWER_PLAN_LIMIT,
+     "plan_limit", "upgrade your plan"},
+    {403, "{\"status\":\"ERROR\",\"error\":\"not entitled\"}", ING_ANSWER_PLAN_LIMIT, "plan_limit",
+     "not entitled"},
+    {404, "{\"status\":\"NOT_FOUND\",\"message\":\"no\"}", ING_ANSWER_UNKNOWN_TICKER, "unknown_ticker", "no"},
+    {404, NULL, ING_ANSWER_PERMANENT, "not_found", NULL},
+    {408, NULL, ING_ANSWER_TRANSIENT, "http_error", NULL},
+    {414, NULL, ING_ANSWER_PERMANENT, "http_error", NULL},
+    {429, "{\"status\":\"ERROR\",\"error\":\"slow down\"}", ING_ANSWER_RATE_LIMITED, "rate_limited",
+     "slow down"},
+    {429, NULL, ING_ANSWER_RATE_LIMITED, "rate_limited", NULL}, // N04
+    {500, "{\"errorcode\":\"001\",\"status\":\"ERROR\",\"success\":false}", ING_ANSWER_TRANSIENT,
+     "server_error", NULL},
+    {504, NULL, ING_ANSWER_TRANSIENT, "server_error", NULL},
+    {204, NULL, ING_ANSWER_TRANSIENT, "http_error", NULL},
+};
+
 static void test_classify(void **state)
 {
     (void)state;
-    static const struct {
-        int status;
-        const char *body; // NULL = not JSON
-        enum ing_answer answer;
-        const char *code, *message;
-    } cases[] = {
-        {200, "{\"status\":\"OK\",\"results\":[{}]}", ING_ANSWER_DATA, "", NULL},
-        {200, "{\"status\":\"DELAYED\",\"results\":[{}]}", ING_ANSWER_DATA, "", NULL},
-        {200, "{\"results\":[{}]}", ING_ANSWER_DATA, "", NULL},
-        {200, "{\"status\":\"OK\",\"results\":[]}", ING_ANSWER_EMPTY, "", NULL},   // N01
-        {200, "{\"status\":\"OK\",\"results\":null}", ING_ANSWER_EMPTY, "", NULL}, // N01
-        {200, "{\"status\":\"OK\"}", ING_ANSWER_EMPTY, "", NULL},                  // N01
-        {200, NULL, ING_ANSWER_TRANSIENT, "not_json", NULL},                       // N03
-        {200, "[]", ING_ANSWER_TRANSIENT, "not_json", NULL},
-        {200, "\"down\"", ING_ANSWER_TRANSIENT, "not_json", "down"},
-        {200, "{\"status\":\"OK\",\"results\":{}}", ING_ANSWER_TRANSIENT, "unexpected_shape", NULL},
-        {200, "{\"status\":\"ERROR\",\"error\":\"oops\"}", ING_ANSWER_TRANSIENT, "error_status", "oops"},
-        {200, "{\"status\":\"ERROR\",\"error\":\"exceeded the maximum requests per minute\"}",
-         ING_ANSWER_RATE_LIMITED, "rate_limited", "exceeded the maximum requests per minute"},
-        {200, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade\"}", ING_ANSWER_PLAN_LIMIT, "plan_limit",
-         "upgrade"},
-        {302, NULL, ING_ANSWER_TRANSIENT, "redirect_refused", NULL},
-        {400, "{\"status\":\"ERROR\",\"error\":\"bad\"}", ING_ANSWER_PERMANENT, "bad_request", "bad"},
-        {401, "{\"status\":\"ERROR\",\"error\":\"Unknown API Key\"}", ING_ANSWER_KEY_REJECTED, "key_rejected",
-         "Unknown API Key"},
-        {401, NULL, ING_ANSWER_KEY_REJECTED, "key_rejected", NULL}, // N06, HTML
-        {403, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade your plan\"}", ING_ANSWER_PLAN_LIMIT,
-         "plan_limit", "upgrade your plan"},
-        {403, "{\"status\":\"ERROR\",\"error\":\"not entitled\"}", ING_ANSWER_PLAN_LIMIT, "plan_limit",
-         "not entitled"},
-        {404, "{\"status\":\"NOT_FOUND\",\"message\":\"no\"}", ING_ANSWER_UNKNOWN_TICKER, "unknown_ticker",
-         "no"},
-        {404, NULL, ING_ANSWER_PERMANENT, "not_found", NULL},
-        {408, NULL, ING_ANSWER_TRANSIENT, "http_error", NULL},
-        {414, NULL, ING_ANSWER_PERMANENT, "http_error", NULL},
-        {429, "{\"status\":\"ERROR\",\"error\":\"slow down\"}", ING_ANSWER_RATE_LIMITED, "rate_limited",
-         "slow down"},
-        {429, NULL, ING_ANSWER_RATE_LIMITED, "rate_limited", NULL}, // N04
-        {500, "{\"errorcode\":\"001\",\"status\":\"ERROR\",\"success\":false}", ING_ANSWER_TRANSIENT,
-         "server_error", NULL},
-        {504, NULL, ING_ANSWER_TRANSIENT, "server_error", NULL},
-        {204, NULL, ING_ANSWER_TRANSIENT, "http_error", NULL},
-    };
     struct mf_json *json = mf_json_new();
-    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < MF_ARRAY_LEN(answers); i++) {
         const struct mf_json_node *root = NULL;
-        if (cases[i].body != NULL)
-            assert_int_equal(mf_json_parse(json, mf_str_of(cases[i].body), &mf_json_limits_body, &root, NULL),
-                             0);
+        if (answers[i].body != NULL)
+            assert_int_equal(
+                mf_json_parse(json, mf_str_of(answers[i].body), &mf_json_limits_body, &root, NULL), 0);
         char code[MF_ERROR_CODE_SIZE] = "left";
         struct mf_str message;
-        enum ing_answer answer = ing_polygon_classify(cases[i].status, root, code, &message);
-        if (answer != cases[i].answer || strcmp(code, cases[i].code) != 0 ||
-            !mf_str_eq(message, mf_str_of(cases[i].message)))
-            fail_msg("%d %s: %s %s", cases[i].status, cases[i].body, ing_answer_name(answer), code);
+        enum ing_answer answer = ing_polygon_classify(answers[i].status, root, code, &message);
+        if (answer != answers[i].answer || strcmp(code, answers[i].code) != 0 ||
+            !mf_str_eq(message, mf_str_of(answers[i].message)))
+            fail_msg("%d %s: %s %s", answers[i].status, answers[i].body, ing_answer_name(answer), code);
     }
     mf_json_free(&json);
 }
