@@ -123,7 +123,8 @@ size_t snk_range_moves(const struct snk_scope *scope, struct snk_range range, st
             continue;
         }
         move->next = row->offset + 1;
-        if (!row->rejected)
+        // A digest's event_id is not that of the record in the log: it could not be recognised there.
+        if (!row->rejected && !row->replaced)
             move->last = row;
     }
     size_t count = 0;

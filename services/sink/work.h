@@ -33,7 +33,7 @@ struct snk_scope {
 struct snk_move {
     size_t partition;
     int64_t next;
-    const struct snk_row *last; // last row inserted; NULL when none is
+    const struct snk_row *last; // last row inserted as the log has it; NULL when none is
     bool more_to_come;          // the batch has rows of it beyond the range
 };
 

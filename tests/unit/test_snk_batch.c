@@ -261,6 +261,12 @@ static void test_a_partition_moves_to_its_position_with_its_last_row_only(void *
     assert_int_equal(snk_range_moves(&scope, (struct snk_range){SNK_TABLE_MAX, 3, 4}, moves), 1);
     assert_int_equal(moves[0].next, 9);
     assert_null(moves[0].last);
+    // Nor is a digest: the log has another event_id at its offset, and a restart looks for that one.
+    f->batch.rows[3].rejected = false;
+    f->batch.rows[3].replaced = true;
+    assert_int_equal(snk_range_moves(&scope, (struct snk_range){SNK_TABLE_MAX, 3, 4}, moves), 1);
+    assert_int_equal(moves[0].next, 9);
+    assert_null(moves[0].last);
     // Neither an excluded nor an unacquired partition moves.
     f->partitions[0].excluded = true;
     assert_int_equal(snk_range_moves(&scope, (struct snk_range){SNK_TABLE_MAX, 3, 4}, moves), 0);
