@@ -348,7 +348,9 @@ static void apply_pauses(struct snk_sink *sink)
 void snk_loader_arm(struct snk_sink *sink)
 {
     int64_t due = due_us(sink);
-    if (sink->phase != SNK_COLLECTING || due == INT64_MAX || sink->letters.pending > 0) {
+    // What is overdue while nothing may be tried waits for the timer of the hold.
+    if (sink->phase != SNK_COLLECTING || due == INT64_MAX || sink->letters.pending > 0 ||
+        snk_loader_is_holding(sink)) {
         mf_timer_cancel(sink->age);
         return;
     }
