@@ -45,6 +45,17 @@ static int64_t range_end(const struct backfill_series *series)
     return day || series->mark.range.to_us < now_us ? series->mark.range.to_us : now_us;
 }
 
+// Where to go on when only the newest event is known. Articles share a second, and more of them may come:
+// theirs is read again, and repeats are known downstream.
+static int64_t after_last(const struct backfill_series *series)
+{
+    const struct ing_watermark *mark = &series->mark;
+    int64_t next_us = mark->last_time_us;
+    if (next_us == INT64_MIN || next_us < mark->position_us)
+        return mark->position_us;
+    return series->base.work.feed == ING_FEED_NEWS ? next_us : next_us + MF_US_PER_MS;
+}
+
 static void save(struct backfill *backfill, struct backfill_series *series)
 {
     ing_app_save_mark(backfill->app, NULL, &series->base.work, backfill->args.run_id, &series->mark, NULL);
@@ -121,9 +132,7 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
         else
             skipped->from_us = series->chunk_to_us;
     } else {
-        int64_t from_us = mark->last_time_us >= mark->position_us && mark->last_time_us != INT64_MIN
-                              ? mark->last_time_us + MF_US_PER_MS
-                              : mark->position_us;
+        int64_t from_us = after_last(series);
         if (!covered)
             add_skipped(&mark->skipped, (struct ing_range){from_us, series->chunk_to_us});
         mark->position_us = series->chunk_to_us;
@@ -178,8 +187,7 @@ static void refused(struct backfill *backfill, struct backfill_series *series)
     struct ing_watermark *mark = &series->mark;
     if (series->from_cursor) { // a cursor does not live for ever: once more, from the newest event on
         series->from_cursor = false;
-        if (mark->last_time_us != INT64_MIN && mark->last_time_us >= mark->position_us)
-            mark->position_us = mark->last_time_us + MF_US_PER_MS;
+        mark->position_us = after_last(series);
         mark->cursor[0] = '\0';
         mark->page = 0;
         series->error.code[0] = '\0';

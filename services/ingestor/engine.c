@@ -151,6 +151,11 @@ void ing_engine_pump(struct ing_engine *engine)
     int64_t wait_us = PUMP_WAIT_MAX_US;
     bool limited = false;
     int64_t now_us = mf_clock_monotonic_us();
+    // A range that ends at once begins its next one from in here: the loop under way sees it, however many
+    // do.
+    if (engine->pumping)
+        return;
+    engine->pumping = true;
     while (!engine->draining && !engine->parked && engine->busy < engine->config->parallel &&
            !ing_publisher_pressure(engine->setup.publisher)) {
         struct ing_due *first = ing_scheduler_first(&engine->scheduler);
@@ -176,6 +181,7 @@ void ing_engine_pump(struct ing_engine *engine)
         ing_scheduler_remove(&engine->scheduler, first);
         start_request(engine, series);
     }
+    engine->pumping = false;
     note_limit(engine, now_us, limited);
     // Freed slots and room in the queue pump by themselves; only the passing of time needs the timer.
     mf_timer_arm_us(engine->pump_timer, wait_us < PUMP_WAIT_MAX_US ? wait_us : PUMP_WAIT_MAX_US);

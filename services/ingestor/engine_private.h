@@ -29,7 +29,8 @@ struct ing_engine {
     struct ing_engine_totals totals;
     unsigned busy; // series asked, answered or publishing
     int64_t limited_since_us, last_tick_us;
-    bool draining, drained, parked, stalled;
+    uint64_t reject_waiting; // hash of the bad row that waits for room in the queue; 0 = none does
+    bool draining, drained, parked, stalled, pumping;
 };
 
 // engine.c

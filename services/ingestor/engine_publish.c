@@ -11,25 +11,36 @@ enum { SLICE_ITEMS = 500, SLICE_CLOCK_EVERY = 32, SLICE_US = 4000, STALL_RETRY_M
 
 // ---------------------------------------------------------------- the next page
 
-static bool was_seen(struct ing_series *series, uint64_t hash)
+static uint64_t hash_of(const char *next)
+{
+    return mf_hash64(next, strlen(next));
+}
+
+static bool was_seen(const struct ing_series *series, uint64_t hash)
 {
     for (size_t i = 0; i < series->seen_count; i++) {
         if (series->seen[i] == hash)
             return true;
     }
+    return false;
+}
+
+// Only when its page is acknowledged: a page that is asked for again names the same next one.
+static void note_seen(struct ing_series *series, uint64_t hash)
+{
     if (series->seen_count == series->seen_capacity) {
         series->seen_capacity = series->seen_capacity < 16 ? 16 : series->seen_capacity * 2;
         series->seen = mf_realloc(series->seen, series->seen_capacity * sizeof *series->seen);
     }
     series->seen[series->seen_count++] = hash;
-    return false;
 }
 
 // N09: the pages of a range must come to an end.
-static const char *loop_problem(const struct ing_engine *engine, struct ing_series *series, const char *next)
+static const char *loop_problem(const struct ing_engine *engine, const struct ing_series *series,
+                                const char *next)
 {
     const struct ing_page *page = &engine->page;
-    if (was_seen(series, mf_hash64(next, strlen(next))))
+    if (was_seen(series, hash_of(next)))
         return "next_url_repeated";
     if (series->page + 1 >= engine->config->pages_max)
         return "too_many_pages";
@@ -84,7 +95,8 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
     ing_redact(mf_buf_str(&text), engine->config->api_key, raw);
     mf_buf_free(&text);
     uint64_t hash = mf_hash64(mf_buf_c_str(raw), raw->len);
-    if (engine->driver.wanted_reject != NULL &&
+    // A row is asked about once: the driver remembers it, and a row that waits for room comes again.
+    if (engine->driver.wanted_reject != NULL && engine->reject_waiting != hash &&
         !engine->driver.wanted_reject(engine->driver.arg, series, hash))
         return 0;
     struct ing_reject reject = {
@@ -101,7 +113,9 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
         .time_us = series->asked_us,
         .attempts = 1,
     };
-    return ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, err);
+    int result = ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, err);
+    engine->reject_waiting = result < 0 && err->class != MF_ERROR_POISON ? hash : 0;
+    return result;
 }
 
 static int publish_event(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
@@ -149,14 +163,15 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
             *err = why;
             return -1;
         }
-        series->result.counts.rejected++;
     } else {
         mf_error_set(&why, MF_ERROR_POISON, item->reason, "the row was refused: %s", item->reason);
     }
-    if (dead_letter(engine, series, item, &why, err) == 0)
-        return 0;
-    if (err->class != MF_ERROR_POISON)
+    int result = dead_letter(engine, series, item, &why, err);
+    if (result < 0 && err->class != MF_ERROR_POISON)
         return -1;
+    series->result.counts.rejected += item->reason[0] == '\0'; // the others were counted with the page
+    if (result == 0)
+        return 0;
     // A dead letter that cannot be written either: nothing in our power is left, but it is said and counted.
     mf_log_error(engine->setup.log, MF_LOG_CRITICAL, "publish", "dead_letter_lost", err,
                  "writing a dead letter");
@@ -205,6 +220,7 @@ static void after_page(struct ing_engine *engine, struct ing_series *series)
         ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
         return;
     }
+    note_seen(series, hash_of(series->result_next));
     free(series->next_page);
     series->next_page = series->result_next;
     series->result_next = NULL;
@@ -300,6 +316,7 @@ void ing_engine_publish(struct ing_engine *engine, struct ing_series *series)
                                               .flags = page->flags};
     take_next_url(engine, series);
     engine->table_item = 0;
+    engine->reject_waiting = 0;
     int64_t now_us = mf_clock_real_us();
     engine->ingest_us = now_us - now_us % MF_US_PER_MS;
     ing_engine_slice(engine);
