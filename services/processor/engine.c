@@ -186,17 +186,29 @@ static void balance(void *arg)
 
 int prc_engine_check_partitions(struct prc_engine *engine, struct mf_error *err)
 {
-    for (size_t i = 0; engine->inputs[i] != NULL && !engine->partitions_checked; i++) {
+    // An output goes to its input's partition, so all must have the same.
+    static const enum mf_topic_role roles[] = {MF_TOPIC_RAW,
+                                               MF_TOPIC_RAW_BACKFILL,
+                                               MF_TOPIC_BARS_FILTERED,
+                                               MF_TOPIC_NEWS_FILTERED,
+                                               MF_TOPIC_OPTION_BARS_FILTERED,
+                                               MF_TOPIC_SYMBOLS_FILTERED,
+                                               MF_TOPIC_CORPORATE_ACTIONS_FILTERED,
+                                               MF_TOPIC_FEED_STATUS_FILTERED,
+                                               MF_TOPIC_ALERTS,
+                                               MF_TOPIC_METRICS,
+                                               MF_TOPIC_DLQ};
+    for (size_t i = 0; i < MF_ARRAY_LEN(roles) && !engine->partitions_checked; i++) {
         int32_t count = 0;
-        if (mf_kafka_partition_count(engine->producer, engine->inputs[i], METADATA_TIMEOUT_MS, &count, err) <
-            0)
+        const char *topic = engine->topics[roles[i]];
+        if (mf_kafka_partition_count(engine->producer, topic, METADATA_TIMEOUT_MS, &count, err) < 0)
             return -1;
         if (count != engine->partitions)
             return mf_error_set(
                 err, MF_ERROR_CONFIG, "partition_count",
                 "topic %s has %d partitions, KAFKA_PARTITIONS says %d: set KAFKA_PARTITIONS=%d, or "
                 "create the topics anew with marketflowctl topics apply",
-                engine->inputs[i], (int)count, (int)engine->partitions, (int)count);
+                topic, (int)count, (int)engine->partitions, (int)count);
     }
     engine->partitions_checked = true;
     return 0;

@@ -55,6 +55,7 @@ void prc_engine_emit(void *arg, const struct prc_output *output)
     struct mf_error err;
     if (mf_kafka_produce(engine->producer, &record, NULL, &err) < 0) {
         engine->txn_failed = true;
+        engine->txn_error = err;
         mf_log_error(engine->service->log, MF_LOG_WARNING, "processor", "produce_failed", &err,
                      "queueing an output");
         return;

@@ -46,10 +46,11 @@ struct prc_engine {
     size_t progress_count;
     // The open transaction.
     size_t txn_records, txn_bytes;
-    int32_t fold_partition;  // of the record at hand: outputs go to the same one
-    bool txn_failed;         // an output could not be queued or delivered: abort
-    bool outcome_unknown;    // the last commit may or may not have happened
-    int64_t first_record_us; // monotonic
+    int32_t fold_partition;    // of the record at hand: outputs go to the same one
+    bool txn_failed;           // an output could not be queued or delivered: abort
+    struct mf_error txn_error; // why, when txn_failed
+    bool outcome_unknown;      // the last commit may or may not have happened
+    int64_t first_record_us;   // monotonic
 
     int64_t commit_ms;
     size_t commit_records, commit_bytes;
@@ -57,6 +58,7 @@ struct prc_engine {
     bool reset_earliest;
     bool draining, partitions_checked;
     int init_timeout_ms;
+    unsigned aborts; // in a row, without a commit in between
 
     struct mf_timer *commit_timer;  // low rate: commit commit_ms after the first record
     struct mf_timer *flush_timer;   // looks whether the queue is empty, 0.5 ms apart

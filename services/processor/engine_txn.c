@@ -21,6 +21,7 @@ static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
     struct prc_engine *engine = arg;
     if (delivery->error != NULL && !engine->txn_failed) {
         engine->txn_failed = true;
+        engine->txn_error = *delivery->error;
         log_error(engine, MF_LOG_WARNING, "delivery_failed", delivery->error, "delivering an output");
     }
     if (engine->state == PRC_ENGINE_FLUSHING)
@@ -60,7 +61,7 @@ static void replace_producer(struct prc_engine *engine, const struct mf_error *e
 static void on_fatal(void *arg, const struct mf_error *err)
 {
     struct prc_engine *engine = arg;
-    if (engine->state != PRC_ENGINE_CONNECTING && engine->state != PRC_ENGINE_CLOSED)
+    if (engine->state != PRC_ENGINE_CONNECTING && engine->state < PRC_ENGINE_CLOSING)
         replace_producer(engine, err, false);
 }
 
@@ -108,17 +109,20 @@ static void rewind_to_committed(struct prc_engine *engine)
         return;
     }
     bool committed = engine->outcome_unknown && txn_was_committed(engine);
-    if (committed)
+    if (committed) {
+        engine->aborts = 0;
         prc_fold_commit(engine->fold);
-    else
+    } else {
         prc_fold_rollback(engine->fold);
+    }
     if (engine->txn_records > 0)
         MF_LOGF(engine->service->log, MF_LOG_NOTICE, "processor", "transaction_settled",
                 MF_FIELDS(mf_lf_str("outcome", committed ? "committed" : "rolled_back"),
                           mf_lf_i64("records", (int64_t)engine->txn_records)),
                 "the last transaction is settled, going on from the committed offsets");
     clear_txn(engine);
-    mf_backoff_reset(&engine->backoff);
+    if (engine->aborts == 0)
+        mf_backoff_reset(&engine->backoff);
     engine->last_error.class = MF_ERROR_CLASS_MAX;
     engine->state = PRC_ENGINE_IDLE;
     prc_engine_start_intake(engine);
@@ -197,7 +201,13 @@ void prc_engine_abort(struct prc_engine *engine)
         replace_producer(engine, &err, false);
         return;
     }
-    rewind_to_committed(engine);
+    // The first time at once; what goes on failing (a right, a topic) must not spin, and shows in /readyz.
+    if (++engine->aborts == 1 || engine->draining) {
+        rewind_to_committed(engine);
+        return;
+    }
+    engine->state = PRC_ENGINE_REWINDING;
+    prc_engine_retry(engine, &engine->txn_error, "repeating a transaction that failed again");
 }
 
 // The input offsets of the open transaction. Returns how many.
@@ -235,6 +245,8 @@ static void committed(struct prc_engine *engine, int64_t started_us)
     mf_metric_add(engine->txn_committed, 1);
     prc_fold_commit(engine->fold);
     clear_txn(engine);
+    engine->aborts = 0;
+    mf_backoff_reset(&engine->backoff);
     engine->state = PRC_ENGINE_IDLE;
 }
 
@@ -242,6 +254,7 @@ static void commit_failed(struct prc_engine *engine, const struct mf_error *err)
 {
     if (err->class == MF_ERROR_TRANSIENT) {
         log_error(engine, MF_LOG_WARNING, "transaction_aborted", err, "committing a transaction");
+        engine->txn_error = *err;
         prc_engine_abort(engine);
         return;
     }
