@@ -195,8 +195,8 @@ ALERT = {
 def test_an_alert_in_words() -> None:
     assert explain_alert(ALERT) == (
         "In the minute from 14:30 UTC on 2024-01-02, for AAPL, the volume was 4.2 standard deviations above the "
-        "mean of the 20 bars before it. Rule volume_spike, version 1.5f2a90c1, calls it warning from 3 on. It was held against "
-        "mean 11000.5, n 20, sd 7190.1. It is firing."
+        "mean of the 20 bars before it. Rule volume_spike, version 1.5f2a90c1, rates it warning from 3 on. It was "
+        "held against mean 11000.5, n 20, sd 7190.1. It is firing."
     )
     fall = {**ALERT, "rule_id": "price_move", "interval": "1d", "value": -51.8701, "baseline": {}}
     assert explain_alert(fall).startswith(

@@ -9,7 +9,7 @@ _WINDOWS = {
     "1s": "second", "1m": "minute", "5m": "five minutes", "15m": "quarter of an hour", "30m": "half hour",
     "1h": "hour", "4h": "four hours",
 }  # fmt: skip
-_DATED = {"1d": "", "1w": "week", "1mo": "month"}
+_DATED = {"1w": "week", "1mo": "month"}
 # What a rule compares. {size} is the value without its sign, {side} where it lies; baseline members by their names.
 _RULES = {
     "price_move": "the close was {size} % {side} the one before",
@@ -31,12 +31,10 @@ def _number(value: object) -> str:
 def _when(alert: dict[str, Any]) -> str:
     moment, interval = str(alert.get("event_time")), str(alert.get("interval"))
     day, clock = moment[:10], moment[11:16]
+    if interval == "1d":
+        return f"On {day}"
     if interval in _DATED:
-        return (
-            f"In the {_DATED[interval]} of {day}"
-            if interval == "1d"
-            else f"In the {_DATED[interval]} from {day}"
-        )
+        return f"In the {_DATED[interval]} from {day}"
     if interval == "news":
         return f"At {clock} UTC on {day}"
     return f"In the {_WINDOWS.get(interval, interval)} from {clock} UTC on {day}"
@@ -53,7 +51,7 @@ def explain_alert(alert: dict[str, Any]) -> str:
     text = f"{_when(alert)}, for {alert.get('symbol')}, "
     text += _RULES.get(rule, "the rule's value reached {size}").format(**facts) + "."
     if alert.get("threshold") is not None:
-        text += f" Rule {rule}, version {alert.get('rule_version')}, calls it {alert.get('severity')}"
+        text += f" Rule {rule}, version {alert.get('rule_version')}, rates it {alert.get('severity')}"
         text += f" from {_number(alert.get('threshold'))} on."
     if baseline:
         members = ", ".join(f"{name} {_number(member)}" for name, member in sorted(baseline.items()))
