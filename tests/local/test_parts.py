@@ -200,7 +200,7 @@ def test_an_alert_in_words() -> None:
     )
     fall = {**ALERT, "rule_id": "price_move", "interval": "1d", "value": -51.8701, "baseline": {}}
     assert explain_alert(fall).startswith(
-        "In the day of 2024-01-02, for AAPL, the close was 51.87 % below the one before."
+        "On 2024-01-02, for AAPL, the close was 51.87 % below the one before."
     )
     news = {
         **ALERT,
