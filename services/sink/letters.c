@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "services/sink/sink.h"
 
 // The batch's generation stands for the letter: what became of older ones is of no interest.
@@ -19,6 +20,7 @@ static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
         return;
     assert(letters->pending > 0);
     letters->pending--;
+    letters->pending_since_us = mf_clock_monotonic_us();
     if (delivery->error != NULL) {
         letters->failed = true;
         mf_log_error(sink->service->log, MF_LOG_WARNING, "sink", "dead_letter_failed", delivery->error,
@@ -109,7 +111,8 @@ void snk_letters_send(struct snk_sink *sink, const struct snk_record *record, co
             snk_fail(sink, &err, "queueing a dead letter");
         return;
     }
-    letters->pending++;
+    if (letters->pending++ == 0)
+        letters->pending_since_us = mf_clock_monotonic_us();
     mf_metric_add(MF_METRIC(sink->service->metrics, &mf_common_metrics[MF_M_DEAD_LETTERS], record->topic,
                             refused->code),
                   1);

@@ -17,6 +17,8 @@
 // A log that ends before what was loaded, for longer than any change of leader takes.
 #define SHORT_LOG_US (60 * MF_US_PER_SECOND)
 #define POLL_READY_US (15 * MF_US_PER_SECOND)
+// Letters that nobody acknowledges hold up everything behind them.
+#define LETTERS_READY_US (10 * MF_US_PER_SECOND)
 #define POLL_ALIVE_US (60 * MF_US_PER_SECOND)
 
 // ---- the clock: once a second
@@ -267,6 +269,15 @@ static void check_tables(struct snk_sink *sink, struct mf_health *health)
         mf_health_add(health, "tables", true, "all tables can be written");
 }
 
+static void check_letters(struct snk_sink *sink, struct mf_health *health)
+{
+    const struct snk_letters *letters = &sink->letters;
+    int64_t waiting_us = letters->pending > 0 ? mf_clock_monotonic_us() - letters->pending_since_us : 0;
+    mf_health_add(health, "dead_letters", waiting_us < LETTERS_READY_US,
+                  "%zu dead letters not acknowledged, for %" PRId64 " ms", letters->pending,
+                  waiting_us / MF_US_PER_MS);
+}
+
 void snk_sink_check_ready(struct snk_sink *sink, struct mf_health *health)
 {
     int64_t silence_us = mf_clock_monotonic_us() - mf_kafka_consumer_last_poll_us(sink->consumer);
@@ -284,6 +295,7 @@ void snk_sink_check_ready(struct snk_sink *sink, struct mf_health *health)
         mf_health_add(health, "warehouse", false, "%s",
                       sink->hold_reason[0] != '\0' ? sink->hold_reason : "no session with the warehouse yet");
     check_tables(sink, health);
+    check_letters(sink, health);
 }
 
 bool snk_sink_is_alive(const struct snk_sink *sink)

@@ -25,6 +25,8 @@ struct snk_letters {
     struct mf_buf text;
     uint64_t generation; // of the batch: deliveries of an older one are of no interest any more
     size_t pending;
+    int64_t
+        pending_since_us; // monotonic time at which the oldest of them was sent, or one was last acknowledged
     bool failed;
 };
 
