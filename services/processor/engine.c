@@ -123,18 +123,7 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
 static void on_revoke(void *arg, bool lost)
 {
     struct prc_engine *engine = arg;
-    bool in_txn = engine->state == PRC_ENGINE_OPEN || engine->state == PRC_ENGINE_FLUSHING;
-    bool done = in_txn && !lost && prc_engine_finish_blocking(engine);
-    if (in_txn && !done) {
-        struct mf_error err;
-        mf_metric_add(engine->txn_aborted, 1);
-        if (mf_kafka_txn_abort(engine->producer, &err) < 0)
-            engine->state = PRC_ENGINE_CONNECTING; // a new producer aborts what this one left
-        else
-            engine->state = PRC_ENGINE_IDLE;
-        if (engine->state == PRC_ENGINE_CONNECTING)
-            prc_engine_retry(engine, &err, "aborting before partitions are revoked");
-    }
+    prc_engine_settle(engine, lost);
     engine->txn_records = engine->txn_bytes = 0;
     engine->txn_failed = engine->outcome_unknown = false;
     prc_fold_clear(engine->fold);

@@ -77,9 +77,10 @@ struct prc_engine {
 void prc_engine_connect(void *arg); // retry_timer, state CONNECTING
 void prc_engine_begin_flush(struct prc_engine *engine);
 void prc_engine_abort(struct prc_engine *engine);
-bool prc_engine_finish_blocking(struct prc_engine *engine); // revoke: true when committed
-void prc_engine_try_commit(void *arg);                      // flush_timer, commit_now
-void prc_engine_commit_due(void *arg);                      // commit_timer
+// Revoke: ends the open transaction before it returns, by commit or abort, or leaves it to a new producer.
+void prc_engine_settle(struct prc_engine *engine, bool lost);
+void prc_engine_try_commit(void *arg); // flush_timer, commit_now
+void prc_engine_commit_due(void *arg); // commit_timer
 int prc_engine_begin(struct prc_engine *engine);
 // engine_output.c
 void prc_engine_emit(void *arg, const struct prc_output *output);

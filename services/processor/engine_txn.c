@@ -9,6 +9,8 @@
 #define FLUSH_POLL_US 500
 #define INIT_TIMEOUT_MAX_MS 1000
 #define SEND_OFFSETS_TRIES 3
+// In a revoke: with the seconds that offsets and commit may take, well below the watchdog's 30 s.
+#define REVOKE_FLUSH_MS 8000
 
 static void log_error(struct prc_engine *engine, enum mf_log_level level, const char *event,
                       const struct mf_error *err, const char *doing)
@@ -286,22 +288,42 @@ void prc_engine_try_commit(void *arg)
     prc_engine_after_commit(engine);
 }
 
-// A revoke must not return with work in flight: a fifth of the poll interval for flush and commit together.
-bool prc_engine_finish_blocking(struct prc_engine *engine)
+static int finish_blocking(struct prc_engine *engine, struct mf_error *err)
+{
+    if (engine->txn_failed)
+        return mf_error_set(err, MF_ERROR_TRANSIENT, "txn_abort",
+                            "an output of the transaction was not accepted");
+    int64_t started_us = mf_clock_monotonic_us();
+    if (mf_kafka_producer_flush(engine->producer, REVOKE_FLUSH_MS, err) < 0)
+        return -1;
+    if (engine->txn_failed) // by a delivery report of the flush
+        return mf_error_set(err, MF_ERROR_TRANSIENT, "txn_abort",
+                            "an output of the transaction was not delivered");
+    if (commit(engine, err) < 0)
+        return -1;
+    committed(engine, started_us);
+    return 0;
+}
+
+void prc_engine_settle(struct prc_engine *engine, bool lost)
 {
     struct mf_error err;
-    int64_t budget_ms = mf_settings_integer(engine->service->settings, "KAFKA_MAX_POLL_INTERVAL_MS") / 5;
+    if (engine->state != PRC_ENGINE_OPEN && engine->state != PRC_ENGINE_FLUSHING)
+        return;
     mf_timer_cancel(engine->commit_timer);
     mf_timer_cancel(engine->flush_timer);
-    int64_t started_us = mf_clock_monotonic_us();
-    if (engine->txn_failed || mf_kafka_producer_flush(engine->producer, (int)budget_ms, &err) < 0 ||
-        engine->txn_failed)
-        return false;
-    if (commit(engine, &err) < 0) {
-        log_error(engine, MF_LOG_WARNING, "transaction_aborted", &err,
-                  "committing before partitions are revoked");
-        return false;
+    if (lost)
+        mf_error_set(&err, MF_ERROR_TRANSIENT, "txn_abort", "the partitions are somebody else's already");
+    else if (finish_blocking(engine, &err) == 0)
+        return;
+    log_error(engine, MF_LOG_WARNING, "transaction_aborted", &err, "finishing before partitions are revoked");
+    bool unknown = err.class != MF_ERROR_TRANSIENT; // then no call of this producer may follow
+    mf_metric_add(unknown ? engine->txn_unknown : engine->txn_aborted, 1);
+    if (!unknown && mf_kafka_txn_abort(engine->producer, &err) == 0) {
+        engine->state = PRC_ENGINE_IDLE;
+        return;
     }
-    committed(engine, started_us);
-    return true;
+    engine->state = PRC_ENGINE_CONNECTING; // a new producer settles what this one left
+    engine->init_timeout_ms = PRC_INIT_TIMEOUT_FIRST_MS;
+    prc_engine_retry(engine, &err, "finishing before partitions are revoked");
 }
