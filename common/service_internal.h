@@ -59,6 +59,8 @@ struct mf_service_private {
     int exit_code;
     int64_t grace_ms;
     int64_t last_tick_us;
+    unsigned ticks;
+    int64_t last_cpu_us; // user and system time at the last look
     int64_t last_ping_us;
     bool ping_withheld;
 };

@@ -3,6 +3,7 @@
 // handlers do nothing but one write that cannot wait and _exit, both async-signal-safe (signal-safety(7)).
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -65,6 +66,8 @@ void mf_service_prepare_process(void)
     }
     if (fd >= 0)
         close(fd);
+    // One heap for us and one for librdkafka's threads: an arena per thread keeps what a backlog needed once.
+    mallopt(M_ARENA_MAX, 2);
     // A reader that goes away and a file at its limit are errors of a write, not ends of the process.
     set_handler(SIGPIPE, SIG_IGN);
     set_handler(SIGXFSZ, SIG_IGN);

@@ -3,7 +3,6 @@
 #include "services/sink/sink.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,9 +10,6 @@
 
 #define TICK_MS 1000
 #define GROUP_COMMIT_US (5 * MF_US_PER_SECOND)
-// Rows after which memory is given back once nothing has come for a while.
-#define TRIM_ROWS 10000
-#define TRIM_IDLE_US (10 * MF_US_PER_SECOND)
 // A log that ends before what was loaded, for longer than any change of leader takes.
 #define SHORT_LOG_US (60 * MF_US_PER_SECOND)
 #define POLL_READY_US (15 * MF_US_PER_SECOND)
@@ -90,18 +86,6 @@ static void watch_short_logs(struct snk_sink *sink)
     }
 }
 
-// A backlog leaves tens of MiB with the allocator that the trickle afterwards never needs.
-static void give_memory_back(struct snk_sink *sink)
-{
-    if (sink->rows_landed - sink->rows_trimmed < TRIM_ROWS || sink->batch.count > 0 ||
-        mf_clock_monotonic_us() - sink->last_commit_us < TRIM_IDLE_US)
-        return;
-    sink->rows_trimmed = sink->rows_landed;
-#ifdef __GLIBC__
-    malloc_trim(0);
-#endif
-}
-
 static void on_tick(void *arg)
 {
     struct snk_sink *sink = arg;
@@ -110,7 +94,6 @@ static void on_tick(void *arg)
     tell_group(sink);
     try_breakers(sink);
     watch_short_logs(sink);
-    give_memory_back(sink);
     // Whatever could have been missed: a session that is worn, partitions that are not taken over yet.
     mf_deferred_schedule(sink->run);
 }

@@ -75,7 +75,7 @@ struct snk_sink {
     struct mf_timer *age, *hold, *tick;
     int64_t group_commit_us;
     bool draining, closing, failed, rejoining;
-    uint64_t rows_landed, rows_trimmed;
+    uint64_t rows_landed;
     int64_t last_commit_us; // monotonic; 0 = none yet
 };
 
