@@ -40,11 +40,11 @@ static bool server_config(struct mf_odbc_config *config)
     const char *host = getenv("MF_TEST_PG_HOST");
     const char *port = getenv("MF_TEST_PG_PORT");
     int64_t number = 0;
+    *config = base_config();
     if (host == NULL || port == NULL || !mf_str_to_i64(mf_str_of(port), &number)) {
         print_message("SKIPPED: MF_TEST_PG_HOST and MF_TEST_PG_PORT name no PostgreSQL server\n");
         return false;
     }
-    *config = base_config();
     config->host = host;
     config->port = (int)number;
     config->database = getenv("MF_TEST_PG_DATABASE");
