@@ -60,19 +60,6 @@ static void finish_with(struct backfill *backfill, int exit_code, const char *re
     mf_service_finish(backfill->app->service, exit_code, reason);
 }
 
-static void on_run_saved(void *arg, const struct mf_error *err)
-{
-    struct backfill *backfill = arg;
-    backfill->batch = NULL;
-    if (err != NULL) { // the lane is closed, but the run does not know: the next start says it again
-        backfill->run.status = ING_STATUS_RUNNING;
-        backfill->error = *err;
-    }
-    bool complete = ing_backfill_is_complete(backfill);
-    finish_with(backfill, complete ? MF_EXIT_OK : MF_EXIT_TEMPORARY,
-                complete ? "the run is complete" : "the run is not complete");
-}
-
 // What a complete run leaves behind: its record. The series' watermarks are of no use any more.
 static void forget_series(struct backfill *backfill, struct ing_batch *batch)
 {
@@ -84,6 +71,36 @@ static void forget_series(struct backfill *backfill, struct ing_batch *batch)
         ing_publisher_watermark(backfill->app->publisher, batch, mf_buf_str(&key), MF_STR_NULL, &err);
         mf_buf_free(&key);
     }
+}
+
+static void on_series_forgotten(void *arg, const struct mf_error *err)
+{
+    struct backfill *backfill = arg;
+    backfill->batch = NULL;
+    (void)err; // a series' watermark that stays is overwritten or left alone: the run's record decides
+    finish_with(backfill, MF_EXIT_OK, "the run is complete");
+}
+
+static void on_run_saved(void *arg, const struct mf_error *err)
+{
+    struct backfill *backfill = arg;
+    backfill->batch = NULL;
+    if (err != NULL) { // the lane is closed, but the run does not know: the next start says it again
+        backfill->run.status = ING_STATUS_RUNNING;
+        backfill->error = *err;
+        finish_with(backfill, MF_EXIT_TEMPORARY, "the run's record could not be saved");
+        return;
+    }
+    if (backfill->run.status != ING_STATUS_COMPLETE) {
+        finish_with(backfill, MF_EXIT_TEMPORARY, "the run is not complete");
+        return;
+    }
+    // Only now: without the record, the series' watermarks are all that keeps the next start from fetching
+    // anew.
+    struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_series_forgotten, backfill);
+    backfill->batch = batch;
+    forget_series(backfill, batch);
+    ing_batch_seal(batch);
 }
 
 static void list_not_complete(struct backfill *backfill)
@@ -118,8 +135,6 @@ static void on_lane_closed(void *arg, const struct mf_error *err)
     struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_run_saved, backfill);
     backfill->batch = batch;
     ing_backfill_save_run(backfill, batch);
-    if (backfill->run.status == ING_STATUS_COMPLETE)
-        forget_series(backfill, batch);
     ing_batch_seal(batch);
 }
 
