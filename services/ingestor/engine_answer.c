@@ -30,6 +30,13 @@ void ing_engine_queue_remove(struct ing_engine *engine, struct ing_series *serie
 
 // ---------------------------------------------------------------- decisions
 
+// An answer of any kind but a server's failure or a rejected key is a sign of life.
+static void note_provider(struct ing_engine *engine, bool up)
+{
+    const struct mf_metric_def *def = &mf_common_metrics[MF_M_DEPENDENCY_UP];
+    mf_metric_set(MF_METRIC(engine->setup.metrics, def, engine->setup.provider->name), up ? 1 : 0);
+}
+
 static void note_failure(struct ing_series *series, const struct mf_error *err)
 {
     if (series->failing_since_us == 0)
@@ -160,6 +167,7 @@ static bool take_page(struct ing_engine *engine, struct ing_series *series, cons
                                   .retry_after_ms = retry_after_ms,
                                   .worth_asking_again = is_worth_asking_again(engine, series)};
     mf_str_copy(series->request_id, sizeof series->request_id, mf_str_of(page->request_id));
+    note_provider(engine, status < 500 && page->answer != ING_ANSWER_KEY_REJECTED);
     struct ing_decision decision = decide(engine, series, &failure);
     if (decision.step == ING_STEP_TAKE) {
         ing_engine_publish(engine, series);
@@ -224,6 +232,7 @@ static void on_transport_failure(struct ing_engine *engine, struct ing_series *s
                                   .transport = true,
                                   .retry_after_ms = -1};
     series->request_id[0] = '\0';
+    note_provider(engine, poison);
     fail(engine, series, &failure, MF_STR_NULL, NULL, err);
 }
 

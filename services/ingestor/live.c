@@ -375,6 +375,7 @@ static int warmup_create(struct ing_app *app, int argc, char **argv, void **stat
 {
     struct live *live = live_new(app, true);
     *state = live;
+    app->config.warmup = true; // that is what was asked for
     fill_driver(live, driver);
     return ing_warmup_args_parse(argc, argv, app->service->settings, &live->once_symbols, err);
 }
