@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,8 +34,15 @@ def say(text: str) -> None:
     print(f"\n=== {text}", flush=True)
 
 
-def run(command: list[str], extra: dict[str, str] | None = None) -> int:
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **(extra or {})}).returncode
+def run(command: list[str], extra: dict[str, str] | None = None, whole: bool = False) -> int:
+    """Runs a command in the tree. whole: what it prints appears in one piece when it has ended."""
+    full = {**os.environ, **(extra or {})}
+    if not whole:
+        return subprocess.run(command, cwd=ROOT, env=full).returncode
+    result = subprocess.run(command, cwd=ROOT, env=full, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    sys.stdout.buffer.write(result.stdout)
+    sys.stdout.flush()
+    return result.returncode
 
 
 def build(context: Context, preset: str) -> Totals:
@@ -64,18 +73,24 @@ def ctest(context: Context, preset: str, label: str, extra: dict[str, str] | Non
     return judge(results, name, code)
 
 
-def pytest(context: Context, label: str, arguments: list[str], extra: dict[str, str] | None = None) -> Totals:
+def pytest(
+    context: Context,
+    label: str,
+    arguments: list[str],
+    extra: dict[str, str] | None = None,
+    whole: bool = False,
+) -> Totals:
     """pytest in the locked environment of the tests."""
     say(f"pytest {label}")
     try:
         python = environment.python_of(LOCK)
     except environment.SetupError as error:
         return Totals(failed=[f"{label}: {error}"])
-    results = RESULTS / f"pytest-{label.replace(' ', '-')}.xml"
+    results = RESULTS / f"pytest-{label.replace(' ', '-').replace('/', '-')}.xml"
     results.parent.mkdir(parents=True, exist_ok=True)
     results.unlink(missing_ok=True)
     command = [str(python), "-B", "-m", "pytest", "-ra", "-p", "no:cacheprovider", f"--junitxml={results}"]
-    code = run([*command, *arguments, *context.pytest_arguments], extra)
+    code = run([*command, *arguments, *context.pytest_arguments], extra, whole)
     return judge(results, label, code)
 
 
@@ -92,22 +107,26 @@ def python_test_folders() -> list[str]:
 
 def suite_unit(context: Context) -> Totals:
     totals = build(context, "dev")
-    if not totals.failed:
-        totals += ctest(context, "dev", "unit|fuzz|bench")
+    # Beside each other: they wait more than they compute.
     folders = python_test_folders()
-    if folders:
-        totals += pytest(context, "python", folders, programs("dev"))
+    with ThreadPoolExecutor(len(folders)) as pool:
+        parts = [pool.submit(pytest, context, f, ["-q", f], programs("dev"), whole=True) for f in folders]
+        if not totals.failed:
+            totals += ctest(context, "dev", "unit|fuzz|bench")
+        for part in parts:
+            totals += part.result()
     return totals
 
 
 def suite_lint(context: Context) -> Totals:
     totals = build(context, "dev")  # clang-tidy reads its compile commands and generated headers
+    extra = {}
     try:
-        environment.python_of(LOCK)  # ruff
+        extra["MF_RUFF"] = str(environment.python_of(LOCK).with_name("ruff"))
     except environment.SetupError as error:
         totals.failed.append(f"lint: {error}")
     if context.built["dev"]:
-        totals += ctest(context, "dev", "lint")
+        totals += ctest(context, "dev", "lint", extra)
     return totals
 
 
