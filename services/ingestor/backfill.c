@@ -263,6 +263,7 @@ static int create(struct ing_app *app, enum ing_feed feed, int argc, char **argv
                                 mf_random_seed(), &backfill->args, err) < 0)
         return -1;
     snprintf(backfill->lane, sizeof backfill->lane, "backfill:%s", backfill->args.run_id);
+    backfill->started_us = mf_clock_monotonic_us();
     *driver = (struct ing_driver){.prepare = prepare,
                                   .page_done = page_done,
                                   .page_failed = page_failed,
@@ -409,8 +410,10 @@ static int begin(void *state, struct mf_error *err)
     backfill->count = symbols->count;
     backfill->terminal = isatty(STDERR_FILENO) == 1;
     backfill->started_us = mf_clock_monotonic_us();
-    if (read_all(backfill, err) < 0)
+    if (read_all(backfill, err) < 0) {
+        backfill->impossible = true;
         return -1;
+    }
     backfill->begun = true;
     MF_LOGF(
         backfill->app->service->log, MF_LOG_NOTICE, "backfill", "run_begun",

@@ -29,6 +29,7 @@ struct backfill {
     struct backfill_series *series;
     size_t count, ended;
     struct ing_run run;
+    bool impossible; // as it was asked for: nothing is reported
     bool begun, finished, already_complete, key_rejected, lane_closed;
     struct mf_error error; // why the whole run stopped; no code = fine
     int64_t started_us;    // monotonic

@@ -128,6 +128,16 @@ static void write_series(struct mf_json_writer *w, const struct backfill *backfi
     mf_jw_object_end(w);
 }
 
+// Of a run that was stopped before its watermarks could be read.
+static void write_unknown(struct mf_json_writer *w, const char *symbol)
+{
+    mf_jw_key(w, symbol);
+    mf_jw_object_begin(w);
+    write_text(w, "status", "incomplete");
+    write_count(w, "events", 0);
+    mf_jw_object_end(w);
+}
+
 static void write_report(const struct backfill *backfill, struct mf_buf *out)
 {
     struct mf_json_writer w;
@@ -154,8 +164,10 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
     write_error(&w, &backfill->error);
     mf_jw_key(&w, "symbols");
     mf_jw_object_begin(&w);
-    for (size_t i = 0; i < backfill->count; i++)
+    for (size_t i = 0; backfill->begun && i < backfill->count; i++)
         write_series(&w, backfill, &backfill->series[i]);
+    for (size_t i = 0; !backfill->begun && i < backfill->args.symbols.count; i++)
+        write_unknown(&w, backfill->args.symbols.items[i]);
     mf_jw_object_end(&w);
     mf_jw_object_end(&w);
     mf_buf_add_char(out, '\n');
@@ -163,7 +175,7 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
 
 void ing_backfill_report(struct backfill *backfill)
 {
-    if (!backfill->begun)
+    if (backfill->impossible || mf_service_state(backfill->app->service) == MF_SERVICE_STARTING)
         return;
     struct mf_buf out;
     mf_buf_init(&out, (size_t)64 * 1024 * 1024);
