@@ -173,9 +173,8 @@ int kafka_client_open(struct kafka_client *client, const struct mf_kafka_config 
     rd_kafka_conf_set_log_cb(conf, log_callback);
     rd_kafka_conf_set_error_cb(conf, error_callback);
     rd_kafka_conf_set_stats_cb(conf, statistics_callback);
-    int events = RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_REBALANCE |
-                 RD_KAFKA_EVENT_OFFSET_COMMIT;
-    rd_kafka_conf_set_events(conf, role == KAFKA_ROLE_PRODUCER ? events | RD_KAFKA_EVENT_DR : events);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS |
+                                       RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT);
     client->rk =
         rd_kafka_new(is_consumer(role) ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, why, sizeof why);
     if (client->rk == NULL) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The producer: idempotent or transactional, delivery accounting, back-pressure. Delivery reports come as
-// events, a batch each, which a turn may leave half served. A transactional producer gets them by dr_msg_cb
-// instead, because its commit and abort serve the queue themselves; one poll then serves all that is there,
-// at most a transaction. rd_kafka_yield would cut that, but 2.0.2 puts the rest back at the end of the queue,
-// and without its lock. Failure classes: as produce says in kafka.h; CONFIG and FATAL from making one.
+// The producer: idempotent or transactional, delivery accounting, back-pressure. rd_kafka_queue_poll hands
+// delivery reports out as events, a batch each, which a turn may leave half served; the callback is for
+// commit and abort, which serve the queue themselves. librdkafka counts the records of a batch until its
+// event is destroyed, and commit and abort wait for that count: no event is kept longer than it has reports.
+// Failure classes: as produce says in kafka.h; CONFIG and FATAL from making one.
 #include "common/kafka_producer.h"
 
 #include <librdkafka/rdkafka.h>
@@ -16,6 +16,7 @@
 #define PRESSURE_LOW_PERCENT 50
 #define TOPICS_MAX 1000
 #define FLUSH_WAIT_MS 10
+#define LAST_ABORT_MS 200
 
 // ---------------------------------------------------------------- topics
 
@@ -55,7 +56,8 @@ static struct kafka_topic *topic_new(struct mf_kafka_producer *producer, const c
         return NULL;
     }
     take_metrics(topic, producer->client.config.metrics);
-    producer->topics = mf_realloc(producer->topics, (producer->topic_count + 1) * sizeof producer->topics[0]);
+    producer->topics =
+        mf_realloc(producer->topics, (producer->topic_count + 1) * sizeof(struct kafka_topic *));
     producer->topics[producer->topic_count++] = topic;
     return topic;
 }
@@ -162,8 +164,12 @@ static void report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message, v
 static void destroy(struct mf_kafka_producer *producer)
 {
     mf_deferred_free(&producer->announce);
-    if (producer->reports != NULL)
-        rd_kafka_event_destroy(producer->reports);
+    kafka_producer_finish_batch(producer);
+    // 2.0.2 aborts the process when a handle ends while partitions wait to be added to a transaction: the
+    // broker's thread answers such a request before the main thread has counted it. After the abort has begun
+    // none waits any more; whether it ends does not matter, because the next init_transactions ends it.
+    if (producer->txn_open)
+        rd_kafka_error_destroy(rd_kafka_abort_transaction(producer->client.rk, LAST_ABORT_MS));
     // The last log lines; reports that come along are counted only.
     for (rd_kafka_event_t *event; (event = rd_kafka_queue_poll(producer->client.queue, 0)) != NULL;) {
         kafka_client_event(&producer->client, event);
@@ -192,18 +198,23 @@ void kafka_producer_leave(struct mf_kafka_producer *producer)
 static size_t serve_batch(struct mf_kafka_producer *producer, size_t budget, int64_t end_us)
 {
     size_t served = 0;
-    while (served < budget) {
-        const rd_kafka_message_t *message = rd_kafka_event_message_next(producer->reports);
-        if (message == NULL) {
-            rd_kafka_event_destroy(producer->reports);
-            producer->reports = NULL;
-            break;
-        }
+    const rd_kafka_message_t *message;
+    while (served < budget && (message = rd_kafka_event_message_next(producer->reports)) != NULL) {
         report(producer, message);
         if (++served % KAFKA_TURN_CLOCK_EVERY == 0 && mf_clock_monotonic_us() >= end_us)
             break;
     }
+    if (rd_kafka_event_message_count(producer->reports) == 0) {
+        rd_kafka_event_destroy(producer->reports);
+        producer->reports = NULL;
+    }
     return served;
+}
+
+void kafka_producer_finish_batch(struct mf_kafka_producer *producer)
+{
+    while (producer->reports != NULL)
+        serve_batch(producer, SIZE_MAX, INT64_MAX);
 }
 
 // Up to `budget` reports and other events. False when nothing was there to begin with.
@@ -262,7 +273,7 @@ void mf_kafka_producer_serve(struct mf_kafka_producer *producer)
 
 int mf_kafka_producer_flush(struct mf_kafka_producer *producer, int timeout_ms, struct mf_error *err)
 {
-    // Not rd_kafka_flush: it does not serve reports that come as events.
+    // Not rd_kafka_flush: it would wait for a batch that we have not finished.
     int64_t end_us = mf_clock_monotonic_us() + timeout_ms * MF_US_PER_MS;
     kafka_producer_enter(producer);
     while (producer->outstanding > 0 && !producer->client.dying) {
@@ -312,9 +323,7 @@ int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *tran
     assert(ops->on_fatal != NULL);
     if (kafka_config_new(config, &role, &conf, err) < 0)
         return -1;
-    // A transactional producer's commit and abort must be able to serve reports themselves: by callback.
-    if (role.role == KAFKA_ROLE_TRANSACTIONAL)
-        rd_kafka_conf_set_dr_msg_cb(conf, report_callback);
+    rd_kafka_conf_set_dr_msg_cb(conf, report_callback);
     struct mf_kafka_producer *made = mf_calloc(1, sizeof *made);
     made->ops = *ops;
     made->client.owner = made;

@@ -25,16 +25,19 @@ struct mf_kafka_producer {
     size_t outstanding, outstanding_bytes; // produced and not reported yet
     size_t limit, limit_bytes;
     uint64_t failed;
-    bool pressure;        // what is
-    bool pressure_told;   // what the owner knows
-    int64_t txn_begin_us; // monotonic, of the open transaction; 0 = none
-    // A batch of reports that the turn's budget cut (idempotent producer only)
-    struct rd_kafka_op_s *reports;
+    bool pressure;                 // what is
+    bool pressure_told;            // what the owner knows
+    int64_t txn_begin_us;          // monotonic, of the last transaction that was not ended; 0 = none
+    bool txn_open;                 // it is begun, and its end was not tried, or was refused with "abort it"
+    struct rd_kafka_op_s *reports; // a batch that the turn's budget cut
 };
 
 // A call that serves reports: the producer is not destroyed until the outermost one has left.
 void kafka_producer_enter(struct mf_kafka_producer *producer);
 void kafka_producer_leave(struct mf_kafka_producer *producer);
+
+// The rest of a batch of reports; before a call that waits for librdkafka's count of records.
+void kafka_producer_finish_batch(struct mf_kafka_producer *producer);
 
 // A fence of a transaction that is older than its timeout is the coordinator's own doing: it ended the
 // transaction and raised the epoch. Such an error gets the code "transaction_expired"; any other fence names

@@ -11,6 +11,8 @@
 #include "common/kafka_consumer.h"
 #include "common/kafka_producer.h"
 
+#define ABORT_FLUSH_MS 1000
+
 // Beyond the transaction's own timeout the coordinator has ended it: waiting longer is of no use.
 static int limit_ms(const struct mf_kafka_producer *producer)
 {
@@ -63,7 +65,9 @@ int mf_kafka_txn_begin(struct mf_kafka_producer *producer, struct mf_error *err)
     kafka_producer_enter(producer);
     producer->failed = 0;
     producer->txn_begin_us = mf_clock_monotonic_us();
-    return finish(producer, rd_kafka_begin_transaction(producer->client.rk), "beginning a transaction", err);
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(producer->client.rk);
+    producer->txn_open = producer->txn_open || error == NULL;
+    return finish(producer, error, "beginning a transaction", err);
 }
 
 int mf_kafka_txn_send_offsets(struct mf_kafka_producer *producer, struct mf_kafka_consumer *consumer,
@@ -89,14 +93,28 @@ int mf_kafka_txn_send_offsets(struct mf_kafka_producer *producer, struct mf_kafk
     return finish(producer, error, "sending offsets to the transaction", err);
 }
 
+// Whether the transaction is still open after its end was asked for: only an abort can follow then. After a
+// time-out no call may follow at all.
+static bool still_open(rd_kafka_error_t *error)
+{
+    return error != NULL && rd_kafka_error_txn_requires_abort(error);
+}
+
 int mf_kafka_txn_commit(struct mf_kafka_producer *producer, struct mf_error *err)
 {
     struct mf_error spare;
     err = err != NULL ? err : &spare;
     struct mf_metrics *metrics = producer->client.config.metrics;
     kafka_producer_enter(producer);
+    if (mf_kafka_producer_flush(producer, limit_ms(producer), err) < 0) {
+        kafka_producer_leave(producer);
+        return mf_error_set(err, MF_ERROR_TRANSIENT, "txn_abort",
+                            "the transaction's records are not delivered");
+    }
+    kafka_producer_finish_batch(producer);
     rd_kafka_error_t *error = rd_kafka_commit_transaction(producer->client.rk, limit_ms(producer));
-    bool unknown = error != NULL && !rd_kafka_error_txn_requires_abort(error);
+    bool unknown = error != NULL && !still_open(error);
+    producer->txn_open = still_open(error);
     if (error == NULL)
         producer->txn_begin_us = 0;
     int result = finish(producer, error, "committing a transaction", err);
@@ -116,8 +134,14 @@ int mf_kafka_txn_abort(struct mf_kafka_producer *producer, struct mf_error *err)
     struct mf_error spare;
     err = err != NULL ? err : &spare;
     kafka_producer_enter(producer);
+    // An abort in the moment in which partitions are being added to the transaction would leave it open at
+    // the coordinator, which would end it by its timeout, and fence us. What is on its way is waited for.
+    if (producer->outstanding > 0)
+        mf_kafka_producer_flush(producer, ABORT_FLUSH_MS, NULL);
+    kafka_producer_finish_batch(producer);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(producer->client.rk, limit_ms(producer));
     bool unknown = error != NULL && rd_kafka_error_is_retriable(error);
+    producer->txn_open = still_open(error);
     if (error == NULL)
         producer->txn_begin_us = 0;
     int result = finish(producer, error, "aborting a transaction", err);

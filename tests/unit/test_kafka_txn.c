@@ -22,7 +22,7 @@ struct setup {
     size_t delivered, failed;
     unsigned fatal;
     struct mf_error error;
-    bool free_inside;
+    bool free_inside, stop_at_first;
 };
 
 static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
@@ -32,6 +32,9 @@ static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
         setup->failed++;
     else
         setup->delivered++;
+    if (setup->stop_at_first)
+        mf_loop_stop(setup->world->loop); // after this turn
+    setup->stop_at_first = false;
     if (setup->free_inside)
         mf_kafka_producer_free(&setup->producer);
 }
@@ -169,6 +172,34 @@ static void an_abort_purges_and_the_next_transaction_is_clean(void **state)
     must(mf_kafka_txn_commit(setup->producer, &err), &err);
     assert_int_equal(setup->delivered, before + 10);
     assert_int_equal(setup->fatal, 0);
+    setup_free(setup);
+}
+
+// The turn's budget cuts a batch of reports; commit and abort must not wait for what we hold.
+static void a_batch_half_served_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    struct setup *setup = setup_new(NULL);
+    struct mf_error err;
+    for (int round = 0; round < 2; round++) {
+        must(mf_kafka_txn_begin(setup->producer, &err), &err);
+        produce(setup, 5000);
+        setup->delivered = setup->failed = 0;
+        setup->stop_at_first = true;
+        kafka_world_pass(setup->world, WAIT_MS);
+        assert_in_range(setup->delivered, 1, 4999);
+        if (round == 0)
+            must(mf_kafka_txn_commit(setup->producer, &err), &err);
+        else
+            must(mf_kafka_txn_abort(setup->producer, &err), &err);
+        assert_int_equal(setup->delivered + setup->failed, 5000);
+    }
+    // And the last report of a batch lets go of it.
+    must(mf_kafka_txn_begin(setup->producer, &err), &err);
+    produce(setup, KAFKA_TURN_EVENTS - 1);
+    must(mf_kafka_producer_flush(setup->producer, WAIT_MS, &err), &err);
+    assert_null(setup->producer->reports);
+    must(mf_kafka_txn_commit(setup->producer, &err), &err);
     setup_free(setup);
 }
 
@@ -376,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(begin_produce_flush_send_commit),
         cmocka_unit_test(an_abort_purges_and_the_next_transaction_is_clean),
+        cmocka_unit_test(a_batch_half_served_does_not_hold_up_the_end),
         cmocka_unit_test(producing_outside_of_a_transaction_is_refused),
         cmocka_unit_test(init_times_out_and_goes_on_in_the_background),
         cmocka_unit_test(a_commit_whose_answer_does_not_come_is_uncertain_and_bounded),
