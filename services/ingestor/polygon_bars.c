@@ -70,21 +70,85 @@ void ing_polygon_bar_items(const struct ing_provider_config *config, const struc
     }
 }
 
-// The member's number in the form events carry it, its text in `out`.
+enum { DECIMALS_MAX = 8, ROUNDED_SIZE = 80 };
+
+// One unit more in the last place of digits with perhaps a point among them. False when a digit more is
+// needed in front.
+static bool increment(char *digits, size_t len)
+{
+    for (size_t i = len; i > 0; i--) {
+        if (digits[i - 1] < '0' || digits[i - 1] > '9')
+            continue;
+        if (digits[i - 1]++ < '9')
+            return true;
+        digits[i - 1] = '0';
+    }
+    return false;
+}
+
+// Number text without exponent and with more decimals than events carry, rounded half to even. Anything else
+// as it is.
+static struct mf_str round_decimals(struct mf_str text, char out[ROUNDED_SIZE])
+{
+    const char *point = text.len > 0 ? memchr(text.data, '.', text.len) : NULL;
+    bool plain = text.len < ROUNDED_SIZE - 1;
+    for (size_t i = 0; i < text.len && plain; i++)
+        plain = (text.data[i] >= '0' && text.data[i] <= '9') || text.data + i == point;
+    size_t kept = point != NULL ? (size_t)(point - text.data) + 1 + DECIMALS_MAX : text.len;
+    if (!plain || kept >= text.len)
+        return text;
+    out[0] = '0'; // room for the carry
+    memcpy(out + 1, text.data, kept);
+    bool above = false;
+    for (size_t i = kept + 1; i < text.len; i++)
+        above = above || text.data[i] != '0';
+    char next = text.data[kept];
+    bool odd = (text.data[kept - 1] - '0') % 2 == 1;
+    if (next > '5' || (next == '5' && (above || odd)))
+        increment(out, kept + 1);
+    return out[0] == '0' ? (struct mf_str){out + 1, kept} : (struct mf_str){out, kept + 1};
+}
+
+// The member's number in the form events carry it, its text in `out`. Prices are taken digit for digit or not
+// at all. Volume and vwap are the vendor's own floating-point sums (0.30000000000000004; the documentation's
+// example of a crypto bar has ten decimals): what lies beyond the eighth decimal is not data, and refusing it
+// would refuse whole feeds.
 static int read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
                        struct mf_str *number, struct mf_error *err)
 {
     const struct mf_json_node *node = mf_json_get(row, key);
+    char rounded[ROUNDED_SIZE];
     if (node == NULL || mf_json_type(node) == MF_JSON_NULL)
         return mf_error_set(err, MF_ERROR_POISON, "missing_field", "%s is absent", key);
     struct mf_str text = ing_polygon_number(row, key);
     if (text.data == NULL)
         return mf_error_set(err, MF_ERROR_POISON, "bad_type", "%s is %s, not a number", key,
                             mf_json_type_name(mf_json_type(node)));
+    if (key[0] == 'v')
+        text = round_decimals(text, rounded);
     size_t len = 0;
     if (mf_decimal_normalise(text, out, &len, err) < 0)
         return mf_error_prefix(err, "%s", key);
     *number = (struct mf_str){out, len};
+    return 0;
+}
+
+// The five numbers that every bar has; an index is no instrument and has no volume.
+static int fill_required(const struct ing_work *work, const struct mf_json_node *row,
+                         struct ing_scratch *scratch, struct mf_bar *bar, struct mf_error *err)
+{
+    const struct {
+        const char *key;
+        struct mf_str *number;
+    } wanted[] = {
+        {"o", &bar->open}, {"h", &bar->high}, {"l", &bar->low}, {"c", &bar->close}, {"v", &bar->volume}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(wanted); i++) {
+        bool none = work->asset_class == MF_ASSET_INDEX && mf_json_get(row, wanted[i].key) == NULL;
+        if (none && wanted[i].number == &bar->volume)
+            *wanted[i].number = MF_STR("0");
+        else if (read_number(row, wanted[i].key, scratch->numbers[i], wanted[i].number, err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -118,11 +182,6 @@ int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct 
 {
     const struct ing_work *work = page->work;
     struct mf_bar *bar = &event->bar;
-    const struct {
-        const char *key;
-        struct mf_str *number;
-    } wanted[] = {
-        {"o", &bar->open}, {"h", &bar->high}, {"l", &bar->low}, {"c", &bar->close}, {"v", &bar->volume}};
     struct ing_bar_place place;
     bar->interval = ing_timespans[work->timespan].interval;
     if (!ing_bar_place(config->calendar, work->asset_class, bar->interval, item->vendor_us, &place))
@@ -133,9 +192,7 @@ int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct 
     bar->vendor_ms = item->vendor_us / MF_US_PER_MS;
     // Only the prices of stocks are ever rescaled, whatever was asked for.
     bar->adjusted = work->asset_class == MF_ASSET_STOCK ? work->adjusted : MF_ADJUSTED_NONE;
-    for (size_t i = 0; i < MF_ARRAY_LEN(wanted); i++) {
-        if (read_number(item->row, wanted[i].key, scratch->numbers[i], wanted[i].number, err) < 0)
-            return -1;
-    }
+    if (fill_required(work, item->row, scratch, bar, err) < 0)
+        return -1;
     return fill_optional(item->row, scratch, event, err);
 }

@@ -285,6 +285,62 @@ static void test_number_forms(void **state)
     }
 }
 
+static void test_volume_decimals(void **state)
+{
+    struct ing_fixture *f = *state;
+    struct ing_work work = ing_minute_work("X:BTCUSD", "2024-01-02T14:30:00Z", "2024-01-02T14:40:00Z");
+    static const struct {
+        const char *text, *expected;
+    } cases[] = {
+        {"303067.6562332156", "303067.65623322"},
+        {"0.30000000000000004", "0.30000000"},
+        {"1.123456785", "1.12345678"}, // half to even
+        {"1.123456775", "1.12345678"},
+        {"1.1234567851", "1.12345679"},
+        {"9.9999999999", "10.00000000"},
+        {"\"0.1234567891\"", "0.12345679"},
+        {"12.12345678", "12.12345678"},
+        {"7", "7"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        char body[300];
+        snprintf(body, sizeof body,
+                 "{\"status\":\"OK\",\"results\":[{\"v\":%s,\"vw\":%s,\"o\":9,\"c\":9,\"h\":9,\"l\":9,\"t\":"
+                 "1704205800000}]}",
+                 cases[i].text, cases[i].text);
+        ing_decode(f, &work, 200, NULL, body);
+        ing_event(f, 0);
+        if (!mf_str_eq_c(f->event.bar.volume, cases[i].expected) ||
+            !mf_str_eq_c(f->event.bar.vwap, cases[i].expected))
+            fail_msg("%s: %.*s", cases[i].text, MF_STR_ARG(f->event.bar.volume));
+    }
+    // A price is never rounded, and a volume that is no number is none.
+    ing_decode(f, &work, 200, NULL,
+               "{\"status\":\"OK\",\"results\":[{\"v\":1,\"o\":9.123456789,\"c\":9,\"h\":10,\"l\":9,\"t\":"
+               "1704205800000}]}");
+    assert_string_equal(ing_verdict(f, 0), "number_out_of_range");
+    ing_decode(f, &work, 200, NULL,
+               "{\"status\":\"OK\",\"results\":[{\"v\":\"1.2.345678901\",\"o\":9,\"c\":9,\"h\":9,\"l\":9,"
+               "\"t\":1704205800000}]}");
+    assert_string_equal(ing_verdict(f, 0), "bad_number");
+}
+
+static void test_index_without_volume(void **state)
+{
+    struct ing_fixture *f = *state;
+    static const char body[] =
+        "{\"status\":\"OK\",\"results\":[{\"o\":9,\"c\":9,\"h\":9,\"l\":9,\"t\":1704205800000}]}";
+    struct ing_work work = ing_minute_work("I:SPX", "2024-01-02T14:30:00Z", "2024-01-02T14:40:00Z");
+    ing_decode(f, &work, 200, NULL, body);
+    ing_event(f, 0);
+    assert_true(mf_str_eq_c(f->event.bar.volume, "0"));
+    assert_int_equal(f->event.bar.session, MF_SESSION_REGULAR);
+    ing_encode(f);
+    work = ing_minute_work("SPY", "2024-01-02T14:30:00Z", "2024-01-02T14:40:00Z");
+    ing_decode(f, &work, 200, NULL, body);
+    assert_string_equal(ing_verdict(f, 0), "missing_field");
+}
+
 static void test_bad_rows(void **state)
 {
     struct ing_fixture *f = *state;
@@ -382,6 +438,8 @@ int main(void)
         cmocka_unit_test(test_order_range_duplicates),
         cmocka_unit_test(test_day_bars),
         cmocka_unit_test(test_number_forms),
+        cmocka_unit_test(test_volume_decimals),
+        cmocka_unit_test(test_index_without_volume),
         cmocka_unit_test(test_bad_rows),
         cmocka_unit_test(test_empty_answers),
         cmocka_unit_test(test_details_hold_no_key),
