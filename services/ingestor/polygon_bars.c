@@ -91,7 +91,7 @@ static bool increment(char *digits, size_t len)
 static struct mf_str round_decimals(struct mf_str text, char out[ROUNDED_SIZE])
 {
     const char *point = text.len > 0 ? memchr(text.data, '.', text.len) : NULL;
-    bool plain = text.len < ROUNDED_SIZE - 1;
+    bool plain = text.len < ROUNDED_SIZE - 1 && mf_decimal_is_number(text);
     for (size_t i = 0; i < text.len && plain; i++)
         plain = (text.data[i] >= '0' && text.data[i] <= '9') || text.data + i == point;
     size_t kept = point != NULL ? (size_t)(point - text.data) + 1 + DECIMALS_MAX : text.len;

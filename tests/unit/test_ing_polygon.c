@@ -319,10 +319,16 @@ static void test_volume_decimals(void **state)
                "{\"status\":\"OK\",\"results\":[{\"v\":1,\"o\":9.123456789,\"c\":9,\"h\":10,\"l\":9,\"t\":"
                "1704205800000}]}");
     assert_string_equal(ing_verdict(f, 0), "number_out_of_range");
-    ing_decode(f, &work, 200, NULL,
-               "{\"status\":\"OK\",\"results\":[{\"v\":\"1.2.345678901\",\"o\":9,\"c\":9,\"h\":9,\"l\":9,"
-               "\"t\":1704205800000}]}");
-    assert_string_equal(ing_verdict(f, 0), "bad_number");
+    static const char *const bad[] = {"1.2.345678901", ".9999999999", "09.9999999999", "9.9999999999x"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        char body[300];
+        snprintf(body, sizeof body,
+                 "{\"status\":\"OK\",\"results\":[{\"v\":\"%s\",\"o\":9,\"c\":9,\"h\":9,\"l\":9,\"t\":"
+                 "1704205800000}]}",
+                 bad[i]);
+        ing_decode(f, &work, 200, NULL, body);
+        assert_string_equal(ing_verdict(f, 0), "bad_number");
+    }
 }
 
 static void test_index_without_volume(void **state)
