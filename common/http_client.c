@@ -90,6 +90,7 @@ static void count_error(struct mf_http_client *client, const char *endpoint, con
     mf_metric_add(MF_METRIC(client->metrics, &mf_http_metrics[MF_M_HTTP_ERRORS], endpoint, kind), 1);
 }
 
+// The key goes first: the list holds the authorization line.
 static void request_free(struct mf_http_request *request)
 {
     if (request->easy != NULL)
@@ -104,6 +105,7 @@ static void request_free(struct mf_http_request *request)
 
 // ---------------------------------------------------------------- what curl hands us
 
+// Bytes after decompression. Refusing them here ends the transfer at once, however much is still to come.
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
     struct mf_http_request *request = arg;
@@ -146,6 +148,7 @@ static void keep_text(char *dst, size_t size, struct mf_str value)
 }
 
 // NOLINTNEXTLINE(readability-non-const-parameter): the type of the callback is curl's
+// One line at a time, trailers included; all lines together have a limit.
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
     struct mf_http_request *request = arg;
@@ -322,6 +325,7 @@ static int default_port(const struct mf_url *url)
     return url->scheme.len == 5 ? 443 : 80;
 }
 
+// Host and port must both match; a port that is not given is the scheme's own.
 static bool host_allowed(const struct mf_http_client *client, const struct mf_url *url)
 {
     int port = url->port >= 0 ? url->port : default_port(url);
@@ -335,6 +339,7 @@ static bool host_allowed(const struct mf_http_client *client, const struct mf_ur
     return false;
 }
 
+// Before anything is sent: the key must not reach another host, and plain http never leaves the machine.
 static int check_url(struct mf_http_client *client, const char *endpoint, const char *url, bool *loopback,
                      struct mf_error *err)
 {
@@ -386,6 +391,7 @@ static int add_headers(struct mf_http_request *request, const char *bearer, cons
     return result;
 }
 
+// Everything about a request that takes time or space has a bound.
 static void set_limits(CURL *easy, const struct mf_http_client_config *config)
 {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -454,6 +460,7 @@ int mf_http_client_get(struct mf_http_client *client, const char *endpoint, cons
     return 0;
 }
 
+// Legal at any time outside curl's own callbacks, and we are never inside one here.
 void mf_http_client_cancel(struct mf_http_client *client, struct mf_http_request **request)
 {
     struct mf_http_request *old = *request;

@@ -120,6 +120,7 @@ static bool has_dot_segment(struct mf_str path)
     return false;
 }
 
+// Names, IPv4 and bracketed IPv6. Percent-encoded and non-ASCII names are not: they can be read in two ways.
 static bool host_is_valid(struct mf_str host, bool bracketed)
 {
     if (host.len == 0 || host.len > 253)
@@ -249,6 +250,7 @@ int mf_url_check_base(const char *base, struct mf_error *err)
     return -1;
 }
 
+// The port a connection would use.
 static int effective_port(const struct mf_url *url)
 {
     if (url->port >= 0)
@@ -296,6 +298,7 @@ static const char *host_problem(const struct mf_url *base, const char *const *al
     return "its host is not an allowed one";
 }
 
+// Parameter by parameter; what carries a key is left out, however it is written.
 static void add_query_without_keys(struct mf_str query, struct mf_buf *out)
 {
     char separator = '?';

@@ -9,6 +9,7 @@
 
 enum { START_RETRY_MS = 500, DRAIN_CHECK_MS = 20 };
 
+// The producer's queue fell below its low mark. It may do so before there is an engine.
 static void on_room(void *arg)
 {
     struct ing_app *app = arg;
@@ -49,6 +50,8 @@ static int check_partitions(struct ing_app *app, struct mf_error *err)
     return ing_publisher_partitions(app->publisher, config->topic_watermarks, &found, err);
 }
 
+// A broker that is away, or topics that are made just now, are no reason to leave: not ready, and again soon.
+// Said once per reason, not once per attempt.
 static void wait_for(struct ing_app *app, const struct mf_error *err)
 {
     bool other = strcmp(app->waiting.code, err->code) != 0;
@@ -74,6 +77,7 @@ static void on_start(void *arg)
     ing_store_read(app->store);
 }
 
+// The last step of the start. A stop that came first has the last word.
 static void on_store_ready(void *arg)
 {
     struct ing_app *app = arg;
@@ -125,6 +129,7 @@ void ing_app_drain(struct ing_app *app)
 
 // ---------------------------------------------------------------- life
 
+// Live mode never gives a series up; a job does, so that it ends.
 static int make_engine(struct ing_app *app, const struct ing_driver *driver, struct mf_error *err)
 {
     bool live = app->mode == &ing_mode_live;
@@ -144,6 +149,7 @@ static int make_engine(struct ing_app *app, const struct ing_driver *driver, str
     return ing_engine_new(&config, &app->engine, err);
 }
 
+// The mode before the publisher and the engine: wrong arguments are found without a client being made.
 static int make_parts(struct ing_app *app, int argc, char **argv, struct mf_error *err)
 {
     struct ing_driver driver;
@@ -210,6 +216,8 @@ int ing_app_reload(struct ing_app *app, const struct mf_settings *fresh, struct 
         ing_config_free(&config);
         return -1;
     }
+    // In place: publisher and engine hold its address. The strings of the old one stay until the process
+    // ends.
     ing_config_free(&app->config);
     app->config = config;
     ing_engine_reconfigure(app->engine, &app->config);

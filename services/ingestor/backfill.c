@@ -61,6 +61,7 @@ static void save(struct backfill *backfill, struct backfill_series *series)
     ing_app_save_mark(backfill->app, NULL, &series->base.work, backfill->args.run_id, &series->mark, NULL);
 }
 
+// The last one to end ends the run.
 static void end_series(struct backfill *backfill, struct backfill_series *series)
 {
     series->ended = true;
@@ -72,6 +73,7 @@ static void end_series(struct backfill *backfill, struct backfill_series *series
         ing_backfill_finish(backfill);
 }
 
+// A stored cursor takes the series to the page it had reached, in the middle of the chunk.
 static void begin_chunk(struct backfill *backfill, struct backfill_series *series, int64_t from_us,
                         int64_t to_us)
 {
@@ -182,6 +184,8 @@ static void page_failed(void *arg, struct ing_series *base)
     (void)arg, (void)base;
 }
 
+// Nothing that this process could do would change the answer. The next start tries again: plans and providers
+// change.
 static void refused(struct backfill *backfill, struct backfill_series *series)
 {
     struct ing_watermark *mark = &series->mark;
@@ -224,6 +228,7 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     }
 }
 
+// The key is the same for all series: the run ends here, resumable.
 static void key_rejected(void *arg, const struct mf_error *err)
 {
     struct backfill *backfill = arg;
@@ -366,6 +371,8 @@ static int read_mark(struct backfill *backfill, struct mf_json *json, struct bac
     return 0;
 }
 
+// The range in the symbol's own market: a day of stocks begins at midnight in New York, one of crypto at
+// midnight UTC.
 static int make_series(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
                        const char *symbol, struct mf_error *err)
 {

@@ -48,6 +48,7 @@ static double share_done(const struct backfill *backfill)
     return all > 0 ? done / all : 1;
 }
 
+// One line, rewritten in place; nothing on what is not a terminal.
 void ing_backfill_progress(struct backfill *backfill)
 {
     if (!backfill->terminal || !backfill->begun)
@@ -90,6 +91,7 @@ static void write_error(struct mf_json_writer *w, const struct mf_error *err)
     mf_jw_object_end(w);
 }
 
+// Of this process; a resumed run's whole is in the series' events_total.
 static void write_totals(struct mf_json_writer *w, const struct ing_engine_totals *totals)
 {
     write_count(w, "requests", totals->requests);
@@ -108,6 +110,7 @@ static void write_totals(struct mf_json_writer *w, const struct ing_engine_total
     write_count(w, "bytes", totals->bytes);
 }
 
+// What became of one symbol.
 static void write_series(struct mf_json_writer *w, const struct backfill *backfill,
                          const struct backfill_series *series)
 {

@@ -19,6 +19,8 @@ void ing_series_init(struct ing_series *series, const struct ing_config *config,
     mf_buf_init(&series->body, config->body_max);
 }
 
+// Every change of state goes through here: `busy` counts the series that hold memory for an answer, and with
+// them the requests that may run at once. One that only waits for acknowledgements holds none.
 void ing_engine_set_state(struct ing_engine *engine, struct ing_series *series, enum ing_series_state state)
 {
     bool was = series->state >= ING_SERIES_ASKED && series->state <= ING_SERIES_PUBLISHING;
@@ -83,6 +85,7 @@ void ing_engine_end_range(struct ing_engine *engine, struct ing_series *series, 
     ing_engine_check_drained(engine);
 }
 
+// Records of it that are on their way arrive or not; nobody hears of them any more.
 void ing_engine_remove(struct ing_engine *engine, struct ing_series *series)
 {
     if (series->engine == NULL)
@@ -108,6 +111,7 @@ void ing_engine_remove(struct ing_engine *engine, struct ing_series *series)
 
 // ---------------------------------------------------------------- starting requests
 
+// A page that the provider named, or the first of the work's range.
 static int build_url(struct ing_engine *engine, struct ing_series *series, const char **endpoint,
                      struct mf_error *err)
 {
@@ -118,6 +122,8 @@ static int build_url(struct ing_engine *engine, struct ing_series *series, const
     return provider->build_request(&engine->provider, &series->work, &engine->url, endpoint, err);
 }
 
+// The asked-for time is taken before anything is sent: the answer is at least that new, which is what
+// heartbeats and the test for forming bars rely on.
 static void start_request(struct ing_engine *engine, struct ing_series *series)
 {
     const char *endpoint;
@@ -202,6 +208,7 @@ static void on_next_page(void *arg)
     ing_engine_take_next(arg);
 }
 
+// Says that the loop still comes by here; the watchdog asks for it.
 static void on_tick(void *arg)
 {
     struct ing_engine *engine = arg;
@@ -344,6 +351,8 @@ void ing_engine_check_drained(struct ing_engine *engine)
     engine->driver.drained(engine->driver.arg);
 }
 
+// One request at a time finds out whether the key is good now: the first answer parks the engine again if it
+// is not.
 void ing_engine_resume(struct ing_engine *engine)
 {
     engine->parked = false;

@@ -8,6 +8,8 @@
 
 // ---------------------------------------------------------------- answers that wait
 
+// Answers that came while another page was on the table: their bodies are kept, at most as many as requests
+// may run.
 static void queue_add(struct ing_engine *engine, struct ing_series *series)
 {
     series->queue_next = NULL;
@@ -44,6 +46,7 @@ static void note_failure(struct ing_series *series, const struct mf_error *err)
     series->last_error = *err;
 }
 
+// Once per failure, here, where it has been decided what follows. What will be repeated is a warning.
 static void log_failure(struct ing_engine *engine, const struct ing_series *series,
                         const struct mf_error *err, const char *event, const struct ing_decision *decision)
 {
@@ -65,6 +68,8 @@ static void count_retry(struct ing_engine *engine, const struct ing_series *seri
     mf_metric_add(MF_METRIC(engine->setup.metrics, def, ing_feed_name(series->work.feed), reason), 1);
 }
 
+// No request with this key may follow; what is under way ends by itself. The driver hears of the first
+// refusal only.
 static void stop_key(struct ing_engine *engine, struct ing_series *series, const struct mf_error *err)
 {
     bool first = !engine->parked;
@@ -148,6 +153,7 @@ static bool is_worth_asking_again(const struct ing_engine *engine, const struct 
            ing_session_expected(engine->setup.calendar, work->asset_class, work->from_us, work->to_us);
 }
 
+// The provider's words as an error value, for logs, reports and dead letters.
 static void page_error(const struct ing_page *page, int status, struct mf_error *err)
 {
     mf_error_set(err,
@@ -200,6 +206,8 @@ static void decode(struct ing_engine *engine, struct ing_series *series, int sta
     engine->setup.provider->decode(&engine->provider, &reply, page);
 }
 
+// One page is decoded and published at a time, whatever the number of requests: its memory is the largest
+// there is.
 static void put_on_table(struct ing_engine *engine, struct ing_series *series, struct mf_str body)
 {
     engine->table = series;
@@ -224,6 +232,7 @@ void ing_engine_take_next(struct ing_engine *engine)
     mf_buf_free(&body);
 }
 
+// No complete answer. What was too large will be so again; everything else is worth another try.
 static void on_transport_failure(struct ing_engine *engine, struct ing_series *series,
                                  const struct mf_error *err)
 {

@@ -118,6 +118,8 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
     return result;
 }
 
+// Fills, decides, encodes, sends. The encoder checks the event, so whatever leaves here can be read by
+// everybody.
 static int publish_event(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
                          struct mf_error *err)
 {
@@ -180,6 +182,7 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
 
 // ---------------------------------------------------------------- a page's end
 
+// Counts move with the acknowledgement, so a page that is published twice counts once.
 static void count_page(struct ing_engine *engine, struct ing_series *series)
 {
     const struct ing_page_result *result = &series->result;
@@ -210,6 +213,7 @@ static void count_page(struct ing_engine *engine, struct ing_series *series)
     totals->dead_lettered += result->dead_letters;
 }
 
+// The series goes on, or is the driver's again.
 static void after_page(struct ing_engine *engine, struct ing_series *series)
 {
     if (series->ends) {
@@ -233,6 +237,7 @@ static void after_page(struct ing_engine *engine, struct ing_series *series)
     ing_engine_wait(engine, series, 0);
 }
 
+// All records of the page are acknowledged, or one of them never will be.
 static void on_batch_done(void *arg, const struct mf_error *err)
 {
     struct ing_series *series = arg;
@@ -260,6 +265,7 @@ static void on_batch_done(void *arg, const struct mf_error *err)
     after_page(engine, series);
 }
 
+// Everything is produced: the table is free for the next page while the acknowledgements come in.
 static void finish_page(struct ing_engine *engine, struct ing_series *series)
 {
     struct ing_batch *batch = series->batch;

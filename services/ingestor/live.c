@@ -27,6 +27,8 @@ static void schedule(struct live *live, struct live_series *series, int64_t dela
     ing_engine_begin(live->app->engine, &series->base, NULL, 0, INT64_MIN, delay_us);
 }
 
+// Called when the series' turn has come, which may be long after it was due: the range ends with the present,
+// not with the time at which it was scheduled.
 static bool plan(void *arg, struct ing_series *base)
 {
     struct live *live = arg;
@@ -42,6 +44,7 @@ static bool plan(void *arg, struct ing_series *base)
     return true;
 }
 
+// The pace depends on the market: see live_plan.c.
 static void schedule_poll(struct live *live, struct live_series *series)
 {
     int64_t wait_us = ing_plan_wait_us(live->app->calendar, &live->app->config, &series->base.work,
@@ -63,6 +66,7 @@ void ing_live_begin_symbol(struct live *live, struct live_symbol *symbol)
 
 // ---------------------------------------------------------------- events
 
+// A window that was not over when the request started is forming, whatever the answer says by now.
 static bool prepare(void *arg, struct ing_series *base, const struct ing_page *page, struct mf_event *event)
 {
     struct live *live = arg;
@@ -95,6 +99,7 @@ static bool wanted(void *arg, struct ing_series *base, const struct mf_event *ev
     return true;
 }
 
+// A bad row stays bad in every poll of the overlap; one dead letter says so.
 static bool wanted_reject(void *arg, struct ing_series *base, uint64_t raw_hash)
 {
     (void)arg;
@@ -123,6 +128,7 @@ static void save(struct live *live, struct live_series *series)
         ing_app_save_mark(live->app, NULL, &series->base.work, NULL, &series->mark, &series->overlap);
 }
 
+// A watermark is written only when it says something new: polls that bring nothing leave no trace.
 static void page_done(void *arg, struct ing_series *base, const struct ing_page_result *result)
 {
     struct live *live = arg;
@@ -228,6 +234,7 @@ static void drained(void *arg)
 
 // ---------------------------------------------------------------- the mode
 
+// The vendor has been known to refuse good keys for a while: one request in a quarter of an hour finds out.
 static void on_probe(void *arg)
 {
     struct live *live = arg;

@@ -59,6 +59,8 @@ static void envelope(struct mf_event *event, enum mf_event_type type, int64_t no
     event->mode = MF_MODE_REST;
 }
 
+// Every partition of the shard, also those without symbols: processors close windows by the clock of each
+// partition.
 static void send_heartbeats(struct live *live, const struct mf_event *event)
 {
     const struct ing_config *config = &live->app->config;
@@ -77,6 +79,7 @@ static void send_heartbeats(struct live *live, const struct mf_event *event)
 
 // ---------------------------------------------------------------- feed_status
 
+// By name, so that a person knows which symbols the progress does not speak for.
 static void list_excluded(const struct live *live, enum live_feed feed, int64_t now_monotonic_us,
                           struct mf_feed_status *status)
 {

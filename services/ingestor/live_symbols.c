@@ -38,6 +38,7 @@ static void read_mark(struct live *live, struct live_series *series)
     mf_buf_free(&key);
 }
 
+// A series begins where its watermark says. Without one it is new: its warm-up comes first.
 static struct live_series *series_new(struct live *live, struct live_symbol *symbol, enum live_feed feed)
 {
     struct live_series *series = mf_calloc(1, sizeof *series);
@@ -106,6 +107,7 @@ static void add_symbol(struct live *live, const char *name)
     ing_live_begin_symbol(live, symbol);
 }
 
+// Symbols that a reload no longer names. Their watermarks stay on the topic, should they come back.
 static void drop_others(struct live *live)
 {
     size_t kept = 0;
@@ -139,6 +141,7 @@ void ing_live_take_list(struct live *live, const struct ing_symbols *list)
                   (double)live->count);
 }
 
+// All or nothing: the list is complete and checked before the first series is touched.
 int ing_live_take_symbols(struct live *live, const struct mf_settings *settings, struct mf_error *err)
 {
     const struct ing_config *config = &live->app->config;

@@ -85,6 +85,7 @@ void ing_page_free(struct ing_page *page)
     *page = (struct ing_page){0};
 }
 
+// A page of fifty thousand rows comes once in a backfill; its memory must not stay for the live polls.
 void ing_page_trim(struct ing_page *page)
 {
     page->count = 0;
@@ -100,6 +101,7 @@ void ing_page_trim(struct ing_page *page)
     mf_json_trim(page->json, JSON_KEPT);
 }
 
+// The pointer is good until the next one is added.
 struct ing_item *ing_page_add(struct ing_page *page)
 {
     if (page->count == page->capacity) {
@@ -111,6 +113,7 @@ struct ing_item *ing_page_add(struct ing_page *page)
     return item;
 }
 
+// The place in the answer decides last, which makes the order total and the sort as good as stable.
 static int compare_items(const void *left, const void *right)
 {
     const struct ing_item *a = left;

@@ -44,6 +44,7 @@ static void add_bars_path(const struct ing_provider_config *config, const struct
     mf_url_add_query(url, "sort", MF_STR("asc"));
 }
 
+// Oldest first: the watermark follows the pages.
 static void add_news_path(const struct ing_work *work, struct mf_buf *url)
 {
     char text[MF_TIME_TEXT_SIZE];
@@ -105,6 +106,7 @@ static enum ing_answer because(enum ing_answer answer, const char *code, char ou
     return answer;
 }
 
+// 200 says that somebody answered, not that it was the vendor, nor that all went well.
 static enum ing_answer classify_ok(const struct mf_json_node *root, struct mf_str message,
                                    char code[MF_ERROR_CODE_SIZE])
 {
@@ -223,6 +225,7 @@ static const char *envelope_problem(const struct ing_work *work, const struct mf
     return NULL;
 }
 
+// It goes into events and log lines, so only plain visible text does.
 static void keep_request_id(struct ing_page *page, struct mf_str id)
 {
     if (id.len == 0 || id.len >= ING_REQUEST_ID_SIZE)
@@ -245,6 +248,7 @@ static void take_mode(struct ing_page *page, struct mf_str data_mode)
     }
 }
 
+// Items in order of time, counted; and whether this is the end.
 static void take_rows(const struct ing_provider_config *config, const struct mf_json_node *root,
                       struct ing_page *page)
 {

@@ -38,6 +38,7 @@ static void batch_free(struct ing_batch *batch)
     free(batch);
 }
 
+// Batches are found again at the end: what the producer purges is never reported, and its batches would leak.
 struct ing_batch *ing_batch_new(struct ing_publisher *publisher, ing_batch_fn done, void *arg)
 {
     struct ing_batch *batch = mf_calloc(1, sizeof *batch);
@@ -84,6 +85,7 @@ uint64_t ing_batch_dead_letters(const struct ing_batch *batch)
     return batch->dead_letters;
 }
 
+// Records without a batch (heartbeats, live watermarks) are made up for by the next ones.
 static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
 {
     (void)arg;
@@ -193,6 +195,7 @@ int ing_publisher_send(struct ing_publisher *publisher, struct ing_batch *batch,
     return produce(publisher, batch, &record, err);
 }
 
+// Of a place in an answer, not of a Kafka record: it cannot be replayed, only asked for again.
 static void fill_dead_letter(const struct ing_reject *reject, const char *feed, struct mf_event *event)
 {
     mf_event_init(event, MF_EVENT_DEAD_LETTER);

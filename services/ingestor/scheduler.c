@@ -15,6 +15,7 @@ void ing_scheduler_free(struct ing_scheduler *scheduler)
     *scheduler = (struct ing_scheduler){0};
 }
 
+// Total order: of two entries with one due time the one put first comes first.
 static bool before(const struct ing_due *a, const struct ing_due *b)
 {
     return a->due_us != b->due_us ? a->due_us < b->due_us : a->order < b->order;
@@ -61,6 +62,7 @@ void ing_scheduler_put(struct ing_scheduler *scheduler, struct ing_due *due, int
     sift_up(scheduler, due);
 }
 
+// The last entry takes the free place and moves up or down from there.
 void ing_scheduler_remove(struct ing_scheduler *scheduler, struct ing_due *due)
 {
     if (due->place == 0)

@@ -26,6 +26,8 @@ bool ing_symbols_has(const struct ing_symbols *symbols, const char *symbol)
     return false;
 }
 
+// Options need contracts, underlyings and expiries that this version does not fetch: refused rather than half
+// served.
 int ing_symbols_add(struct ing_symbols *symbols, struct mf_str symbol, struct mf_error *err)
 {
     if (!mf_symbol_is_valid(symbol))
@@ -203,6 +205,7 @@ void ing_symbols_sort(struct ing_symbols *symbols)
         qsort(symbols->items, symbols->count, sizeof(char *), compare_symbols);
 }
 
+// At most 1024 shards: more than partitions make no sense, and those are limited too.
 bool ing_shard_parse(struct mf_str text, struct ing_shard *shard)
 {
     const char *slash = text.len > 0 ? memchr(text.data, '/', text.len) : NULL;

@@ -39,6 +39,7 @@ void ing_watermark_init(struct ing_watermark *watermark)
 
 // ---------------------------------------------------------------- keys
 
+// Symbols hold no '|', so the parts of a key can be counted.
 void ing_watermark_key(const struct ing_work *work, const char *run_id, struct mf_buf *out)
 {
     bool bars = work->feed == ING_FEED_BARS;
@@ -113,6 +114,7 @@ static void write_overlap(struct mf_json_writer *w, const struct ing_overlap *ov
     mf_jw_array_end(w);
 }
 
+// Text for people who look at the topic as much as for the next start.
 void ing_watermark_encode(const struct ing_watermark *watermark, const struct ing_overlap *overlap,
                           struct mf_buf *out)
 {
@@ -151,6 +153,7 @@ static struct mf_str text_of(const struct mf_json_node *object, const char *key)
     return node != NULL ? mf_json_text(node) : MF_STR_NULL;
 }
 
+// Absent reads as 0.
 static bool read_count(const struct mf_json_node *object, const char *key, uint64_t *out)
 {
     int64_t number = 0;

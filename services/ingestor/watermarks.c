@@ -28,6 +28,7 @@ struct ing_store {
     struct entry *buckets[BUCKETS];
 };
 
+// The entry of a key, and the bucket it is in or would go to.
 static struct entry *find(const struct ing_store *store, struct mf_str key, size_t *bucket)
 {
     *bucket = mf_hash64(key.data, key.len) % BUCKETS;
@@ -49,6 +50,7 @@ static void forget_all(struct ing_store *store)
     }
 }
 
+// In the order of writing: the last value of a key wins, as compaction has it.
 static void on_message(void *arg, const struct mf_kafka_message *message)
 {
     struct ing_store *store = arg;
@@ -83,6 +85,7 @@ static void on_error(void *arg, const struct mf_error *err)
     mf_deferred_schedule(store->ended);
 }
 
+// Without the watermarks everything would be fetched again, so they are waited for.
 static void retry_later(struct ing_store *store, const struct mf_error *err)
 {
     if (err->class != MF_ERROR_TRANSIENT && err->class != MF_ERROR_UNCERTAIN) {
