@@ -124,6 +124,7 @@ def test_price_moves_by_hand(line: Line) -> None:
     """A second implementation over the warehouse's own closes fires on the same days with the same severity."""
     start_consumers(line)
     line.backfill_replay(["IBM"])
+    line.wait_count("raw_bars", DAYS["IBM"])
     line.wait_count("raw_metrics", DAYS["IBM"])
     rows = line.query("SELECT event_time, payload->>'close', payload->>'volume' FROM raw.raw_bars ORDER BY 1")
     expected = fired_by_hand([(time, float(close), float(volume)) for time, close, volume in rows])

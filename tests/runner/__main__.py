@@ -11,10 +11,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 
-from .outcomes import Totals
-from .suites import SUITES, Context
+from .suites import SUITES, Context, run_suites
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -55,12 +53,7 @@ def main() -> int:
     context = Context(jobs=arguments.jobs, fuzz_seconds=arguments.fuzz_seconds)
     if arguments.k:
         context.pytest_arguments += ["-k", arguments.k]
-    totals = Totals()
-    for name in chosen_suites(arguments.suites):
-        start = time.monotonic()
-        part = SUITES[name].run(context)
-        totals += part
-        print(f"\n--- {name}: {part.closing_line()} in {time.monotonic() - start:.0f} s", flush=True)
+    totals = run_suites(context, chosen_suites(arguments.suites))
     print()
     for line in totals.skipped:
         print(f"SKIPPED {line}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suites of tests/run: each builds what it needs, runs it, and returns its Totals."""
+"""The suites of tests/run: each says which builds it needs, runs on them, and returns its Totals."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from .outcomes import Totals, judge
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "results"
 LOCK = ROOT / "tests" / "requirements.lock"
+# pytest's code when -k leaves nothing of a folder.
+NOTHING_SELECTED = 5
 # Folders of Python tests that are suites of their own.
 SEPARATE = {"integration", "faults", "chaos", "bench", "deploy", "odbc"}
 
@@ -27,7 +29,8 @@ class Context:
     jobs: int
     fuzz_seconds: int = 60
     pytest_arguments: list[str] = field(default_factory=list)
-    built: dict[str, bool] = field(default_factory=dict)
+    # Another suite runs beside this one: output in whole pieces, and what only computes stands back.
+    beside: bool = False
 
 
 def say(text: str) -> None:
@@ -45,18 +48,14 @@ def run(command: list[str], extra: dict[str, str] | None = None, whole: bool = F
     return result.returncode
 
 
-def build(context: Context, preset: str) -> Totals:
-    """Configures and builds a preset, once per run; a failure is one failed item."""
-    if preset not in context.built:
-        say(f"build {preset}")
-        start = time.monotonic()
-        steps = [
-            ["cmake", "--preset", preset],
-            ["cmake", "--build", "--preset", preset, "-j", str(context.jobs)],
-        ]
-        context.built[preset] = all(run(step) == 0 for step in steps)
-        print(f"build {preset}: {time.monotonic() - start:.0f} s", flush=True)
-    return Totals() if context.built[preset] else Totals(failed=[f"build {preset}"])
+def build(context: Context, preset: str) -> bool:
+    """Configures and builds a preset."""
+    say(f"build {preset}")
+    start = time.monotonic()
+    steps = [["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "-j", str(context.jobs)]]
+    good = all(run(step) == 0 for step in steps)
+    print(f"build {preset}: {time.monotonic() - start:.0f} s", flush=True)
+    return good
 
 
 def ctest(context: Context, preset: str, label: str, extra: dict[str, str] | None = None) -> Totals:
@@ -68,8 +67,9 @@ def ctest(context: Context, preset: str, label: str, extra: dict[str, str] | Non
     results.unlink(missing_ok=True)
     # Tests mostly wait (for brokers, timers, supervisors); lint computes.
     jobs = context.jobs if label == "lint" else 3 * context.jobs
-    command = ["ctest", "--preset", preset, "-L", f"^({label})$", "-j", str(jobs)]
-    code = run([*command, "--output-on-failure", "--output-junit", str(results)], extra)
+    command = ["nice"] if label == "lint" and context.beside else []
+    command += ["ctest", "--preset", preset, "-L", f"^({label})$", "-j", str(jobs)]
+    code = run([*command, "--output-on-failure", "--output-junit", str(results)], extra, context.beside)
     return judge(results, name, code)
 
 
@@ -90,7 +90,9 @@ def pytest(
     results.parent.mkdir(parents=True, exist_ok=True)
     results.unlink(missing_ok=True)
     command = [str(python), "-B", "-m", "pytest", "-ra", "-p", "no:cacheprovider", f"--junitxml={results}"]
-    code = run([*command, *arguments, *context.pytest_arguments], extra, whole)
+    code = run([*command, *arguments, *context.pytest_arguments], extra, whole or context.beside)
+    if context.pytest_arguments and code == NOTHING_SELECTED:
+        return Totals()
     return judge(results, label, code)
 
 
@@ -106,79 +108,44 @@ def python_test_folders() -> list[str]:
 
 
 def suite_unit(context: Context) -> Totals:
-    totals = build(context, "dev")
+    totals = Totals()
     # Beside each other: they wait more than they compute.
     folders = python_test_folders()
     with ThreadPoolExecutor(len(folders)) as pool:
         parts = [pool.submit(pytest, context, f, ["-q", f], programs("dev"), whole=True) for f in folders]
-        if not totals.failed:
-            totals += ctest(context, "dev", "unit|fuzz|bench")
+        totals += ctest(context, "dev", "unit|fuzz|bench")
         for part in parts:
             totals += part.result()
     return totals
 
 
 def suite_lint(context: Context) -> Totals:
-    totals = build(context, "dev")  # clang-tidy reads its compile commands and generated headers
-    extra = {}
     try:
-        extra["MF_RUFF"] = str(environment.python_of(LOCK).with_name("ruff"))
+        ruff = environment.python_of(LOCK).with_name("ruff")
     except environment.SetupError as error:
-        totals.failed.append(f"lint: {error}")
-    if context.built["dev"]:
-        totals += ctest(context, "dev", "lint", extra)
-    return totals
+        return Totals(failed=[f"lint: {error}"])
+    return ctest(context, "dev", "lint", {"MF_RUFF": str(ruff)})
 
 
 def suite_asan(context: Context) -> Totals:
-    totals = build(context, "asan")
-    if totals.failed:
-        return totals
-    totals += ctest(context, "asan", "unit|fuzz")
-    if (ROOT / "tests" / "integration").is_dir():
-        # One pass; a killed program reports nothing, so the cases that kill are left to the ordinary build.
-        extra = {**programs("asan"), "MARKETFLOW_SANITIZED": "asan"}
-        totals += pytest(context, "integration asan", ["-m", "not kills", "tests/integration"], extra)
-    return totals
-
-
-def suite_integration(context: Context) -> Totals:
-    totals = build(context, "release")
-    if not totals.failed:
-        totals += pytest(context, "integration", ["tests/integration"], programs("release"))
-    return totals
-
-
-def suite_release(context: Context) -> Totals:
-    totals = build(context, "release")
-    if not totals.failed:
-        totals += ctest(context, "release", "release")
-    return totals
-
-
-def suite_tsan(context: Context) -> Totals:
-    totals = build(context, "tsan")
-    if not totals.failed:
-        totals += ctest(context, "tsan", "unit")
+    totals = ctest(context, "asan", "unit|fuzz")
+    # One pass; a killed program reports nothing, so the cases that kill are left to the ordinary build.
+    extra = {**programs("asan"), "MARKETFLOW_SANITIZED": "asan"}
+    totals += pytest(context, "integration asan", ["-m", "not kills", "tests/integration"], extra)
     return totals
 
 
 def suite_coverage(context: Context) -> Totals:
-    totals = build(context, "coverage")
-    if not totals.failed:
-        totals += ctest(context, "coverage", "unit|fuzz")
-        filters = ["--root", ".", "--filter", "common/", "--filter", "services/"]
-        if run(["gcovr", *filters, "--print-summary", "build/coverage"]) != 0:
-            totals.failed.append("coverage: gcovr")
+    totals = ctest(context, "coverage", "unit|fuzz")
+    filters = ["--root", ".", "--filter", "common/", "--filter", "services/"]
+    if run(["gcovr", *filters, "--print-summary", "build/coverage"]) != 0:
+        totals.failed.append("coverage: gcovr")
     return totals
 
 
 def suite_fuzz(context: Context) -> Totals:
     """libFuzzer on each target for a while; new inputs go below build/, crashes are named."""
-    totals = build(context, "fuzz")
-    if totals.failed:
-        return totals
-    totals += ctest(context, "fuzz", "fuzz")
+    totals = ctest(context, "fuzz", "fuzz")
     for program in sorted((ROOT / "build" / "fuzz" / "tests" / "fuzz").glob("fuzz_*")):
         if program.is_dir() or not os.access(program, os.X_OK):
             continue
@@ -195,17 +162,19 @@ def suite_fuzz(context: Context) -> Totals:
     return totals
 
 
-def python_suite(name: str) -> Callable[[Context], Totals]:
-    """A long suite of its own: pytest over tests/<name> with the release programs."""
+def of_ctest(preset: str, label: str) -> Callable[[Context], Totals]:
+    """A suite that is what ctest has under a label."""
+    return lambda context: ctest(context, preset, label)
+
+
+def of_pytest(name: str) -> Callable[[Context], Totals]:
+    """A suite that is the folder tests/<name>, with the programs as shipped."""
+    folder = f"tests/{name}"
 
     def suite(context: Context) -> Totals:
-        folder = f"tests/{name}"
         if not (ROOT / folder).is_dir():
             return Totals(failed=[f"{name}: there is no {folder}"])
-        totals = build(context, "release")
-        if not totals.failed:
-            totals += pytest(context, name, [folder], programs("release"))
-        return totals
+        return pytest(context, name, [folder], programs("release"))
 
     return suite
 
@@ -214,26 +183,66 @@ def python_suite(name: str) -> Callable[[Context], Totals]:
 class Suite:
     run: Callable[[Context], Totals]
     summary: str
+    builds: tuple[str, ...]
     in_all: bool = False
+    lane: int = 0  # suites of different lanes run beside each other
 
 
 SUITES = {
-    "unit": Suite(suite_unit, "unit tests, fuzz corpora, tests of the Python tools", True),
-    "lint": Suite(suite_lint, "every check of tests/lint, with its samples", True),
-    "integration": Suite(suite_integration, "real broker, real PostgreSQL, simulator; as shipped", True),
+    "unit": Suite(suite_unit, "unit tests, fuzz corpora, tests of the Python tools", ("dev",), True),
+    "lint": Suite(suite_lint, "every check of tests/lint, with its samples", ("dev",), True),
     "asan": Suite(
         suite_asan,
         "address and undefined-behaviour sanitizers: unit, fuzz corpora, one integration pass",
+        ("asan",),
         True,
     ),
-    "release": Suite(
-        suite_release, "the shipped build: hardening of the programs, same bytes from two folders", True
+    "integration": Suite(
+        of_pytest("integration"),
+        "real broker, real PostgreSQL, simulator; the programs as shipped",
+        ("release",),
+        True,
+        lane=1,
     ),
-    "tsan": Suite(suite_tsan, "unit tests under the thread sanitizer"),
-    "fuzz": Suite(suite_fuzz, "libFuzzer on every target, --fuzz-seconds each"),
-    "coverage": Suite(suite_coverage, "unit tests and corpora with gcov, summary by gcovr"),
-    "faults": Suite(python_suite("faults"), "the fault scenarios, long"),
-    "chaos": Suite(python_suite("chaos"), "random faults for a long time"),
-    "deploy": Suite(python_suite("deploy"), "images, units and manifests"),
-    "bench": Suite(python_suite("bench"), "measurements, as JSON"),
+    "release": Suite(
+        of_ctest("release", "release"),
+        "the shipped build: hardening of the programs, same bytes from two folders",
+        ("release",),
+        True,
+        lane=1,
+    ),
+    "tsan": Suite(of_ctest("tsan", "unit"), "unit tests under the thread sanitizer", ("tsan",)),
+    "fuzz": Suite(suite_fuzz, "libFuzzer on every target, --fuzz-seconds each", ("fuzz",)),
+    "coverage": Suite(suite_coverage, "unit tests and corpora with gcov, summary by gcovr", ("coverage",)),
+    "faults": Suite(of_pytest("faults"), "the fault scenarios, long", ("release",)),
+    "chaos": Suite(of_pytest("chaos"), "random faults for a long time", ("release",)),
+    "deploy": Suite(of_pytest("deploy"), "images, units and manifests", ("release",)),
+    "bench": Suite(of_pytest("bench"), "measurements, as JSON", ("release",)),
 }
+
+
+def run_suites(context: Context, names: list[str]) -> Totals:
+    """Builds what the suites need, runs those whose builds are there, and counts everything."""
+    totals = Totals()
+    built = {}
+    for preset in dict.fromkeys(p for name in names for p in SUITES[name].builds):
+        built[preset] = build(context, preset)
+        if not built[preset]:
+            totals.failed.append(f"build {preset}")
+    ready = [name for name in names if all(built[p] for p in SUITES[name].builds)]
+    lanes = [[n for n in ready if SUITES[n].lane == lane] for lane in {SUITES[n].lane for n in ready}]
+    context.beside = len(lanes) > 1
+
+    def run_lane(lane: list[str]) -> Totals:
+        part = Totals()
+        for name in lane:
+            start = time.monotonic()
+            one = SUITES[name].run(context)
+            print(f"\n--- {name}: {one.closing_line()} in {time.monotonic() - start:.0f} s", flush=True)
+            part += one
+        return part
+
+    with ThreadPoolExecutor(len(lanes) or 1) as pool:
+        for part in pool.map(run_lane, lanes):
+            totals += part
+    return totals
