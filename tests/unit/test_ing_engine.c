@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine between a scripted provider and a mock cluster: pages one after the other, nothing remembered
+// before it is acknowledged, failures that stay with their series, a rejected key that stops everything.
+#include "services/ingestor/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "tests/unit/http_script.h"
+#include "tests/unit/ing_support.h"
+#include "tests/unit/kafka_mock.h"
+
+#include <cmocka.h>
+
+enum { WAIT_MS = 20000, SERIES_MAX = 4, PARTITIONS = 2 };
+
+// What the driver was told about one series.
+struct told {
+    struct ing_series series;
+    unsigned pages, failed_pages, ends;
+    uint64_t published, dead_letters;
+    enum ing_range_end end;
+    char code[MF_ERROR_CODE_SIZE];
+    char next[256];
+};
+
+struct fixture {
+    struct kafka_world *world;
+    struct http_script *script;
+    struct mf_calendar *calendar;
+    struct ing_config config;
+    struct ing_publisher *publisher;
+    struct ing_engine *engine;
+    struct told told[SERIES_MAX];
+    char base_url[64];
+    unsigned asked[SERIES_MAX]; // requests per series
+    unsigned keys_rejected, drained;
+    bool reject_key;
+    unsigned wanted_ends;
+};
+
+// ---------------------------------------------------------------- the provider
+
+// `count` minutes of SYM<n> from minute `first` of the range on, and a next page when there is one.
+static void add_page(struct fixture *f, struct mf_buf *out, unsigned n, unsigned first, unsigned count,
+                     const char *next)
+{
+    struct mf_buf body;
+    mf_buf_init(&body, 100000);
+    mf_buf_addf(&body, "{\"ticker\":\"SYM%u\",\"status\":\"OK\",\"results\":[", n);
+    for (unsigned i = first; i < first + count; i++)
+        mf_buf_addf(&body, "%s{\"v\":1,\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"t\":%lld}", i > first ? "," : "",
+                    (long long)(f->told[n].series.work.from_us / 1000 + i * 60000LL));
+    mf_buf_add_c(&body, "]");
+    if (next != NULL)
+        mf_buf_addf(&body, ",\"next_url\":\"%s\"", next);
+    mf_buf_add_c(&body, "}");
+    mf_buf_addf(out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", body.len, mf_buf_c_str(&body));
+    mf_buf_free(&body);
+}
+
+static void add_error(struct mf_buf *out, int status, const char *body)
+{
+    mf_buf_addf(out, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
+}
+
+// SYM0: two pages. SYM1: fails twice, then one page. SYM2: unknown. SYM3: a bad row, then a foreign next
+// page.
+static enum http_script_after answer(void *arg, const char *path, struct mf_buf *out)
+{
+    struct fixture *f = arg;
+    unsigned n = 0;
+    assert_int_equal(sscanf(strstr(path, "SYM"), "SYM%u", &n), 1);
+    unsigned asked = f->asked[n]++;
+    if (f->reject_key) {
+        add_error(out, 401, "{\"status\":\"ERROR\",\"error\":\"Unknown API Key\"}");
+    } else if (n == 0 && strstr(path, "cursor=two") != NULL) {
+        add_page(f, out, 0, 3, 2, NULL);
+    } else if (n == 0) {
+        add_page(f, out, 0, 0, 3, "https://api.massive.com/v2/aggs/ticker/SYM0/x?cursor=two&apiKey=k");
+    } else if (n == 1 && asked < 2) {
+        add_error(out, asked == 0 ? 502 : 429, "<html>");
+    } else if (n == 1) {
+        add_page(f, out, 1, 0, 1, NULL);
+    } else if (n == 2) {
+        add_error(out, 404, "{\"status\":\"NOT_FOUND\",\"message\":\"key s3cret\"}");
+    } else {
+        mf_buf_addf(out,
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+                    "{\"status\":\"OK\",\"results\":[{\"t\":NaN}],\"next_url\":\"https://elsewhere.test/\"}");
+        return HTTP_SCRIPT_HANG_UP;
+    }
+    return HTTP_SCRIPT_KEEP_OPEN;
+}
+
+// ---------------------------------------------------------------- the driver
+
+static struct told *of(struct ing_series *series)
+{
+    return (struct told *)(void *)series;
+}
+
+static bool prepare(void *arg, struct ing_series *series, const struct ing_page *page, struct mf_event *event)
+{
+    (void)arg, (void)series, (void)page, (void)event;
+    return true;
+}
+
+static void page_done(void *arg, struct ing_series *series, const struct ing_page_result *result)
+{
+    (void)arg;
+    struct told *told = of(series);
+    assert_int_equal(result->page, told->pages);
+    told->pages++;
+    told->published += result->published;
+    told->dead_letters += result->dead_letters;
+    mf_str_copy(told->next, sizeof told->next, mf_str_of(result->next));
+}
+
+static void page_failed(void *arg, struct ing_series *series)
+{
+    (void)arg;
+    of(series)->failed_pages++;
+}
+
+static void range_done(void *arg, struct ing_series *series, enum ing_range_end end,
+                       const struct mf_error *err)
+{
+    (void)arg;
+    struct told *told = of(series);
+    assert_int_equal(series->state, ING_SERIES_IDLE);
+    assert_int_equal(end != ING_RANGE_COMPLETE, err != NULL);
+    told->ends++;
+    told->end = end;
+    if (err != NULL)
+        mf_str_copy(told->code, sizeof told->code, mf_str_of(err->code));
+}
+
+static void key_rejected(void *arg, const struct mf_error *err)
+{
+    struct fixture *f = arg;
+    assert_string_equal(err->code, "key_rejected");
+    f->keys_rejected++;
+}
+
+static void drained(void *arg)
+{
+    struct fixture *f = arg;
+    f->drained++;
+}
+
+static void on_room(void *arg)
+{
+    struct fixture *f = arg;
+    if (f->engine != NULL)
+        ing_engine_room(f->engine);
+}
+
+static void on_fatal(void *arg, const struct mf_error *err)
+{
+    (void)arg;
+    fail_msg("%s", err->message);
+}
+
+// ---------------------------------------------------------------- the fixture
+
+static void fill_config(struct fixture *f)
+{
+    static const char *const hosts[] = {"api.massive.com", NULL};
+    snprintf(f->base_url, sizeof f->base_url, "http://127.0.0.1:%d", http_script_port(f->script));
+    f->config = (struct ing_config){.base_url = f->base_url,
+                                    .api_key = "s3cret",
+                                    .allowed_hosts = hosts,
+                                    .rate_limit_wait_ms = 200,
+                                    .connect_timeout_ms = 5000,
+                                    .request_timeout_ms = 20000,
+                                    .low_speed_timeout_ms = 20000,
+                                    .body_max = 1024 * 1024,
+                                    .retry_base_ms = 10,
+                                    .retry_max_ms = 50,
+                                    .parallel = 4,
+                                    .pages_max = 100,
+                                    .partitions = PARTITIONS,
+                                    .topic_dlq = "dlq",
+                                    .topic_watermarks = "marks"};
+}
+
+static int set_up(void **state)
+{
+    static const char *const settings[] = {"KAFKA_PARTITIONS=2", "KAFKA_MESSAGE_TIMEOUT_MS=5000", NULL};
+    struct fixture *f = mf_calloc(1, sizeof *f);
+    struct mf_error err;
+    f->world = kafka_world_new(1, settings);
+    kafka_mock_topic(f->world, "raw", PARTITIONS);
+    kafka_mock_topic(f->world, "dlq", PARTITIONS);
+    f->script = http_script_new(f->world->loop, answer, f);
+    assert_int_equal(mf_calendar_new(&f->calendar, &err), 0);
+    fill_config(f);
+    struct ing_publisher_ops ops = {.on_room = on_room, .on_fatal = on_fatal, .arg = f};
+    assert_int_equal(ing_publisher_new(&f->world->kafka, &f->config, &ops, &f->publisher, &err), 0);
+    struct ing_engine_config setup = {.loop = f->world->loop,
+                                      .log = f->world->log,
+                                      .metrics = f->world->metrics,
+                                      .config = &f->config,
+                                      .calendar = f->calendar,
+                                      .provider = &ing_polygon,
+                                      .publisher = f->publisher,
+                                      .driver = {.prepare = prepare,
+                                                 .page_done = page_done,
+                                                 .page_failed = page_failed,
+                                                 .range_done = range_done,
+                                                 .key_rejected = key_rejected,
+                                                 .drained = drained,
+                                                 .topic = "raw",
+                                                 .lane = "backfill:t",
+                                                 .arg = f},
+                                      .attempts_max = 4};
+    assert_int_equal(ing_engine_new(&setup, &f->engine, &err), 0);
+    for (unsigned n = 0; n < SERIES_MAX; n++) {
+        char symbol[8];
+        snprintf(symbol, sizeof symbol, "SYM%u", n);
+        f->told[n].series.work = ing_minute_work(symbol, "2024-01-02T14:30:00Z", "2024-01-02T15:30:00Z");
+        ing_series_init(&f->told[n].series, &f->config, n + 1);
+    }
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    ing_engine_free(&f->engine);
+    ing_publisher_free(&f->publisher);
+    http_script_free(&f->script);
+    mf_calendar_free(&f->calendar);
+    kafka_world_free(&f->world);
+    free(f);
+    return 0;
+}
+
+static bool all_ended(void *arg)
+{
+    const struct fixture *f = arg;
+    unsigned ends = 0;
+    for (unsigned n = 0; n < SERIES_MAX; n++)
+        ends += f->told[n].ends;
+    return ends == f->wanted_ends;
+}
+
+static void begin(struct fixture *f, unsigned n)
+{
+    ing_engine_begin(f->engine, &f->told[n].series, NULL, 0, INT64_MIN, 0);
+}
+
+static void run_until_ended(struct fixture *f, unsigned ends)
+{
+    f->wanted_ends = ends;
+    assert_true(kafka_world_run(f->world, all_ended, f, WAIT_MS));
+}
+
+// ---------------------------------------------------------------- cases
+
+static void test_pages(void **state)
+{
+    struct fixture *f = *state;
+    begin(f, 0);
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+    assert_int_equal(f->told[0].pages, 2);
+    assert_int_equal(f->told[0].published, 5);
+    assert_int_equal(f->asked[0], 2);
+    assert_null(strstr(http_script_last_request(f->script), "apiKey")); // N08, N52
+    assert_non_null(strstr(http_script_last_request(f->script), "Authorization: Bearer s3cret"));
+    assert_int_equal(ing_engine_totals(f->engine)->events[ING_FEED_BARS], 5);
+    assert_int_equal(ing_engine_totals(f->engine)->pages, 2);
+    // The same again from the second page on, as a resumed run does: only what is newer.
+    ing_engine_begin(f->engine, &f->told[0].series, "/v2/aggs/ticker/SYM0/x?cursor=two", 1,
+                     f->told[0].series.work.from_us + 3 * MF_US_PER_MINUTE, 0);
+    f->told[0].pages = 1;
+    run_until_ended(f, 2);
+    assert_int_equal(f->told[0].published, 6);
+}
+
+static bool one_page(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->told[0].pages == 1;
+}
+
+static bool asked_once(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->asked[0] == 1 && ing_publisher_outstanding(f->publisher) > 0;
+}
+
+static void test_nothing_before_the_acknowledgement(void **state)
+{
+    struct fixture *f = *state;
+    kafka_mock_delay(f->world, KAFKA_MOCK_PRODUCE, 700);
+    begin(f, 0);
+    assert_true(kafka_world_run(f->world, asked_once, f, WAIT_MS));
+    kafka_world_pass(f->world, 200);
+    assert_int_equal(f->told[0].pages, 0); // published, not acknowledged: nothing may be remembered
+    assert_int_equal(f->asked[0], 1);      // and the next page waits
+    assert_true(kafka_world_run(f->world, one_page, f, WAIT_MS));
+    assert_string_equal(f->told[0].next, "/v2/aggs/ticker/SYM0/x?cursor=two");
+    run_until_ended(f, 1);
+}
+
+static void test_a_lost_record_is_asked_for_again(void **state)
+{
+    struct fixture *f = *state;
+    kafka_mock_fail(f->world, KAFKA_MOCK_PRODUCE, kafka_code("MSG_SIZE_TOO_LARGE"), 1);
+    begin(f, 0);
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[0].failed_pages, 1);
+    assert_int_equal(f->told[0].pages, 2);
+    assert_int_equal(f->asked[0], 3);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+}
+
+static void test_failures_stay_with_their_series(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned n = 0; n < SERIES_MAX; n++)
+        begin(f, n);
+    run_until_ended(f, 4);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+    assert_int_equal(f->told[1].end, ING_RANGE_COMPLETE); // after a 502 and a 429
+    assert_int_equal(f->asked[1], 3);
+    assert_int_equal(f->told[2].end, ING_RANGE_UNKNOWN_TICKER);
+    assert_int_equal(f->asked[2], 1);
+    assert_int_equal(f->told[3].end,
+                     ING_RANGE_REFUSED); // what its page had is a dead letter, and it was published
+    assert_string_equal(f->told[3].code, "next_url_refused");
+    assert_int_equal(f->told[3].dead_letters, 1);
+    assert_int_equal(ing_engine_totals(f->engine)->dead_lettered, 2);
+    assert_int_equal(ing_engine_totals(f->engine)->retries, 2);
+    char *log = kafka_world_log(f->world);
+    assert_null(strstr(log, "s3cret")); // N53
+    free(log);
+}
+
+static bool parked(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->keys_rejected > 0;
+}
+
+static void test_a_rejected_key(void **state)
+{
+    struct fixture *f = *state;
+    f->reject_key = true;
+    for (unsigned n = 0; n < 2; n++)
+        begin(f, n);
+    assert_true(kafka_world_run(f->world, parked, f, WAIT_MS));
+    kafka_world_pass(f->world, 100); // what was under way comes in
+    unsigned asked = f->asked[0] + f->asked[1];
+    kafka_world_pass(f->world, 200);
+    assert_int_equal(f->asked[0] + f->asked[1], asked); // N06: no hammering
+    assert_int_equal(f->keys_rejected, 1);
+    assert_true(ing_engine_is_parked(f->engine));
+    f->reject_key = false;
+    f->asked[1] = 2;
+    ing_engine_resume(f->engine);
+    run_until_ended(f, 2);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+}
+
+static void test_patience_ends(void **state)
+{
+    struct fixture *f = *state;
+    snprintf(f->base_url, sizeof f->base_url, "http://127.0.0.1:%d", http_script_port(f->script));
+    http_script_free(&f->script); // nobody listens any more
+    begin(f, 0);
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[0].end, ING_RANGE_GAVE_UP);
+    assert_string_equal(f->told[0].code, "connect");
+    assert_int_equal(ing_engine_totals(f->engine)->requests, 4);
+    assert_true(f->told[0].series.failing_since_us != 0);
+}
+
+static bool is_drained(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->drained > 0;
+}
+
+static void test_drain(void **state)
+{
+    struct fixture *f = *state;
+    kafka_mock_delay(f->world, KAFKA_MOCK_PRODUCE, 300);
+    begin(f, 0);
+    assert_true(kafka_world_run(f->world, asked_once, f, WAIT_MS));
+    ing_engine_drain(f->engine);
+    assert_int_equal(f->drained, 0); // the page on its way is worth waiting for
+    assert_true(kafka_world_run(f->world, is_drained, f, WAIT_MS));
+    assert_int_equal(f->told[0].pages, 1);
+    assert_int_equal(f->asked[0], 1); // nothing new was asked for
+    assert_int_equal(f->drained, 1);
+}
+
+static void test_remove(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned n = 0; n < 2; n++)
+        begin(f, n);
+    ing_engine_remove(f->engine, &f->told[0].series);
+    ing_engine_remove(f->engine, &f->told[0].series); // is gone
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[0].pages, 0);
+    assert_int_equal(f->told[1].end, ING_RANGE_COMPLETE);
+    begin(f, 0); // a removed series may come back
+    run_until_ended(f, 2);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_pages),
+        CASE(test_nothing_before_the_acknowledgement),
+        CASE(test_a_lost_record_is_asked_for_again),
+        CASE(test_failures_stay_with_their_series),
+        CASE(test_a_rejected_key),
+        CASE(test_patience_ends),
+        CASE(test_drain),
+        CASE(test_remove),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
