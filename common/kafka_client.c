@@ -240,6 +240,23 @@ void kafka_client_close(struct kafka_client *client)
     kafka_stats_free(&client->stats);
 }
 
+// ---------------------------------------------------------------- assignments
+
+// librdkafka stops a fetched partition in two steps of its main thread. An assignment that comes between them
+// stops it a second time, and 2.0.2 ends the process on an assertion (rktp_started). The main thread takes
+// its work in order: a question that is answered after the assignment comes behind the first step, the next
+// one behind the second.
+int kafka_client_assign(struct kafka_client *client, const struct rd_kafka_topic_partition_list_s *list)
+{
+    rd_kafka_resp_err_t code = rd_kafka_assign(client->rk, list);
+    for (int step = 0; step < 2; step++) {
+        rd_kafka_topic_partition_list_t *current = NULL;
+        if (rd_kafka_assignment(client->rk, &current) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            rd_kafka_topic_partition_list_destroy(current);
+    }
+    return (int)code;
+}
+
 // ---------------------------------------------------------------- questions
 
 bool kafka_client_property(const struct kafka_client *client, const char *name, char *value, size_t size)

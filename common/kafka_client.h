@@ -110,6 +110,9 @@ void kafka_client_tell_fatal(struct kafka_client *client);
 bool kafka_client_fatal(struct kafka_client *client, struct mf_error *err);
 // The value of a property in effect, for tests.
 bool kafka_client_property(const struct kafka_client *client, const char *name, char *value, size_t size);
+// Assigns partitions (NULL: none) and waits, for tenths of a millisecond, until those that were assigned
+// before have been stopped. Not while the consumer closes. Returns librdkafka's code.
+int kafka_client_assign(struct kafka_client *client, const struct rd_kafka_topic_partition_list_s *list);
 // Asks for a topic's partition count; blocks up to timeout_ms.
 int kafka_client_partition_count(struct kafka_client *client, struct rd_kafka_topic_s *topic, int timeout_ms,
                                  int32_t *count, struct mf_error *err);
@@ -151,6 +154,7 @@ struct kafka_partition {
     int64_t must_reach;                    // after going back: the next one is at or below this; -1
     int64_t end;                           // offset of the end while we stand there, else -1
     unsigned reseeks, resets;              // since the last message
+    int64_t reset_from;                    // the offset that was not in the log, until a message comes; -1
     bool paused;
     uint64_t messages, bytes; // not yet in the metrics
 };

@@ -168,6 +168,8 @@ static void drain(void *arg)
     if (turn.messages > 0 && !consumer->client.dying && consumer->ops.on_turn_end != NULL)
         consumer->ops.on_turn_end(consumer->ops.arg);
     kafka_client_tell_fatal(&consumer->client);
+    if (consumer->reassign_due && !consumer->client.dying && !consumer->client.fatal_seen)
+        kafka_consumer_reassign(consumer);
     if (!consumer->client.dying) {
         kafka_fetch_turn(&consumer->fetch, &consumer->client);
         tell_closed(consumer);
@@ -283,7 +285,8 @@ static void pause_partition(struct mf_kafka_consumer *consumer, struct kafka_par
     if (partition == NULL || partition->paused == pause)
         return;
     partition->paused = pause;
-    if (!consumer->assigning) // else it is told once the partitions are assigned
+    // While assigning, it is told once the partitions are assigned; while closing, nobody may answer.
+    if (!consumer->assigning && consumer->closed == NULL)
         kafka_consumer_apply_pause(consumer, partition, pause);
 }
 

@@ -24,6 +24,7 @@ struct mf_kafka_consumer {
     bool assigning; // inside on_assign: librdkafka does not know the partitions yet
     bool revoking;  // inside on_revoke: they are still ours
     bool held;
+    bool reassign_due; // partitions were stopped for an offset that is not there
     int64_t last_poll_us;
     void (*closed)(void *arg); // set once closing has begun
     void *closed_arg;
@@ -37,7 +38,7 @@ void kafka_consumer_leave(struct mf_kafka_consumer *consumer);
 // kafka_consumer_rebalance.c
 void kafka_consumer_on_rebalance(struct mf_kafka_consumer *consumer, struct rd_kafka_op_s *event);
 // Assigns all partitions anew at their positions, pauses included: for partitions that librdkafka has
-// stopped.
+// stopped, which cannot be sought therefore.
 void kafka_consumer_reassign(struct mf_kafka_consumer *consumer);
 // An error that names a partition: its end, or an offset that is not there. False when it is neither.
 bool kafka_consumer_on_partition_error(struct mf_kafka_consumer *consumer, struct rd_kafka_op_s *event);

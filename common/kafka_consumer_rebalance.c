@@ -51,11 +51,12 @@ void kafka_consumer_reassign(struct mf_kafka_consumer *consumer)
     for (size_t i = 0; i < partitions->count; i++)
         rd_kafka_topic_partition_list_add(list, partitions->items[i].topic, partitions->items[i].partition)
             ->offset = native_offset(&partitions->items[i]);
-    rd_kafka_resp_err_t code = rd_kafka_assign(consumer->client.rk, list);
+    consumer->reassign_due = false;
+    int code = kafka_client_assign(&consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (code != 0) {
         struct mf_error err;
-        kafka_error_set(&err, (int)code, "assigning %zu partitions", partitions->count);
+        kafka_error_set(&err, code, "assigning %zu partitions", partitions->count);
         err.class = MF_ERROR_FATAL; // we hold partitions that nobody reads
         fail(consumer, &err);
         return;
@@ -118,7 +119,11 @@ static void revoke(struct mf_kafka_consumer *consumer, bool lost)
         if (consumer->partitions.items[i].paused)
             kafka_consumer_apply_pause(consumer, &consumer->partitions.items[i], false);
     }
-    rd_kafka_assign(consumer->client.rk, NULL);
+    if (consumer->closing)
+        rd_kafka_assign(consumer->client.rk, NULL); // the group handler is about to end: nobody may answer
+    else
+        kafka_client_assign(&consumer->client, NULL);
+    consumer->reassign_due = false;
     kafka_consumer_count(consumer);
     kafka_partitions_clear(&consumer->partitions);
     kafka_consumer_show_partitions(consumer);
@@ -178,12 +183,13 @@ static int out_of_range(struct mf_kafka_consumer *consumer, struct kafka_partiti
     if (consumer->ops.on_out_of_range != NULL)
         chosen = consumer->ops.on_out_of_range(consumer->ops.arg, partition->topic, partition->partition, low,
                                                high);
-    if (chosen < 0)
+    if (chosen < 0 || chosen == asked)
         return mf_error_set(err, MF_ERROR_FATAL, "offset_out_of_range",
                             "offset %lld of %s [%d] is not in the log, which holds %lld to %lld",
                             (long long)asked, partition->topic, (int)partition->partition, (long long)low,
                             (long long)high);
     partition->last = -1; // what was handed out once may be gone: it need not be reached again
+    partition->reset_from = asked;
     kafka_partition_moved(partition, chosen);
     return 0;
 }
@@ -192,6 +198,9 @@ static void on_reset(struct mf_kafka_consumer *consumer, struct kafka_partition 
 {
     struct mf_error err;
     int result;
+    // Said again: the partition was assigned anew for another one's sake before this one's turn came.
+    if (asked >= 0 ? asked == partition->reset_from : partition->next == KAFKA_AT_BEGINNING)
+        return;
     if (++partition->resets > RESETS_MAX)
         result =
             mf_error_set(&err, MF_ERROR_FATAL, "offset_out_of_range", "%s [%d] has no offset to start from",
@@ -203,7 +212,7 @@ static void on_reset(struct mf_kafka_consumer *consumer, struct kafka_partition 
     if (result < 0)
         fail(consumer, &err);
     else
-        kafka_consumer_reassign(consumer); // a stopped partition cannot be sought
+        consumer->reassign_due = true; // at the end of the turn, once for all that it brings
 }
 
 bool kafka_consumer_on_partition_error(struct mf_kafka_consumer *consumer, struct rd_kafka_op_s *event)

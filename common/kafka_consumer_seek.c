@@ -104,6 +104,8 @@ int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_k
     assert(!consumer->assigning); // on_assign says where to begin through its argument
     if (count == 0)
         return 0;
+    if (consumer->closed != NULL)
+        return mf_error_set(err, MF_ERROR_TRANSIENT, "not_assigned", "the consumer is closing");
     struct kafka_partition **partitions = mf_calloc(count, sizeof(struct kafka_partition *));
     int64_t *next = mf_calloc(count, sizeof *next);
     int result = 0;

@@ -31,6 +31,7 @@ struct kafka_partition *kafka_partitions_add(struct kafka_partitions *partitions
                                       .start = start,
                                       .last = -1,
                                       .must_reach = -1,
+                                      .reset_from = -1,
                                       .end = -1};
     return added;
 }
@@ -79,6 +80,7 @@ enum kafka_accept kafka_partition_accept(struct kafka_partition *partition, int6
     }
     partition->must_reach = -1;
     partition->reseeks = partition->resets = 0;
+    partition->reset_from = -1;
     partition->next = offset + 1;
     partition->last = offset;
     partition->end = -1;

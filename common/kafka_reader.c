@@ -113,7 +113,7 @@ static void assign_all(struct mf_kafka_reader *reader)
         rd_kafka_topic_partition_list_add(list, reader->topic, (int32_t)i)->offset =
             reader->phase == PHASE_READ ? offset : RD_KAFKA_OFFSET_END;
     }
-    rd_kafka_assign(reader->client.rk, list);
+    kafka_client_assign(&reader->client, list);
     rd_kafka_topic_partition_list_destroy(list);
     reader->progress_us = mf_clock_monotonic_us();
 }

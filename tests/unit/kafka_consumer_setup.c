@@ -83,6 +83,7 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
 {
     struct setup *setup = arg;
     assert_string_equal(topic, "t");
+    setup->out_of_range++;
     setup->low = low;
     setup->high = high;
     setup->next[partition] = -1;

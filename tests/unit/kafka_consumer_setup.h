@@ -25,6 +25,7 @@ struct setup {
     size_t stop_after, rewind_after;
     int64_t reset_to; // for on_out_of_range: -1 fails
     int64_t low, high;
+    unsigned out_of_range;
     struct mf_error error;
     bool free_inside;
     struct mf_kafka_message last;

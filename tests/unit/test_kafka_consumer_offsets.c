@@ -134,6 +134,41 @@ static void an_offset_outside_of_the_log_is_the_owners_decision(void **state)
     setup_free(setup);
 }
 
+static bool ranges_are_told(void *arg)
+{
+    struct setup *setup = arg;
+    return setup->out_of_range >= PARTITIONS;
+}
+
+// librdkafka ends the process when partitions are assigned anew faster than it can stop them.
+static void all_partitions_outside_of_the_log_are_told_once_each(void **state)
+{
+    (void)state;
+    struct setup *setup = setup_new(PARTITIONS, NULL);
+    setup_fill(setup, PARTITIONS, 100);
+    for (int i = 0; i < PARTITIONS; i++)
+        setup->start[i] = 5000 + i;
+    setup_start(setup, false); // reset_to 0: the beginning
+    setup_run_until(setup, 100 * PARTITIONS);
+    assert_int_equal(setup->out_of_range, PARTITIONS);
+    assert_int_equal(setup->fatal, 0);
+    // And again while it runs, with a rejoin on its heels.
+    struct mf_error err;
+    struct mf_kafka_offset offsets[PARTITIONS];
+    for (int i = 0; i < PARTITIONS; i++)
+        offsets[i] = (struct mf_kafka_offset){"t", i, 7000 + i};
+    setup->out_of_range = 0;
+    assert_int_equal(mf_kafka_consumer_seek(setup->consumer, offsets, PARTITIONS, &err), 0);
+    assert_true(kafka_world_run(setup->world, ranges_are_told, setup, WAIT_MS));
+    mf_kafka_consumer_rejoin(setup->consumer);
+    for (int i = 0; i < PARTITIONS; i++)
+        setup->start[i] = 0;
+    setup->messages = 0;
+    setup_run_until(setup, 100 * PARTITIONS);
+    assert_int_equal(setup->fatal, 0);
+    setup_free(setup);
+}
+
 static bool joined_again(void *arg)
 {
     struct setup *setup = arg;
@@ -213,6 +248,7 @@ int main(void)
         cmocka_unit_test(the_owner_says_where_to_start),
         cmocka_unit_test(an_absent_offset_is_fatal_unless_the_start_is_allowed),
         cmocka_unit_test(an_offset_outside_of_the_log_is_the_owners_decision),
+        cmocka_unit_test(all_partitions_outside_of_the_log_are_told_once_each),
         cmocka_unit_test(a_paused_partition_comes_back_running_after_a_rejoin),
         cmocka_unit_test(lag_is_what_is_left_and_goes_with_the_partition),
         cmocka_unit_test(the_cluster_id_is_told),
