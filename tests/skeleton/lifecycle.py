@@ -147,8 +147,12 @@ class Leaving(SkeletonCase):
         self.assertEqual(skeleton.events("state_changed")[2]["reason"], "told_to_fail")
 
     def test_blocked_signals_are_heard(self) -> None:
-        blocked = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
-        skeleton = self.start(preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, blocked))
+        # The mask is inherited. Not by preexec_fn, which can deadlock in a process with threads, as this one is.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+        try:
+            skeleton = self.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         skeleton.wait_told("READY=1")
         skeleton.send(signal.SIGHUP)
         skeleton.wait_event("reloaded")
