@@ -154,10 +154,13 @@ static void on_turn_end(void *arg)
     struct snk_sink *sink = arg;
     if (sink->batch.count == 0 && sink->moved_us == 0)
         return;
-    if (snk_intake_is_full(sink))
+    if (snk_intake_is_full(sink)) {
+        // Until the run: another turn would come before it, and what it brings is beyond the limits.
+        mf_kafka_consumer_hold(sink->consumer, true);
         mf_deferred_schedule(sink->run);
-    else
+    } else {
         snk_loader_arm(sink);
+    }
 }
 
 // Everything below the end has been handed over, transaction markers left out: the offset passes them too.

@@ -333,8 +333,14 @@ void snk_loader_finish(struct snk_sink *sink)
 
 // ---- intake and timers
 
+// A flush that goes on in the next turn only holds the consumer: pausing throws away what was fetched. What
+// may take longer (a letter, the warehouse's return) pauses, so that rebalances are served meanwhile.
 static void apply_pauses(struct snk_sink *sink)
 {
+    bool flushing = sink->phase == SNK_FLUSHING && sink->letters.pending == 0 && can_go_on(sink);
+    mf_kafka_consumer_hold(sink->consumer, flushing);
+    if (flushing)
+        return;
     bool stop = sink->phase == SNK_FLUSHING || sink->draining || !can_go_on(sink) || snk_intake_is_full(sink);
     for (size_t i = 0; i < sink->partition_count; i++) {
         const struct snk_partition *p = &sink->partitions[i];
@@ -374,12 +380,14 @@ static void leave_when_drained(struct snk_sink *sink)
 void snk_loader_run(void *arg)
 {
     struct snk_sink *sink = arg;
-    if (sink->failed || sink->closing)
+    if (sink->closing)
         return;
-    if (!snk_loader_is_holding(sink) && !sink->rejoining)
+    if (!sink->failed && !sink->rejoining && !snk_loader_is_holding(sink))
         advance(sink);
-    if (sink->failed)
+    if (sink->failed) {
+        mf_kafka_consumer_hold(sink->consumer, false);
         return;
+    }
     apply_pauses(sink);
     snk_loader_arm(sink);
     leave_when_drained(sink);

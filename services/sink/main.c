@@ -50,7 +50,9 @@ static void stop(void **state)
 
 static int reload(void *state, const struct mf_settings *fresh, struct mf_error *err)
 {
-    return snk_sink_reload(state, fresh, err);
+    (void)err;
+    snk_sink_reload(state, fresh);
+    return 0;
 }
 
 static void check_ready(void *state, struct mf_health *health)
@@ -89,6 +91,7 @@ int main(int argc, char **argv)
         .start = start,
         .drain = drain,
         .stop = stop,
+        .check_settings = snk_check_settings,
         .reload = reload,
         .check_ready = check_ready,
         .is_alive = is_alive,

@@ -72,9 +72,8 @@ int snk_migrate_run(struct mf_service *service, int argc, char **argv)
     struct snk_warehouse *warehouse = NULL;
     struct mf_error err;
     int result = mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, &err);
-    if (result == 0)
-        result = snk_warehouse_new(service->settings, "", service->instance, &warehouse, &err);
     if (result == 0) {
+        warehouse = snk_warehouse_new(service->settings, "", service->instance);
         snk_warehouse_set_statement_timeout(warehouse, STATEMENT_TIMEOUT_MS);
         result = snk_warehouse_open(warehouse, false, &err);
     }

@@ -182,8 +182,8 @@ int snk_sink_new(struct mf_service *service, struct snk_sink **sink, struct mf_e
     fresh->age = mf_timer_new(service->loop, snk_loader_run, fresh);
     fresh->hold = mf_timer_new(service->loop, snk_loader_run, fresh);
     fresh->tick = mf_timer_new(service->loop, on_tick, fresh);
-    if (snk_warehouse_new(service->settings, fresh->group, service->instance, &fresh->warehouse, err) != 0 ||
-        start_kafka(fresh, err) != 0) {
+    fresh->warehouse = snk_warehouse_new(service->settings, fresh->group, service->instance);
+    if (start_kafka(fresh, err) != 0) {
         snk_sink_free(&fresh);
         return -1;
     }
@@ -230,9 +230,9 @@ void snk_sink_drain(struct snk_sink *sink)
         mf_deferred_schedule(sink->run);
 }
 
-int snk_sink_reload(struct snk_sink *sink, const struct mf_settings *fresh, struct mf_error *err)
+void snk_sink_reload(struct snk_sink *sink, const struct mf_settings *fresh)
 {
-    return snk_warehouse_reload(sink->warehouse, fresh, err);
+    snk_warehouse_reload(sink->warehouse, fresh);
 }
 
 // ---- what it says about itself

@@ -84,7 +84,8 @@ int snk_sink_new(struct mf_service *service, struct snk_sink **sink, struct mf_e
 void snk_sink_free(struct snk_sink **sink);
 // Flushes what is buffered if the warehouse is there, leaves the group, then calls mf_service_drained.
 void snk_sink_drain(struct snk_sink *sink);
-int snk_sink_reload(struct snk_sink *sink, const struct mf_settings *fresh, struct mf_error *err);
+// The warehouse's next session uses a new password; everything else is as it was at the start.
+void snk_sink_reload(struct snk_sink *sink, const struct mf_settings *fresh);
 void snk_sink_check_ready(struct snk_sink *sink, struct mf_health *health);
 bool snk_sink_is_alive(const struct snk_sink *sink);
 void snk_sink_status(const struct snk_sink *sink, char *text, size_t size);
@@ -137,6 +138,7 @@ void snk_reject_row(struct snk_sink *sink);
 
 // ---- tables.c
 extern const struct mf_setting_table snk_settings_table;
+void snk_check_settings(const struct mf_settings *settings, struct mf_buf *problems);
 enum snk_metric {
     SNK_M_ROWS,           // table, result
     SNK_M_BATCHES,        // table, result

@@ -41,6 +41,14 @@ static const struct mf_setting_def defs[] = {
 };
 const struct mf_setting_table snk_settings_table = {"Sink", defs, MF_ARRAY_LEN(defs)};
 
+void snk_check_settings(const struct mf_settings *settings, struct mf_buf *problems)
+{
+    snk_warehouse_check_settings(settings, problems);
+    if (mf_settings_integer(settings, "SINK_RETRY_MIN_MS") >
+        mf_settings_integer(settings, "SINK_RETRY_MAX_MS"))
+        mf_buf_add_c(problems, "SINK_RETRY_MIN_MS: must not be more than SINK_RETRY_MAX_MS\n");
+}
+
 static const double seconds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 static const double age_seconds[] = {0.1, 0.25, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300, 900};
 static const double rows[] = {1, 10, 50, 100, 500, 1000, 5000, 10000};

@@ -40,54 +40,38 @@ static void read_settings(struct snk_warehouse *w, const struct mf_settings *set
     snprintf(w->address, sizeof w->address, "%s:%d", w->odbc.host, w->odbc.port);
 }
 
-static int check_settings(const struct snk_warehouse *w, const struct mf_settings *settings,
-                          struct mf_error *err)
+void snk_warehouse_check_settings(const struct mf_settings *settings, struct mf_buf *problems)
 {
-    if (strcmp(mf_settings_string(settings, "WAREHOUSE_DIALECT"), "postgresql") != 0)
-        return mf_error_set(err, MF_ERROR_CONFIG, "dialect_unsupported",
-                            "WAREHOUSE_DIALECT: this version loads PostgreSQL only");
-    if (w->deadline_ms <= w->odbc.statement_timeout_ms ||
-        w->deadline_ms <= w->odbc.login_timeout_ms + PROBE_MS)
-        return mf_error_set(
-            err, MF_ERROR_CONFIG, "deadline_too_short",
-            "WAREHOUSE_DEADLINE_MS must be longer than WAREHOUSE_STATEMENT_TIMEOUT_MS, and by %d ms "
-            "than WAREHOUSE_LOGIN_TIMEOUT_MS",
+    int64_t deadline_ms = mf_settings_integer(settings, "WAREHOUSE_DEADLINE_MS");
+    const char *dialect = mf_settings_string(settings, "WAREHOUSE_DIALECT");
+    if (strcmp(dialect, "postgresql") != 0)
+        mf_buf_addf(problems, "WAREHOUSE_DIALECT: '%s' is for later: this version loads PostgreSQL only\n",
+                    dialect);
+    if (deadline_ms <= mf_settings_integer(settings, "WAREHOUSE_LOGIN_TIMEOUT_MS") + PROBE_MS)
+        mf_buf_addf(
+            problems,
+            "WAREHOUSE_DEADLINE_MS: must be more than WAREHOUSE_LOGIN_TIMEOUT_MS and %d ms of probing\n",
             PROBE_MS);
-    if (w->deadline_ms >= mf_settings_integer(settings, "KAFKA_MAX_POLL_INTERVAL_MS"))
-        return mf_error_set(err, MF_ERROR_CONFIG, "deadline_too_long",
-                            "WAREHOUSE_DEADLINE_MS must be shorter than KAFKA_MAX_POLL_INTERVAL_MS");
-    return 0;
+    if (deadline_ms >= mf_settings_integer(settings, "KAFKA_MAX_POLL_INTERVAL_MS"))
+        mf_buf_add_c(problems, "WAREHOUSE_DEADLINE_MS: must be less than KAFKA_MAX_POLL_INTERVAL_MS\n");
 }
 
-int snk_warehouse_new(const struct mf_settings *settings, const char *group, const char *instance,
-                      struct snk_warehouse **warehouse, struct mf_error *err)
+struct snk_warehouse *snk_warehouse_new(const struct mf_settings *settings, const char *group,
+                                        const char *instance)
 {
     struct snk_warehouse *w = mf_calloc(1, sizeof *w);
     read_settings(w, settings);
-    if (check_settings(w, settings, err) != 0) {
-        free(w);
-        return -1;
-    }
     w->dialect = "postgresql";
     w->group = mf_strdup(group);
     w->instance = mf_strdup(instance);
     mf_buf_init(&w->text, SNK_STATEMENT_SIZE_MAX);
     mf_buf_init(&w->json, PARTITIONS_JSON_MAX);
-    *warehouse = w;
-    return 0;
+    return w;
 }
 
-int snk_warehouse_reload(struct snk_warehouse *warehouse, const struct mf_settings *fresh,
-                         struct mf_error *err)
+void snk_warehouse_reload(struct snk_warehouse *warehouse, const struct mf_settings *fresh)
 {
-    struct snk_warehouse next = {0};
-    read_settings(&next, fresh);
-    if (check_settings(&next, fresh, err) != 0)
-        return -1;
-    warehouse->odbc = next.odbc;
-    warehouse->deadline_ms = next.deadline_ms;
-    memcpy(warehouse->address, next.address, sizeof warehouse->address);
-    return 0;
+    read_settings(warehouse, fresh);
 }
 
 void snk_warehouse_free(struct snk_warehouse **warehouse)

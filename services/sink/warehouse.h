@@ -15,14 +15,14 @@
 
 struct snk_warehouse;
 
-// Reads WAREHOUSE_* and TLS_CA_FILE. group and instance are copied. CONFIG "dialect_unsupported" for a
-// dialect that this version does not load. Does not connect.
-int snk_warehouse_new(const struct mf_settings *settings, const char *group, const char *instance,
-                      struct snk_warehouse **warehouse, struct mf_error *err);
-// Takes the settings of the next session from `fresh` (a new password). CONFIG as above; then nothing
-// changed.
-int snk_warehouse_reload(struct snk_warehouse *warehouse, const struct mf_settings *fresh,
-                         struct mf_error *err);
+// What the tables of settings cannot say about WAREHOUSE_*: one line per problem. A dialect that this version
+// does not load is one of them.
+void snk_warehouse_check_settings(const struct mf_settings *settings, struct mf_buf *problems);
+// Reads WAREHOUSE_* and TLS_CA_FILE (which pass the check). group and instance are copied. Does not connect.
+struct snk_warehouse *snk_warehouse_new(const struct mf_settings *settings, const char *group,
+                                        const char *instance);
+// Takes the settings of the next session from `fresh` (a new password).
+void snk_warehouse_reload(struct snk_warehouse *warehouse, const struct mf_settings *fresh);
 void snk_warehouse_free(struct snk_warehouse **warehouse);
 const char *snk_warehouse_dialect(const struct snk_warehouse *warehouse);
 // Host and port for messages; never user or password.

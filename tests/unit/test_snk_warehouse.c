@@ -181,8 +181,8 @@ static int setup(void **state)
     if (database[0] == '\0')
         return 0;
     f->settings = settings_with(NULL);
-    if (snk_warehouse_new(f->settings, "g", "i1", &f->warehouse, &err) != 0 ||
-        snk_warehouse_open(f->warehouse, false, &err) != 0) {
+    f->warehouse = snk_warehouse_new(f->settings, "g", "i1");
+    if (snk_warehouse_open(f->warehouse, false, &err) != 0) {
         print_message("%s\n", err.message);
         return -1;
     }
@@ -278,20 +278,30 @@ static void take_in(struct fixture *f)
 static void test_settings_that_cannot_be_used(void **state)
 {
     (void)state;
-    static const char *const bad[][3] = {
-        {"WAREHOUSE_DIALECT=snowflake", NULL, "dialect_unsupported"},
-        {"WAREHOUSE_DEADLINE_MS=20000", "WAREHOUSE_LOGIN_TIMEOUT_MS=19000", "deadline_too_short"},
-        {"WAREHOUSE_DEADLINE_MS=120000", NULL, "deadline_too_long"},
+    static const struct {
+        const char *overrides[4];
+        const char *want[2];
+    } cases[] = {
+        {{NULL}, {NULL}},
+        {{"WAREHOUSE_DIALECT=snowflake", NULL}, {"PostgreSQL only", NULL}},
+        {{"WAREHOUSE_DEADLINE_MS=20000", "WAREHOUSE_LOGIN_TIMEOUT_MS=18000", NULL},
+         {"LOGIN_TIMEOUT_MS", NULL}},
+        {{"WAREHOUSE_DEADLINE_MS=20000", "WAREHOUSE_LOGIN_TIMEOUT_MS=17999", NULL}, {NULL}},
+        {{"WAREHOUSE_DEADLINE_MS=120000", NULL}, {"MAX_POLL_INTERVAL_MS", NULL}},
+        {{"WAREHOUSE_DEADLINE_MS=119999", NULL}, {NULL}},
+        // All of them at once.
+        {{"WAREHOUSE_DIALECT=snowflake", "WAREHOUSE_DEADLINE_MS=120000", NULL},
+         {"PostgreSQL only", "MAX_POLL"}},
     };
-    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
-        const char *overrides[] = {bad[i][0], bad[i][1], NULL};
-        struct mf_settings *settings = settings_with(overrides);
-        struct snk_warehouse *warehouse = NULL;
-        struct mf_error err;
-        assert_int_equal(snk_warehouse_new(settings, "g", "i", &warehouse, &err), -1);
-        assert_int_equal(err.class, MF_ERROR_CONFIG);
-        assert_string_equal(err.code, bad[i][2]);
-        assert_null(warehouse);
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct mf_settings *settings = settings_with(cases[i].overrides);
+        struct mf_buf problems;
+        mf_buf_init(&problems, 4096);
+        snk_warehouse_check_settings(settings, &problems);
+        assert_int_equal(problems.len == 0, cases[i].want[0] == NULL);
+        for (size_t n = 0; n < 2 && cases[i].want[n] != NULL; n++)
+            assert_non_null(strstr(mf_buf_c_str(&problems), cases[i].want[n]));
+        mf_buf_free(&problems);
         mf_settings_free(&settings);
     }
 }
@@ -301,9 +311,8 @@ static void test_nobody_listens(void **state)
     (void)state;
     const char *overrides[] = {"WAREHOUSE_DRIVER=No Such Driver", NULL};
     struct mf_settings *settings = settings_with(overrides);
-    struct snk_warehouse *warehouse = NULL;
+    struct snk_warehouse *warehouse = snk_warehouse_new(settings, "g", "i");
     struct mf_error err;
-    assert_int_equal(snk_warehouse_new(settings, "g", "i", &warehouse, &err), 0);
     assert_false(snk_warehouse_is_open(warehouse));
     assert_int_equal(snk_warehouse_open(warehouse, true, &err), -1);
     assert_false(snk_warehouse_is_open(warehouse));
