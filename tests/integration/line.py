@@ -235,7 +235,7 @@ class Line:
     def count(self, table: str, where: str = "true") -> int:
         return self.number(f"SELECT count(*) FROM raw.{table} WHERE {where}")
 
-    def wait_count(self, table: str, wanted: int, where: str = "true", timeout: float = 60) -> None:
+    def wait_count(self, table: str, wanted: int, where: str = "true", timeout: float = 180) -> None:
         """Waits until the table has at least `wanted` such rows."""
         wait_for(lambda: self.count(table, where) >= wanted, timeout, f"{wanted} rows in {table}", 0.2)
 

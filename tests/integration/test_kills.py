@@ -109,7 +109,7 @@ def test_ingestor_killed_while_backfilling(line: Line) -> None:
     service.start()
     assert service.wait_exit(120) == 0
     line.services.remove(service)
-    line.wait_count("raw_bars", REPLAY_ROWS, timeout=120)
+    line.wait_count("raw_bars", REPLAY_ROWS, timeout=300)
     assert line.count("raw_bars") == REPLAY_ROWS
     assert line.number("SELECT count(DISTINCT (symbol, event_time)) FROM raw.raw_bars") == REPLAY_ROWS
     pages = line.parts.simulator.requests(path="/v2/aggs")["total"]
@@ -144,8 +144,8 @@ def test_sink_killed(line: Line) -> None:
     assert killer.problem is None, killer.problem
     bars = sum(1 for _, value, _ in values if b'"event_type":"bar"' in value)
     assert bars == REPLAY_ROWS
-    line.wait_count("raw_bars", bars, timeout=120)
-    line.wait_count("raw_metrics", bars, timeout=120)
+    line.wait_count("raw_bars", bars, timeout=300)
+    line.wait_count("raw_metrics", bars, timeout=300)
     published = {role: len(line.messages(role)) for role in ("BARS_FILTERED", "METRICS", "ALERTS")}
     line.wait_count("raw_alerts", published["ALERTS"])
     for role, table in (("BARS_FILTERED", "raw_bars"), ("METRICS", "raw_metrics"), ("ALERTS", "raw_alerts")):

@@ -25,8 +25,8 @@ def test_history_arrives_exactly_once(line: Line) -> None:
     assert summary["complete"] is True
     assert summary["events"]["bar"] == REPLAY_ROWS
     assert summary["rejected"] == 0
-    line.wait_count("raw_bars", REPLAY_ROWS, DAILY, timeout=120)
-    line.wait_count("raw_metrics", REPLAY_ROWS, timeout=120)
+    line.wait_count("raw_bars", REPLAY_ROWS, DAILY, timeout=300)
+    line.wait_count("raw_metrics", REPLAY_ROWS, timeout=300)
     assert line.count("raw_bars") == REPLAY_ROWS
     assert line.number("SELECT count(DISTINCT (symbol, event_time)) FROM raw.raw_bars") == REPLAY_ROWS
     per_symbol = {
@@ -84,6 +84,7 @@ def test_live_bars_become_rows(line: Line) -> None:
 def test_alerts_explain_themselves(line: Line) -> None:
     start_consumers(line)
     line.backfill_replay(["AAPL"])
+    line.wait_count("raw_bars", DAYS["AAPL"])
     line.wait_count("raw_metrics", DAYS["AAPL"])
     wait_for(lambda: line.count("raw_alerts") > 100, 60, "alerts")
     fields = ("rule_id", "rule_version", "severity", "value", "threshold", "message", "state", "cause")
@@ -124,6 +125,7 @@ def test_price_moves_by_hand(line: Line) -> None:
     """A second implementation over the warehouse's own closes fires on the same days with the same severity."""
     start_consumers(line)
     line.backfill_replay(["IBM"])
+    line.wait_count("raw_bars", DAYS["IBM"])
     line.wait_count("raw_bars", DAYS["IBM"])
     line.wait_count("raw_metrics", DAYS["IBM"])
     rows = line.query("SELECT event_time, payload->>'close', payload->>'volume' FROM raw.raw_bars ORDER BY 1")

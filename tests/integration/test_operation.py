@@ -88,7 +88,7 @@ def test_sigterm_under_load_drains(line: Line) -> None:
     for service in (sink, processor):
         service.start()
         service.wait_ready()
-    line.wait_count("raw_bars", 12_154, timeout=120)
+    line.wait_count("raw_bars", 12_154, timeout=300)
     assert line.count("raw_bars") == 12_154
     filtered = [m.value for m in line.messages("BARS_FILTERED")]
     assert len(filtered) == len(set(filtered)) == 12_154

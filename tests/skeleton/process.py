@@ -61,7 +61,9 @@ class Skeleton:
         }
         read_log = options.setdefault("stderr", subprocess.PIPE) == subprocess.PIPE
         options.setdefault("stdout", subprocess.PIPE)
-        self.process = subprocess.Popen([BINARY, *arguments], env=environment, **options)
+        through = options.pop("through", None)  # a line of shell that ends by running its arguments
+        command = [BINARY, *arguments] if through is None else ["/bin/sh", "-c", through, BINARY, *arguments]
+        self.process = subprocess.Popen(command, env=environment, **options)
         threading.Thread(target=self._read_messages, daemon=True).start()
         self.reader = threading.Thread(target=self._read_log, daemon=True)
         if read_log:
