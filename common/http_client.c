@@ -147,8 +147,8 @@ static void keep_text(char *dst, size_t size, struct mf_str value)
     mf_str_copy(dst, size, value);
 }
 
-// NOLINTNEXTLINE(readability-non-const-parameter): the type of the callback is curl's
 // One line at a time, trailers included; all lines together have a limit.
+// NOLINTNEXTLINE(readability-non-const-parameter): the type of the callback is curl's
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
     struct mf_http_request *request = arg;
