@@ -37,6 +37,7 @@ struct mf_odbc_statement {
     struct mf_buf columns[COLUMNS_MAX]; // texts of the current row
 };
 
+// Log lines and dead letters want the message without its line breaks.
 static void one_line(char *text)
 {
     for (char *c = text; *c != '\0'; c++) {
@@ -92,6 +93,7 @@ static SQLULEN seconds_of(int64_t ms)
     return ms <= 1000 ? 1 : (SQLULEN)((ms + 999) / 1000);
 }
 
+// Environment and connection handles of the driver manager; no network yet.
 static int open_handles(struct mf_odbc *connection, const struct mf_odbc_config *config, struct mf_error *err)
 {
     if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &connection->environment)) ||
@@ -104,6 +106,7 @@ static int open_handles(struct mf_odbc *connection, const struct mf_odbc_config 
     return 0;
 }
 
+// The one place where the connection string exists; it is wiped before the return.
 static int drive_connect(struct mf_odbc *connection, const struct mf_odbc_config *config,
                          struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
 {
@@ -208,6 +211,7 @@ int mf_odbc_rollback(struct mf_odbc *connection, struct mf_odbc_diagnostic *diag
     return end_transaction(connection, SQL_ROLLBACK, "rolling back", diagnostic, err);
 }
 
+// A statement in the list of its connection, which frees what its owners have not.
 static int new_statement(struct mf_odbc *connection, struct mf_odbc_statement **statement,
                          struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
 {
@@ -270,6 +274,7 @@ void mf_odbc_close_cursor(struct mf_odbc_statement *statement)
     statement->cursor_open = false;
 }
 
+// Everything goes as text; the SQL says what it is. The driver reads pointers and lengths during execute.
 static int bind_params(struct mf_odbc_statement *s, const struct mf_str *params, size_t count,
                        struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
 {
@@ -292,6 +297,7 @@ static int bind_params(struct mf_odbc_statement *s, const struct mf_str *params,
 int mf_odbc_execute(struct mf_odbc_statement *statement, const struct mf_str *params, size_t count,
                     struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
 {
+    // A statement whose result was not read to its end cannot be executed again.
     mf_odbc_close_cursor(statement);
     statement->row_count = -1;
     if (bind_params(statement, params, count, diagnostic, err) != 0)
@@ -325,6 +331,7 @@ int mf_odbc_column(struct mf_odbc_statement *statement, unsigned column, const c
     assert(column < COLUMNS_MAX);
     struct mf_buf *whole = &statement->columns[column];
     mf_buf_clear(whole);
+    // Longer values come in pieces: SUCCESS_WITH_INFO until the last one.
     char part[1024];
     for (;;) {
         SQLLEN length = 0;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rows are kept as offsets into one growing buffer, because views would move with it. Nothing here can fail:
+// the caller stops the intake at its limits, far below what the buffer can hold.
 #include "services/sink/batch.h"
 
 #include <stdlib.h>
@@ -25,10 +27,12 @@ void snk_batch_clear(struct snk_batch *batch, size_t keep_bytes)
 {
     batch->count = 0;
     mf_buf_clear(&batch->bytes);
+    // A single large record must not be paid for until the process ends.
     if (batch->bytes.cap > 4 * keep_bytes)
         mf_buf_trim(&batch->bytes, keep_bytes);
 }
 
+// Returns where the text begins; positions stay valid when the buffer grows.
 static size_t append(struct snk_batch *batch, struct mf_str text)
 {
     size_t at = batch->bytes.len;
@@ -60,6 +64,7 @@ void snk_batch_add(struct snk_batch *batch, size_t partition, const struct snk_r
         .flags_len = strlen(checker->flags),
         .key_len = checker->dedupe_key_len,
     };
+    // A checked event has an id of exactly this size.
     bool copied = mf_str_copy(row->event_id, sizeof row->event_id, checker->event.event_id);
     assert(copied);
     (void)copied;

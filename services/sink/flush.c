@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Owns the parameters of one statement and the answer to it; both are overwritten by the next build. Failure
+// class: FATAL for an answer that fits nothing that was asked: then the SQL text and this code have drifted
+// apart.
 #include "services/sink/flush.h"
 
 #include <stdio.h>
@@ -37,6 +40,7 @@ static void format_load_id(char out[SNK_LOAD_ID_SIZE], const uint64_t random[2])
              (unsigned long long)(low & UINT64_C(0xffffffffffff)));
 }
 
+// Room for a move of every partition; the answer has the same shape.
 static void reserve_moves(struct snk_flush *flush, size_t partitions)
 {
     if (partitions <= flush->move_capacity)
@@ -46,6 +50,7 @@ static void reserve_moves(struct snk_flush *flush, size_t partitions)
     flush->moved = mf_realloc(flush->moved, partitions * sizeof *flush->moved);
 }
 
+// Parameter 1: see sql/<dialect>/flush.sql for the order of the items.
 static void write_move(struct mf_json_writer *w, const struct snk_scope *scope, size_t index,
                        const struct snk_move *move)
 {
@@ -81,6 +86,7 @@ static void write_moves(struct snk_flush *flush, const struct snk_scope *scope)
     mf_jw_array_end(&w);
 }
 
+// Rows name their partition by the place of its move, which is shorter than topic and number in every row.
 static size_t move_index(const struct snk_flush *flush, size_t partition)
 {
     size_t i = 0;
@@ -90,6 +96,8 @@ static size_t move_index(const struct snk_flush *flush, size_t partition)
     return i;
 }
 
+// Parameters 4 and 5, item by item in step. Payloads go in as they came: they were parsed before, and a
+// number must not change on its way.
 static void write_rows(struct snk_flush *flush, const struct snk_scope *scope, struct snk_range range)
 {
     struct mf_json_writer payloads;
@@ -137,6 +145,7 @@ static bool number_of(const char *text, int64_t *number)
     return text != NULL && mf_str_to_i64(mf_str_of(text), number);
 }
 
+// The offset is compared too: a fence that moved somewhere else than asked would be silent loss.
 static int take_moved(struct snk_flush *flush, const struct snk_scope *scope, const char *topic,
                       const char *partition, const char *value, struct mf_error *err)
 {

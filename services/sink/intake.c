@@ -63,6 +63,7 @@ static void refuse_topic(struct snk_sink *sink, const struct snk_partition *p, c
     snk_fail(sink, &err, "taking partitions over");
 }
 
+// A topic that was deleted and made again may have grown past the stored offset: only the event tells.
 static void verify(struct snk_sink *sink, struct snk_partition *p, const struct mf_kafka_message *message)
 {
     p->verify = false;
@@ -102,6 +103,7 @@ static void refuse_record(struct snk_sink *sink, struct snk_partition *p, const 
     snk_fail(sink, &err, "keeping the digest of a dead letter");
 }
 
+// Records of partitions that are not taken over, or not where they should be, are read again after the seek.
 static bool is_wanted(struct snk_sink *sink, struct snk_partition *p, const struct mf_kafka_message *message)
 {
     if (p == NULL || !p->acquired || p->must_seek || sink->failed)
@@ -149,6 +151,7 @@ static enum mf_consume on_message(void *arg, const struct mf_kafka_message *mess
     return snk_intake_is_full(sink) ? MF_CONSUME_STOP : MF_CONSUME_NEXT;
 }
 
+// Full: flush now. Else the timer sees to the age of the first row.
 static void on_turn_end(void *arg)
 {
     struct snk_sink *sink = arg;
@@ -219,6 +222,7 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
     }
 }
 
+// The last chance for what is buffered; what does not make it is no loss, its next owner reads it again.
 static void on_revoke(void *arg, bool lost)
 {
     struct snk_sink *sink = arg;
@@ -234,6 +238,8 @@ static void on_revoke(void *arg, bool lost)
     sink->rejoining = false;
 }
 
+// The log begins after what was loaded. New to us: it simply starts there. Else records are gone that nobody
+// loaded.
 static int64_t out_of_range(struct snk_sink *sink, struct snk_partition *p, int64_t low)
 {
     struct mf_error err;

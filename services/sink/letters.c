@@ -12,6 +12,7 @@ static void *token_of(const struct snk_letters *letters)
     return (void *)(uintptr_t)letters->generation;
 }
 
+// The last acknowledgement lets the flush go on.
 static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
 {
     struct snk_sink *sink = arg;

@@ -83,6 +83,7 @@ void snk_loader_held_by(struct snk_sink *sink, const struct mf_error *err, const
 
 // ---- session
 
+// The gauges that dashboards and alerts look at.
 static void show_session(struct snk_sink *sink)
 {
     bool open = snk_warehouse_is_open(sink->warehouse);
@@ -99,6 +100,7 @@ static bool is_worn(const struct snk_sink *sink)
             mf_clock_monotonic_us() - sink->session_opened_us >= sink->settings.session_ms * MF_US_PER_MS);
 }
 
+// False when there is no session and the next attempt is timed.
 static bool ensure_session(struct snk_sink *sink)
 {
     struct mf_error err;
@@ -144,6 +146,7 @@ bool snk_loader_acquire(struct snk_sink *sink)
     return false;
 }
 
+// Sends the consumer to where each partition goes on; until then what it hands out is dropped.
 static bool seek(struct snk_sink *sink)
 {
     struct mf_kafka_offset *offsets = mf_calloc(sink->partition_count, sizeof *offsets);
@@ -169,6 +172,7 @@ static bool seek(struct snk_sink *sink)
     return false;
 }
 
+// The order matters: without the epoch there is no offset to seek to.
 static bool ensure_partitions(struct snk_sink *sink)
 {
     bool acquired = true;
@@ -179,6 +183,7 @@ static bool ensure_partitions(struct snk_sink *sink)
 
 // ---- flush
 
+// Is there anything that the warehouse does not have yet, offsets included?
 static bool is_dirty(const struct snk_sink *sink)
 {
     return sink->phase == SNK_FLUSHING || sink->batch.count > 0 || sink->moved_us != 0;
@@ -209,6 +214,8 @@ static void retry_letters(struct snk_sink *sink)
     snk_loader_hold(sink, mf_backoff_next_ms(&sink->backoff), "dead letters cannot be sent");
 }
 
+// Turns the batch into work once it is due, and only when no letter is under way: its record must not be
+// passed before.
 static void begin_flush(struct snk_sink *sink)
 {
     if (sink->letters.pending > 0)
@@ -241,6 +248,7 @@ static bool settle_refused_row(struct snk_sink *sink)
     return true;
 }
 
+// One statement. The load id is drawn anew each time: two attempts are two loads.
 static void execute(struct snk_sink *sink, struct snk_range range)
 {
     struct snk_scope scope = snk_scope_of(sink);
@@ -289,12 +297,14 @@ static void step(struct snk_sink *sink)
         finish_batch(sink);
 }
 
+// Would another statement have a chance now?
 static bool can_go_on(const struct snk_sink *sink)
 {
     return !sink->failed && !sink->rejoining && !snk_loader_is_holding(sink) &&
            snk_warehouse_is_open(sink->warehouse) && sink->partition_count > 0;
 }
 
+// What can be done now, one statement at most.
 static void advance(struct snk_sink *sink)
 {
     if (!ensure_session(sink) || !ensure_partitions(sink))
@@ -364,6 +374,8 @@ void snk_loader_arm(struct snk_sink *sink)
     mf_timer_arm_us(sink->age, delay_us > 1000 ? delay_us : 1000);
 }
 
+// A drain ends when nothing is left to write, or when it cannot be written now: the next start goes on from
+// there.
 static void leave_when_drained(struct snk_sink *sink)
 {
     if (!sink->draining || sink->closing)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The command's own steps. Everything it says goes to stdout, failures to the log; the exit code is the
+// error's class. Owns its session for the time of the run.
 #include "services/sink/migrate.h"
 
 #include <inttypes.h>
@@ -10,6 +12,7 @@
 // A migration may build an index over a large table, or wait for another run that does.
 #define STATEMENT_TIMEOUT_MS INT64_C(900000)
 
+// Stops at the first failure: what was applied before it stays, each in a transaction of its own.
 static int apply(struct snk_warehouse *warehouse, const struct snk_plan *plan, bool dry_run,
                  struct mf_error *err)
 {
@@ -32,6 +35,7 @@ static int apply(struct snk_warehouse *warehouse, const struct snk_plan *plan, b
     return 0;
 }
 
+// The last line is for people and for deploy scripts: it says that nothing is left to do.
 static void report(const struct snk_plan *plan, bool dry_run)
 {
     if (plan->newest != NULL)

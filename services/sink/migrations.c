@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Compares; applying is warehouse_schema.c. Failure class: CONFIG, because only a person can tell whether the
+// text or the database is right.
 #include "services/sink/migrations.h"
 
 #include <stdlib.h>
@@ -29,6 +31,7 @@ void snk_migration_checksum(const struct snk_sql_text *text, char checksum[SNK_C
     mf_sha256_hex(text->text, text->length, checksum);
 }
 
+// The book is short and read once: no need for order.
 static const struct snk_applied *find_applied(const struct snk_applied_list *applied, struct mf_str version)
 {
     for (size_t i = 0; i < applied->count; i++) {
@@ -64,6 +67,8 @@ int snk_plan_migrations(const char *dialect, const struct snk_applied_list *appl
             plan->pending++;
             continue;
         }
+        // One was left out below this one: applying it now would run it against a schema it was not written
+        // for.
         if (plan->pending > 0)
             return mf_error_set(
                 err, MF_ERROR_CONFIG, "migration_gap",

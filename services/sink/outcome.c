@@ -45,6 +45,7 @@ static void count_landed(struct snk_sink *sink, struct snk_range range, const bo
     free(moved);
 }
 
+// One table's part of a statement that went through. A success also ends whatever trouble the table was in.
 static void show_landed(struct snk_sink *sink, enum snk_table table, uint64_t rows, uint64_t inserted,
                         int64_t last_event_us)
 {
@@ -82,6 +83,7 @@ static void account(struct snk_sink *sink, struct snk_range range, const bool *p
     sink->last_commit_us = mf_clock_monotonic_us();
 }
 
+// What the warehouse has now is what the next fence will expect.
 static void move(struct snk_sink *sink, const struct snk_move *move)
 {
     struct snk_partition *p = &sink->partitions[move->partition];
@@ -104,6 +106,7 @@ static void rejoin(struct snk_sink *sink)
     mf_kafka_consumer_rejoin(sink->consumer);
 }
 
+// One partition, by what its row said. What was ordered to be read again is sought when the batch is through.
 static void apply_verdict(struct snk_sink *sink, size_t index, enum snk_verdict verdict,
                           const struct snk_offset_row *row)
 {
@@ -122,6 +125,8 @@ static void apply_verdict(struct snk_sink *sink, size_t index, enum snk_verdict 
         move(sink, moved);
     if (verdict == SNK_ELSEWHERE) {
         p->stored = row->next_offset;
+        // Somebody moved the row by hand, or another flush did: which event was the last one is not known
+        // here.
         p->last_offset = -1;
         p->excluded = true;
     }
@@ -155,6 +160,7 @@ static unsigned judge(struct snk_sink *sink, struct snk_range range, const struc
     return set;
 }
 
+// False when even that failed: held, and asked again by the next run.
 static bool read_outcome(struct snk_sink *sink, struct snk_range range, bool only_unmoved, unsigned *set)
 {
     struct snk_scope scope = snk_scope_of(sink);
@@ -169,6 +175,7 @@ static bool read_outcome(struct snk_sink *sink, struct snk_range range, bool onl
     return result == 0;
 }
 
+// From the verdicts to the next step of the flush.
 static void settle(struct snk_sink *sink, unsigned verdicts)
 {
     if ((verdicts & ((1u << SNK_FENCED) | (1u << SNK_GONE))) != 0) {
@@ -225,6 +232,7 @@ void snk_on_flushed(struct snk_sink *sink, struct snk_range range, int64_t durat
 
 // ---- what failed
 
+// The topic of the table is paused by the next run; its rows leave this flush and are read again later.
 static void stop_table(struct snk_sink *sink, enum snk_table table, const char *reason)
 {
     snk_breaker_open(&sink->breakers[table], mf_clock_monotonic_us(), sink->settings.breaker_retry_ms,
@@ -284,6 +292,7 @@ static bool replace_by_digest(struct snk_sink *sink, struct snk_row *row)
     return true;
 }
 
+// The one row that is left in the range is the one that the warehouse does not want.
 static void refuse_row(struct snk_sink *sink, struct snk_range range)
 {
     struct snk_scope scope = snk_scope_of(sink);
@@ -310,6 +319,8 @@ static void refuse_row(struct snk_sink *sink, struct snk_range range)
     snk_reject_row(sink);
 }
 
+// One line per failed statement, with what is done about it: the story of a bisection can be read from the
+// log.
 static void log_failure(struct snk_sink *sink, enum snk_action action, const struct mf_error *err)
 {
     const struct mf_odbc_diagnostic *why = snk_warehouse_last(sink->warehouse);
@@ -333,6 +344,7 @@ static void act(struct snk_sink *sink, struct snk_range range, enum snk_action a
     struct snk_scope scope = snk_scope_of(sink);
     switch (action) {
     case SNK_ACTION_CHECK_OUTCOME:
+        // The statement may have been committed just before the connection went: the offset rows will tell.
         sink->outcome_unknown = true;
         snk_warehouse_close(sink->warehouse);
         snk_loader_hold(sink, mf_backoff_next_ms(&sink->backoff), err->message);
@@ -351,6 +363,7 @@ static void act(struct snk_sink *sink, struct snk_range range, enum snk_action a
     case SNK_ACTION_STOP_TABLE: stop_table(sink, range.table, err->message); break;
     case SNK_ACTION_HOLD_ALL:
     case SNK_ACTION_MAX:
+        // The batch stays in memory and the same range is tried again.
         sink->attempts = 0;
         snk_loader_hold(sink, sink->settings.breaker_retry_ms, err->message);
         break;

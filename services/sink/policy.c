@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tables of decisions as code; the reasons are with the cases. Nothing is owned, nothing can fail.
 #include "services/sink/policy.h"
 
 // A failure of the database's making, not of a row's: find the table, or wait.
@@ -14,7 +15,9 @@ enum snk_action snk_decide(const struct snk_failure *failure)
     bool again = failure->attempts < SNK_ATTEMPTS_MAX;
     switch (failure->class) {
     case MF_ODBC_CONNECTION: return SNK_ACTION_CHECK_OUTCOME;
+    // The server has refused and is still there: nothing was written, the same statement may go again.
     case MF_ODBC_TRANSIENT: return again ? SNK_ACTION_RETRY : SNK_ACTION_HOLD_ALL;
+    // One row is to blame, unless there is none, or so many that snk_refusal_is_allowed says otherwise.
     case MF_ODBC_DATA:
         if (failure->rows == 0)
             return SNK_ACTION_HOLD_ALL;
@@ -56,7 +59,7 @@ const char *snk_verdict_name(enum snk_verdict verdict)
 bool snk_refusal_is_allowed(struct snk_partition *partition, unsigned limit, int64_t now_us)
 {
     assert(limit >= 1 && limit <= SNK_POISON_LIMIT_MAX);
-    // The slot to be written holds the refusal that is `limit` back.
+    // The ring has `limit` slots. The slot to be written holds the refusal that is `limit` back.
     bool full = partition->refused_count >= limit;
     if (full && now_us - partition->refused_us[partition->refused_at] < MF_US_PER_MINUTE)
         return false;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The checker owns the JSON document that the event's views live in: they die with the next check. Failure
+// class: POISON throughout; what cannot be a dead letter either is for the caller to decide.
 #include "services/sink/record.h"
 
 #include <stdlib.h>
@@ -40,6 +42,7 @@ static int take_revision(struct snk_checker *checker, struct mf_str header, stru
     return 0;
 }
 
+// Lower-case names between commas: the column is a list that others split at commas.
 static bool flag_names_are_plain(struct mf_str list)
 {
     size_t run = 0;
@@ -54,6 +57,7 @@ static bool flag_names_are_plain(struct mf_str list)
     return run > 0;
 }
 
+// What the feed said and what the pipeline found out, in one list.
 static int take_flags(struct snk_checker *checker, struct mf_str header, struct mf_error *err)
 {
     size_t used = mf_flags_format(checker->event.flags, checker->flags, sizeof checker->flags);
@@ -74,6 +78,7 @@ int snk_record_check(struct snk_checker *checker, const struct snk_record *recor
 {
     if (record->value.data == NULL || record->value.len == 0)
         return mf_error_set(err, MF_ERROR_POISON, "empty_record", "the record has no value");
+    // Syntax, limits, fields, ranges, identity: the whole contract of the event.
     if (mf_event_decode(checker->json, record->value, &checker->event, NULL, err) != 0)
         return -1;
     if (checker->event.type != snk_tables[record->table].type)
@@ -117,6 +122,7 @@ static void begin_letter(struct mf_event *event, const struct snk_record *record
     // A message may quote bytes of the record.
     struct mf_str message = mf_str_of(refused->message);
     letter->detail = message.len > 0 && mf_str_is_utf8(message) ? message : letter->reason;
+    // With topic, partition and offset the record can be found and replayed while the topic keeps it.
     letter->origin.topic = mf_str_of(record->topic);
     letter->origin.partition = record->partition;
     letter->origin.offset = record->offset;

@@ -40,6 +40,7 @@ static void tell_group(struct snk_sink *sink)
     free(offsets);
 }
 
+// Does any partition of the table's topic belong to us now?
 static bool is_assigned(const struct snk_sink *sink, enum snk_table table)
 {
     for (size_t i = 0; i < sink->partition_count; i++) {
@@ -49,6 +50,7 @@ static bool is_assigned(const struct snk_sink *sink, enum snk_table table)
     return false;
 }
 
+// Lets one attempt through per breaker whose time has come; a success closes it (outcome.c).
 static void try_breakers(struct snk_sink *sink)
 {
     for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
@@ -67,6 +69,8 @@ static void try_breakers(struct snk_sink *sink)
     }
 }
 
+// The end of a log that stays below what was loaded is a truncated or re-created topic, and new records would
+// be taken for old ones.
 static void watch_short_logs(struct snk_sink *sink)
 {
     int64_t now_us = mf_clock_monotonic_us();
@@ -98,6 +102,7 @@ static void on_tick(void *arg)
     mf_deferred_schedule(sink->run);
 }
 
+// Gauges of the batch, computed when somebody looks.
 static void show_buffer(void *arg)
 {
     struct snk_sink *sink = arg;
@@ -148,6 +153,7 @@ static void read_settings(struct snk_sink *sink, const struct mf_settings *setti
     mf_buf_free(&group);
 }
 
+// The producer first: the consumer's first record may already be one for the dead-letter queue.
 static int start_kafka(struct snk_sink *sink, struct mf_error *err)
 {
     struct mf_service *service = sink->service;
@@ -237,6 +243,7 @@ void snk_sink_reload(struct snk_sink *sink, const struct mf_settings *fresh)
 
 // ---- what it says about itself
 
+// One check per stopped table, with the reason that it was stopped for.
 static void check_tables(struct snk_sink *sink, struct mf_health *health)
 {
     bool ok = true;

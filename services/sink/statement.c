@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+// Texts are found by name in the embedded table, which lives as long as the process: nothing here is owned.
+// Failure class: FATAL for a template that does not fit together, which a test over all sets of tables rules
+// out.
 #include "services/sink/statement.h"
 
 #include <stdio.h>
@@ -21,6 +24,7 @@ const struct snk_sql_text *snk_statement_find(const char *dialect, const char *n
     return NULL;
 }
 
+// "0001_ops.sql" and its like; the other texts of a dialect are statements.
 static bool is_migration(struct mf_str file)
 {
     for (size_t i = 0; i < 4; i++) {
@@ -63,6 +67,7 @@ static struct mf_str take_line(struct mf_str *text)
     return line;
 }
 
+// Marks are comments too, but they are looked for before.
 static bool is_blank_or_comment(struct mf_str line)
 {
     size_t at = 0;
@@ -71,6 +76,7 @@ static bool is_blank_or_comment(struct mf_str line)
     return at == line.len || (line.len - at >= 2 && line.data[at] == '-' && line.data[at + 1] == '-');
 }
 
+// One line into the statement, the placeholder replaced wherever it stands: in names and in literals.
 static void add_line(struct mf_str line, const char *table_name, struct mf_buf *out)
 {
     if (is_blank_or_comment(line))

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Data only; the contract is in table.h. A new event type gets a row here, a topic in common/topics.h, and
+// its table in a migration of every dialect.
 #include "services/sink/table.h"
 
 const struct snk_table_def snk_tables[SNK_TABLE_MAX] = {

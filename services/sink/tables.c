@@ -94,6 +94,7 @@ const struct mf_metric_def snk_metric_defs[SNK_M_MAX] = {
         "1 while the table cannot be written and its topic is paused, else 0.", LABELS("table")),
 };
 
+// Counters that exist from the start can be alerted on before the first event.
 static void start_table(struct snk_sink *sink, const char *table)
 {
     struct mf_metrics *metrics = sink->service->metrics;

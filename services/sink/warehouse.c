@@ -18,6 +18,7 @@
 // Where Debian keeps the certificates of the system; libpq 15 has no name for them.
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
+// The strings stay the settings' own, which outlive the warehouse or are replaced by a reload.
 static void read_settings(struct snk_warehouse *w, const struct mf_settings *settings)
 {
     w->odbc = (struct mf_odbc_config){
@@ -147,8 +148,10 @@ static int check_schema_version(struct snk_warehouse *warehouse, struct mf_error
 
 int snk_warehouse_open(struct snk_warehouse *warehouse, bool check_schema, struct mf_error *err)
 {
+    // Whatever is left of the old session goes first: two of them would be two writers.
     snk_warehouse_close(warehouse);
     warehouse->last = (struct mf_odbc_diagnostic){.class = MF_ODBC_CONNECTION, .sqlstate = "08001"};
+    // The probe keeps a server that is plainly away from costing a whole login timeout on the loop.
     mf_deadline_guard_arm(warehouse->deadline_ms, "connecting to the warehouse");
     int result = mf_odbc_probe(warehouse->odbc.host, warehouse->odbc.port, PROBE_MS, err);
     if (result == 0)

@@ -7,6 +7,7 @@
 #include "common/json_writer.h"
 #include "services/sink/warehouse_private.h"
 
+// Columns come as text, whatever their type: NULL and anything that is no number is for the caller to refuse.
 static bool to_number(const char *text, int64_t *number)
 {
     return text != NULL && mf_str_to_i64(mf_str_of(text), number);
@@ -22,6 +23,7 @@ static void write_partition(struct mf_json_writer *w, const struct snk_partition
 
 // ---- assignment: (topic, partition, epoch, next offset, last event_id, its offset, cluster id)
 
+// The cluster is looked at first: under another one, offset and event mean nothing.
 static int take_assigned(struct snk_partition *p, const char *cluster_id, const char *const *columns,
                          struct mf_error *err)
 {
@@ -41,6 +43,8 @@ static int take_assigned(struct snk_partition *p, const char *cluster_id, const 
     if (!sound)
         return mf_error_set(err, MF_ERROR_FATAL, "assign_answer", "the offset row of %s[%d] cannot be read",
                             p->topic, p->number);
+    // Reading begins at the last record that was loaded, if there was one, to see whether it is still the
+    // same.
     p->position = p->stored;
     p->verify = p->last_offset >= 0;
     p->acquired = true;
@@ -48,6 +52,7 @@ static int take_assigned(struct snk_partition *p, const char *cluster_id, const 
     return 0;
 }
 
+// Seventy-odd partitions at most, once per assignment: a search is good enough.
 static struct snk_partition *find_partition(struct snk_partition *partitions, size_t count, const char *topic,
                                             const char *number_text)
 {
@@ -99,6 +104,7 @@ int snk_warehouse_assign(struct snk_warehouse *warehouse, const char *cluster_id
     if (warehouse->assign != NULL)
         mf_odbc_close_cursor(warehouse->assign);
     mf_deadline_guard_disarm();
+    // An INSERT that a rule or a trigger swallowed would leave a partition without a fence.
     for (size_t i = 0; result == 0 && i < count; i++) {
         if (!partitions[i].acquired)
             result = mf_error_set(err, MF_ERROR_FATAL, "assign_answer", "the warehouse did not assign %s[%d]",
@@ -124,6 +130,7 @@ static struct snk_prepared *slot_of(struct snk_warehouse *warehouse, unsigned ta
     return oldest;
 }
 
+// The statement for this set of tables: prepared on its first use in the session, executed from then on.
 static int prepare_flush(struct snk_warehouse *warehouse, unsigned tables,
                          struct mf_odbc_statement **statement, struct mf_error *err)
 {
@@ -140,6 +147,7 @@ static int prepare_flush(struct snk_warehouse *warehouse, unsigned tables,
     return 0;
 }
 
+// Parameters and columns in the order of sql/<dialect>/flush.sql.
 static int execute_flush(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,
                          struct snk_flush *flush, const struct snk_scope *scope, struct mf_error *err)
 {
@@ -173,6 +181,7 @@ int snk_warehouse_flush(struct snk_warehouse *warehouse, struct snk_flush *flush
 
 // ---- offset rows: (topic, partition, epoch, next offset)
 
+// Finds the move that the row is about and files the answer under its place.
 static int take_offset_row(const struct snk_flush *flush, const struct snk_scope *scope,
                            const char *const *columns, struct snk_offset_row *answers, struct mf_error *err)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Migrations over the session.
+// Migrations over the session. Each call is under the deadline guard, whose limit the command has set for
+// long statements. Failure classes: those of odbc.h, and FATAL for an answer that cannot be read.
 #include "common/deadline_guard.h"
 #include "services/sink/warehouse_private.h"
 
@@ -45,6 +46,8 @@ static bool take_any(void *arg, const char *const *columns)
 int snk_warehouse_list_migrations(struct snk_warehouse *warehouse, struct snk_applied_list *list,
                                   struct mf_error *err)
 {
+    // A missing table would be an error of its own; asking the catalogue first needs no rights and no
+    // guessing.
     int64_t found = 0;
     snk_applied_free(list);
     if (query(warehouse, "migrations_exist", 1, take_found, &found, err) != 0)
@@ -71,6 +74,7 @@ int snk_warehouse_prepare_migrations(struct snk_warehouse *warehouse, struct mf_
     return result;
 }
 
+// The row that says so belongs to the same transaction as the migration itself.
 static int record_migration(struct snk_warehouse *warehouse, const struct snk_sql_text *text,
                             struct mf_error *err)
 {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The stack owns only its own memory; scopes are borrowed. Nothing here can fail. Order is what must hold: a
+// range is always done before anything to its right, so the offsets of a partition never go backwards.
 #include "services/sink/work.h"
 
 #include <stdlib.h>
@@ -39,6 +41,7 @@ void snk_work_start(struct snk_work *work, const struct snk_batch *batch, struct
     work->depth = 0;
     size_t begin = 0;
     size_t bytes = 0;
+    // An empty batch still makes one range: offsets may have to move without a row.
     for (size_t i = 0; i < batch->count; i++) {
         size_t more = snk_row_bytes(&batch->rows[i]);
         if (i > begin && (i - begin >= limits.rows || bytes + more > limits.bytes)) {
@@ -69,6 +72,7 @@ void snk_work_pop(struct snk_work *work)
     work->depth--;
 }
 
+// Rows below the stored offset have landed already: an outcome check may have found them there.
 static bool is_in_scope(const struct snk_scope *scope, struct snk_range range, const struct snk_row *row)
 {
     const struct snk_partition *p = &scope->partitions[row->partition];
@@ -140,6 +144,7 @@ void snk_work_split_rows(struct snk_work *work, const struct snk_scope *scope)
     struct snk_range range = snk_work_current(work);
     size_t rows = snk_range_rows(scope, range);
     assert(rows >= 2);
+    // Half of the rows that count, not of the range: rows that are out of it would make the halves uneven.
     size_t middle = range.begin;
     for (size_t seen = 0; seen < rows / 2; middle++)
         seen += snk_row_takes_part(scope, range, middle) ? 1 : 0;
