@@ -167,14 +167,15 @@ def of_ctest(preset: str, label: str) -> Callable[[Context], Totals]:
     return lambda context: ctest(context, preset, label)
 
 
-def of_pytest(name: str) -> Callable[[Context], Totals]:
-    """A suite that is the folder tests/<name>, with the programs as shipped."""
-    folder = f"tests/{name}"
+def of_pytest(name: str, marked: str = "", folder: str = "") -> Callable[[Context], Totals]:
+    """A suite that is the folder tests/<name>, or the tests of a folder so marked, with the programs as shipped."""
+    folder = folder or f"tests/{name}"
+    chosen = ["-m", marked] if marked else []
 
     def suite(context: Context) -> Totals:
         if not (ROOT / folder).is_dir():
             return Totals(failed=[f"{name}: there is no {folder}"])
-        return pytest(context, name, [folder], programs("release"))
+        return pytest(context, name, [*chosen, folder], programs("release"))
 
     return suite
 
@@ -198,11 +199,16 @@ SUITES = {
         True,
     ),
     "integration": Suite(
-        of_pytest("integration"),
+        of_pytest("integration", "not kills"),
         "real broker, real PostgreSQL, simulator; the programs as shipped",
         ("release",),
         True,
         lane=1,
+    ),
+    "kills": Suite(
+        of_pytest("kills", "kills", "tests/integration"),
+        "the integration cases with SIGKILL, outages and frozen servers, long",
+        ("release",),
     ),
     "release": Suite(
         of_ctest("release", "release"),
