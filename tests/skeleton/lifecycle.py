@@ -298,6 +298,7 @@ class Jobs(SkeletonCase):
         self.assertEqual(skeleton.states(), ["starting", "running", "draining", "stopped"])
         self.assertEqual(skeleton.events("state_changed")[2]["reason"], "job done")
         self.assertEqual(skeleton.events("process_up")[0]["command"], "job one")
+        skeleton.wait_told("READY=1")  # read by a thread, which may come later than the end
         self.assertEqual(len(skeleton.told("READY=1")), 1)
 
     def test_job_runs_beside_the_service(self) -> None:
