@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -98,7 +99,9 @@ class Skeleton:
         assert state in self.states(), (state, self.lines)
 
     def told(self, start: str) -> list[str]:
-        """The notifications that begin so."""
+        """The notifications that begin so; of an ended process, all of them."""
+        if self.process.poll() is not None:
+            wait_for(lambda: not select.select([self.notify], [], [], 0.01)[0], "the last notification")
         return [text for _, text in self.messages if text.startswith(start)]
 
     def wait_told(self, start: str, count: int = 1) -> str:
