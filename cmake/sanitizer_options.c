@@ -12,7 +12,8 @@ const char *__lsan_default_suppressions(void);
 
 const char *__asan_default_options(void)
 {
-    return "exitcode=99:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1";
+    return "exitcode=99:print_suppressions=0:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_"
+           "return=1";
 }
 
 const char *__ubsan_default_options(void)
