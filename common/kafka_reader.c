@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a topic from its beginning to the end that it had at the start. Two clients, one after the other, and
-// nothing that waits: a read_uncommitted probe stands at the end of every partition until librdkafka says
-// where that is (an end-of-partition event); then a read_committed client reads from the beginning until its
-// own end-of-partition event is at or beyond it. Positions will not do: they do not pass the control records
-// at the end of a transaction. An end below the target is a transaction still open, so it is waited for, up
-// to stall_ms without progress. Failure classes: TRANSIENT "stalled", FATAL "log_truncated" and fatal client
-// errors, CONFIG from making one.
+// nothing that waits: a read_uncommitted probe first reaches the topic, then stands at the end of every
+// partition until librdkafka says where that is (an end-of-partition event); then a read_committed client
+// reads from the beginning until its own end-of-partition event is at or beyond it. Positions will not do:
+// they do not pass the control records at the end of a transaction. An end below the target is a transaction
+// still open, so it is waited for, up to stall_ms without progress. Failure classes: TRANSIENT "stalled",
+// FATAL "log_truncated" and fatal client errors, CONFIG from making one.
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@
 #define CHECK_MAX_MS 1000
 
 enum phase {
-    PHASE_REACH, // the probe stands at the end of partition 0: the topic and a broker are there
+    PHASE_REACH, // the probe asks for partition 0: any answer says that topic and broker are there
     PHASE_COUNT, // how many partitions?
     PHASE_ENDS,  // the probe stands at the end of all
     PHASE_READ,
@@ -37,7 +37,8 @@ struct mf_kafka_reader {
     struct kafka_partitions partitions;
     int64_t *ends; // by partition, -1 = not known yet
     bool *reached;
-    size_t waiting; // partitions without an end, or that have not reached it
+    size_t waiting;  // partitions without an end, or that have not reached it
+    bool assign_due; // a partition must begin elsewhere
     struct mf_timer *check;
     int64_t progress_us; // monotonic
 };
@@ -104,17 +105,24 @@ static int open_client(struct mf_kafka_reader *reader, enum kafka_role role, str
     return kafka_client_open(&reader->client, &reader->config, role, conf, drain, err);
 }
 
+// Where the client of a phase stands. Numbers where they do: what is logical ("the end") is asked for first,
+// and in 2.0.2 that waits half a second when the partition's leader is not known yet.
+static int64_t native_offset(const struct mf_kafka_reader *reader, const struct kafka_partition *partition)
+{
+    if (reader->phase == PHASE_ENDS)
+        return RD_KAFKA_OFFSET_END;
+    return partition->next == KAFKA_AT_BEGINNING ? RD_KAFKA_OFFSET_BEGINNING : partition->next;
+}
+
 static void assign_all(struct mf_kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)reader->partitions.count);
-    for (size_t i = 0; i < reader->partitions.count; i++) {
-        int64_t next = reader->partitions.items[i].next;
-        int64_t offset = next == KAFKA_AT_BEGINNING ? RD_KAFKA_OFFSET_BEGINNING : next;
+    for (size_t i = 0; i < reader->partitions.count; i++)
         rd_kafka_topic_partition_list_add(list, reader->topic, (int32_t)i)->offset =
-            reader->phase == PHASE_READ ? offset : RD_KAFKA_OFFSET_END;
-    }
+            native_offset(reader, &reader->partitions.items[i]);
     kafka_client_assign(&reader->client, list);
     rd_kafka_topic_partition_list_destroy(list);
+    reader->assign_due = false;
     reader->progress_us = mf_clock_monotonic_us();
 }
 
@@ -122,7 +130,7 @@ static void set_partitions(struct mf_kafka_reader *reader, size_t count)
 {
     kafka_partitions_clear(&reader->partitions);
     for (size_t i = 0; i < count; i++)
-        kafka_partitions_add(&reader->partitions, reader->topic, (int32_t)i, KAFKA_AT_BEGINNING);
+        kafka_partitions_add(&reader->partitions, reader->topic, (int32_t)i, 0);
     reader->waiting = count;
 }
 
@@ -174,6 +182,8 @@ static void step(struct mf_kafka_reader *reader)
     struct mf_error err;
     if (reader->phase == PHASE_COUNT && count_partitions(reader, &err) < 0 && err.class != MF_ERROR_TRANSIENT)
         fail(reader, &err); // else asked again with the next check
+    if (reader->assign_due && reader->phase != PHASE_OVER)
+        assign_all(reader);
     if (reader->phase == PHASE_ENDS && reader->waiting == 0)
         begin_reading(reader);
     if (reader->phase == PHASE_READ && reader->waiting == 0) {
@@ -187,8 +197,10 @@ static void step(struct mf_kafka_reader *reader)
 static void on_fetched(struct mf_kafka_reader *reader, rd_kafka_event_t *event)
 {
     const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
+    if (reader->phase == PHASE_REACH)
+        reader->phase = PHASE_COUNT;
     if (message == NULL || reader->phase != PHASE_READ)
-        return; // what came after the end, to the probe
+        return; // what came to the probe
     struct kafka_partition *partition = kafka_partitions_find_native(
         &reader->partitions, message->rkt, rd_kafka_topic_name(message->rkt), message->partition);
     reader->fetch.bytes += message->len + message->key_len;
@@ -241,13 +253,20 @@ static void on_end(struct mf_kafka_reader *reader, int32_t id, int64_t offset)
     fail(reader, &err);
 }
 
-// The oldest records went away before they were read (retention): on from those that are left.
+// The log does not begin where we wanted to: it never did, or the oldest records went away before they were
+// read (retention). On from those that are there.
 static void on_reset(struct mf_kafka_reader *reader, int32_t id)
 {
-    if (reader->phase == PHASE_READ && id >= 0 && (size_t)id < reader->partitions.count)
-        kafka_partition_moved(&reader->partitions.items[id], KAFKA_AT_BEGINNING);
-    if (reader->phase == PHASE_READ || reader->phase == PHASE_ENDS)
-        assign_all(reader);
+    if (reader->phase == PHASE_REACH) {
+        reader->phase = PHASE_COUNT;
+        return;
+    }
+    if (id < 0 || (size_t)id >= reader->partitions.count || reader->phase == PHASE_OVER)
+        return;
+    struct kafka_partition *partition = &reader->partitions.items[id];
+    partition->last = -1; // what was handed out once may be gone
+    kafka_partition_moved(partition, KAFKA_AT_BEGINNING);
+    reader->assign_due = true; // once for all that the turn brings
 }
 
 static void on_event(struct mf_kafka_reader *reader, rd_kafka_event_t *event)
