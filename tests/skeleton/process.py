@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -65,16 +64,15 @@ class Skeleton:
         through = options.pop("through", None)  # a line of shell that ends by running its arguments
         command = [BINARY, *arguments] if through is None else ["/bin/sh", "-c", through, BINARY, *arguments]
         self.process = subprocess.Popen(command, env=environment, **options)
-        threading.Thread(target=self._read_messages, daemon=True).start()
+        self.listener = threading.Thread(target=self._read_messages, daemon=True)
+        self.listener.start()
         self.reader = threading.Thread(target=self._read_log, daemon=True)
         if read_log:
             self.reader.start()
 
     def _read_messages(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                text = self.notify.recv(65536).decode()
-                self.messages.append((time.monotonic(), text))
+        while text := self.notify.recv(65536).decode():
+            self.messages.append((time.monotonic(), text))
 
     def _read_log(self) -> None:
         for raw in self.process.stderr:
@@ -158,6 +156,9 @@ class Skeleton:
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+        # Its descriptor's number goes to the next skeleton's: nobody may be about to read from it.
+        self.notify.shutdown(socket.SHUT_RDWR)
+        self.listener.join(PATIENCE)
         self.notify.close()
 
 
