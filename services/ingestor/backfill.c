@@ -220,10 +220,7 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
         save(backfill, series);
         end_series(backfill, series);
         break;
-    case ING_RANGE_GAVE_UP:
-        series->gave_up = true;
-        end_series(backfill, series);
-        break;
+    case ING_RANGE_GAVE_UP: end_series(backfill, series); break;
     case ING_RANGE_END_MAX: break;
     }
 }

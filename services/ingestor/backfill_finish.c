@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a backfill run: its lane is closed on every partition, then its record says so; and `backfill
-// --abandon`. The order matters: a process killed in between leaves a run that is not complete, and the next
-// start closes the lane again, which does nothing to a lane that is closed.
+// The end of a backfill run: once it is complete, its lane is closed on every partition, then its record says
+// so; and `backfill --abandon`. The order matters: a process killed in between leaves a run that is not
+// complete, and the next start closes the lane again, which does nothing to a lane that is closed. A run that
+// is not complete keeps its lane: what the next start brings is folded onto what is there.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -91,10 +92,6 @@ static void on_run_saved(void *arg, const struct mf_error *err)
         finish_with(backfill, MF_EXIT_TEMPORARY, "the run's record could not be saved");
         return;
     }
-    if (backfill->run.status != ING_STATUS_COMPLETE) {
-        finish_with(backfill, MF_EXIT_TEMPORARY, "the run is not complete");
-        return;
-    }
     // Only now: without the record, the series' watermarks are all that keeps the next start from fetching
     // anew.
     struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_series_forgotten, backfill);
@@ -127,25 +124,22 @@ static void on_lane_closed(void *arg, const struct mf_error *err)
         finish_with(backfill, MF_EXIT_TEMPORARY, "the lane could not be closed");
         return;
     }
-    backfill->lane_closed = true;
-    if (ing_backfill_is_complete(backfill)) {
-        backfill->run.status = ING_STATUS_COMPLETE;
-        list_not_complete(backfill);
-    }
+    backfill->run.status = ING_STATUS_COMPLETE;
+    list_not_complete(backfill);
     struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_run_saved, backfill);
     backfill->batch = batch;
     ing_backfill_save_run(backfill, batch);
     ing_batch_seal(batch);
 }
 
-// Will a later start with the same arguments publish more?
+// Will a later start with the same arguments ask for more?
 static bool may_go_on(const struct backfill *backfill)
 {
     for (size_t i = 0; i < backfill->count; i++) {
-        if (backfill->series[i].gave_up || backfill->series[i].open_ended)
+        if (backfill->series[i].open_ended)
             return true;
     }
-    return backfill->ended < backfill->count;
+    return backfill->ended < backfill->count || !ing_backfill_is_complete(backfill);
 }
 
 void ing_backfill_finish(struct backfill *backfill)

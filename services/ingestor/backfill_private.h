@@ -12,7 +12,6 @@ struct backfill_series {
     struct ing_watermark mark;
     bool open_ended;       // its range ends today or later
     bool ended;            // nothing more will be asked for by this process
-    bool gave_up;          // … although there is more to be had
     bool retrying;         // a range that the plan did not cover the last time
     size_t retry_at;       // its place in mark.skipped
     bool from_cursor;      // the first page of this process is one in the middle
@@ -30,7 +29,7 @@ struct backfill {
     size_t count, ended;
     struct ing_run run;
     bool impossible; // as it was asked for: nothing is reported
-    bool begun, finished, already_complete, key_rejected, lane_closed;
+    bool begun, finished, already_complete, key_rejected;
     struct mf_error error; // why the whole run stopped; no code = fine
     int64_t started_us;    // monotonic
     struct mf_timer *progress_timer, *finish_timer;

@@ -132,10 +132,10 @@ void ing_engine_remove(struct ing_engine *engine, struct ing_series *series);
 void ing_engine_room(struct ing_engine *engine); // the publisher has room again
 // Stops all requests; what is being published is finished; then driver.drained.
 void ing_engine_drain(struct ing_engine *engine);
-// After the key was rejected: go on with the one of the configuration (which has changed), or try again.
+// After the key was rejected: goes on with the key of the configuration, which may be another one by now.
 void ing_engine_resume(struct ing_engine *engine);
 bool ing_engine_is_parked(const struct ing_engine *engine);
-// Takes over changed settings (key, limits).
+// Takes over changed settings. The request budget stays that of the start.
 void ing_engine_reconfigure(struct ing_engine *engine, const struct ing_config *config);
 
 const struct ing_engine_totals *ing_engine_totals(const struct ing_engine *engine);

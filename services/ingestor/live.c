@@ -185,10 +185,11 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     bool was_warming = series->mark.status == ING_STATUS_RUNNING;
     bool complete = end == ING_RANGE_COMPLETE;
     if (complete && series->plan.more) {
-        series->mark.last_time_us =
-            series->plan.range.to_us > series->mark.last_time_us && !series->plan.warmup
-                ? series->plan.range.to_us
-                : series->mark.last_time_us;
+        // Read to there, whether it held bars or not: the next plan goes on behind it.
+        int64_t read_us =
+            series->plan.range.to_us - mf_interval_us(ing_timespans[base->work.timespan].interval);
+        if (read_us > series->mark.last_time_us)
+            series->mark.last_time_us = read_us;
         schedule(live, series, 0);
         return;
     }
@@ -221,8 +222,8 @@ static void key_rejected(void *arg, const struct mf_error *err)
     MF_LOGF(live->app->service->log, MF_LOG_CRITICAL, "fetch", "key_rejected_all_stopped",
             MF_FIELDS(mf_lf_str("error_code", err->code)),
             "all requests stop: the provider rejected POLYGON_API_KEY; put a new key in its file and send "
-            "SIGHUP (one request "
-            "is tried every 15 minutes)");
+            "SIGHUP (without that they are tried again in %d minutes)",
+            PROBE_MS / 60000);
     mf_timer_arm_ms(live->probe_timer, PROBE_MS);
 }
 
@@ -234,7 +235,8 @@ static void drained(void *arg)
 
 // ---------------------------------------------------------------- the mode
 
-// The vendor has been known to refuse good keys for a while: one request in a quarter of an hour finds out.
+// The vendor has been known to refuse good keys for a while. Those requests that may run at once are asked; the
+// first refusal stops them all again.
 static void on_probe(void *arg)
 {
     struct live *live = arg;

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from line import Line
+from line import PARTITIONS, Line
 
 FB_DAYS = 196
 BACKFILL = ["bars", "--symbols", "FB", "--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day"]
@@ -18,6 +18,12 @@ BACKFILL += ["--adjusted", "none"]
 def bars(line: Line) -> list[dict[str, Any]]:
     events = [m.event for m in line.messages("RAW_BACKFILL")]
     return [event for event in events if event["event_type"] == "bar"]
+
+
+def lane_ends(line: Line) -> set[int]:
+    """The partitions on which a lane was closed."""
+    values = [(m.partition, m.value or b"") for m in line.messages("RAW_BACKFILL")]
+    return {partition for partition, value in values if b'"lane_end":true' in value}
 
 
 def dead_letters(line: Line) -> list[dict[str, Any]]:
@@ -118,6 +124,12 @@ def test_a_plan_limit_is_partial_not_success(line: Line) -> None:
     assert summary["complete"] is False
     assert summary["symbols"]["FB"]["status"] != summary["symbols"]["GOOG"]["status"]
     assert {event["symbol"] for event in bars(line)} == {"GOOG"}
+    assert not lane_ends(line)  # the next start goes on in it
+    line.parts.simulator.clear_faults()
+    assert line.backfill(*arguments)["complete"] is True
+    assert len([event for event in bars(line) if event["symbol"] == "FB"]) == FB_DAYS
+    assert len({(event["symbol"], event["event_time"]) for event in bars(line)}) == len(bars(line))
+    assert lane_ends(line) == set(range(PARTITIONS))
 
 
 def test_an_unknown_ticker_is_recorded(line: Line) -> None:
