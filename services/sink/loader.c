@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "services/sink/sink.h"
 
-#define CLUSTER_ID_TIMEOUT_MS 2000
+#define CLUSTER_ID_TIMEOUT_MS 100 // who has partitions has been told the cluster's id
 #define KAFKA_RETRY_MS 1000
 // Bounds of what a revoke may still do.
 #define FINISH_STATEMENTS 100
@@ -267,9 +267,11 @@ static void execute(struct snk_sink *sink, struct snk_range range)
     show_session(sink);
 }
 
-// The batch is through: what was left out of it is read again.
+// The batch is through: what was left out of it is read again. An end of partition that came meanwhile has
+// moved an offset that no row carries: that is for the next one.
 static void finish_batch(struct snk_sink *sink)
 {
+    bool ahead = false;
     for (size_t i = 0; i < sink->partition_count; i++) {
         struct snk_partition *p = &sink->partitions[i];
         if (p->excluded) {
@@ -277,8 +279,11 @@ static void finish_batch(struct snk_sink *sink)
             p->position = p->stored;
             p->must_seek = true;
         }
+        ahead |= p->acquired && !p->must_seek && p->position != p->stored;
     }
     snk_forget_batch(sink);
+    if (ahead)
+        sink->moved_us = mf_clock_monotonic_us();
 }
 
 // One statement of the flush, or what has to come before it.
