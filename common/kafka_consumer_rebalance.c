@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rebalances of the eager protocol, and partitions that librdkafka has stopped because an offset is not in
-// the log. Failure classes: FATAL told through on_fatal ("offset_out_of_range", "no_offset").
+// the log. Blocking seams: an assignment asks for committed offsets like a rewind (kafka_consumer_seek.c), an
+// offset out of range for the two ends of its log, 2 s each at most. Failure classes: FATAL told through
+// on_fatal ("offset_out_of_range", "no_offset").
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
 #include "common/kafka_consumer.h"
 
-#define WATERMARKS_TIMEOUT_MS 10000
+#define WATERMARKS_TIMEOUT_MS 2000
 #define RESETS_MAX 5 // of one partition without a message in between
 
 // An error that only the owner's end can answer; told from the drain like any other, once.
@@ -178,8 +180,12 @@ static int out_of_range(struct mf_kafka_consumer *consumer, struct kafka_partiti
 {
     int64_t low, high, chosen = -1;
     if (log_end(consumer, partition, RD_KAFKA_OFFSET_BEGINNING, &low, err) < 0 ||
-        log_end(consumer, partition, RD_KAFKA_OFFSET_END, &high, err) < 0)
-        return err->class == MF_ERROR_TRANSIENT ? 0 : -1; // away again: assigned anew at the same offset
+        log_end(consumer, partition, RD_KAFKA_OFFSET_END, &high, err) < 0) {
+        if (err->class != MF_ERROR_TRANSIENT)
+            return -1;
+        partition->resets--; // the broker is away again: assigned anew at the same offset, as often as it takes
+        return 0;
+    }
     if (consumer->ops.on_out_of_range != NULL)
         chosen = consumer->ops.on_out_of_range(consumer->ops.arg, partition->topic, partition->partition, low,
                                                high);
