@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from mflocal import Layout, LocalError, Stack, last_json_object, wait_for
+from mflocal.broker import cluster_id
 from mflocal.cli import main
 from mflocal.demo import backfill_arguments
 from mflocal.explain import explain_alert
@@ -25,6 +26,15 @@ from mflocal.universe import LIVE_SYMBOLS, REPLAYED
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "deploy" / "local"
+
+
+# --- the broker ---------------------------------------------------------------------------------------
+
+
+def test_no_cluster_id_looks_like_an_option() -> None:
+    ids = {cluster_id() for _ in range(2_000)}  # one in 64 random ones begins with a dash
+    assert len(ids) == 2_000
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{21}", text) for text in ids)
 
 
 # --- the broker's probe ------------------------------------------------------------------------------

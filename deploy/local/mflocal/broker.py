@@ -54,6 +54,15 @@ log4j.logger.kafka.server.KafkaRaftServer=INFO
 """
 
 
+def cluster_id() -> str:
+    """A new id as Kafka writes them: 22 characters of base64. None begins with a dash, which the formatting
+    tool takes for an option of its own."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
 class Broker(BackgroundProcess):
     """The broker of one stack. Its port is kept over restarts, so clients find it again."""
 
@@ -114,8 +123,7 @@ class Broker(BackgroundProcess):
         if not (logs / "meta.properties").exists():
             # A half-formatted directory of an interrupted first start holds nothing worth keeping.
             shutil.rmtree(logs, ignore_errors=True)
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            command = [*self._java(128), "kafka.tools.StorageTool", "format", "--cluster-id", cluster]
+            command = [*self._java(128), "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id()]
             command += ["--config", str(self.data / "server.properties")]
             run_tool(command, "formatting the broker's log directory")
 
