@@ -120,6 +120,25 @@ def test_a_recycled_pid_is_never_signalled(layout: Layout) -> None:
     assert process.identity is None
 
 
+# Ends the first thread alone (the system call exit, by machine), as a kill may for a moment.
+WITHOUT_FIRST_THREAD = """import ctypes, platform, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+print('up', flush=True)
+ctypes.CDLL(None).syscall({'x86_64': 60, 'aarch64': 93}[platform.machine()], 0)
+"""
+
+
+def test_a_process_lives_as_long_as_its_last_thread(layout: Layout) -> None:
+    process = Sleeper(layout, WITHOUT_FIRST_THREAD)
+    process.start()
+    identity = process.identity
+    assert identity is not None
+    state = Path(f"/proc/{identity.pid}/stat")
+    wait_for(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z", 20, "the first thread's end")
+    assert identity.alive() and not identity.wait_end(0.05)
+    assert process.kill() and not identity.alive()
+
+
 def test_a_child_waiting_to_be_reaped_is_not_alive() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         identity = Identity.of(child.pid)

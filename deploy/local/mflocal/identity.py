@@ -60,10 +60,14 @@ class Identity:
         part.replace(path)
 
     def alive(self) -> bool:
-        """Still that process, and not merely waiting to be reaped."""
+        """Still that process, and not merely waiting to be reaped.
+
+        The first thread of a killed process may be gone before the others, which still hold its sockets."""
         fields = _stat_fields(self.pid)
-        same = fields is not None and int(fields[19]) == self.start_ticks and boot_id() == self.boot
-        return same and fields is not None and fields[0] not in "ZX"
+        if fields is None or int(fields[19]) != self.start_ticks or boot_id() != self.boot:
+            return False
+        others = int(fields[17]) > 1
+        return fields[0] not in "ZX" or others
 
     @contextlib.contextmanager
     def _descriptor(self) -> Iterator[int | None]:
