@@ -167,15 +167,14 @@ def of_ctest(preset: str, label: str) -> Callable[[Context], Totals]:
     return lambda context: ctest(context, preset, label)
 
 
-def of_pytest(name: str, marked: str = "", folder: str = "") -> Callable[[Context], Totals]:
-    """A suite that is the folder tests/<name>, or the tests of a folder so marked, with the programs as shipped."""
-    folder = folder or f"tests/{name}"
-    chosen = ["-m", marked] if marked else []
+def of_pytest(name: str) -> Callable[[Context], Totals]:
+    """A suite that is the folder tests/<name>, with the programs as shipped."""
+    folder = f"tests/{name}"
 
     def suite(context: Context) -> Totals:
         if not (ROOT / folder).is_dir():
             return Totals(failed=[f"{name}: there is no {folder}"])
-        return pytest(context, name, [*chosen, folder], programs("release"))
+        return pytest(context, name, [folder], programs("release"))
 
     return suite
 
@@ -199,16 +198,11 @@ SUITES = {
         True,
     ),
     "integration": Suite(
-        of_pytest("integration", "not kills"),
-        "real broker, real PostgreSQL, simulator; the programs as shipped",
+        of_pytest("integration"),
+        "real broker, real PostgreSQL, simulator; kills and outages; the programs as shipped",
         ("release",),
         True,
         lane=1,
-    ),
-    "kills": Suite(
-        of_pytest("kills", "kills", "tests/integration"),
-        "the integration cases with SIGKILL, outages and frozen servers, long",
-        ("release",),
     ),
     "release": Suite(
         of_ctest("release", "release"),
@@ -220,9 +214,6 @@ SUITES = {
     "tsan": Suite(of_ctest("tsan", "unit"), "unit tests under the thread sanitizer", ("tsan",)),
     "fuzz": Suite(suite_fuzz, "libFuzzer on every target, --fuzz-seconds each", ("fuzz",)),
     "coverage": Suite(suite_coverage, "unit tests and corpora with gcov, summary by gcovr", ("coverage",)),
-    "faults": Suite(of_pytest("faults"), "the fault scenarios, long", ("release",)),
-    "chaos": Suite(of_pytest("chaos"), "random faults for a long time", ("release",)),
-    "deploy": Suite(of_pytest("deploy"), "images, units and manifests", ("release",)),
     "bench": Suite(of_pytest("bench"), "measurements, as JSON", ("release",)),
 }
 
