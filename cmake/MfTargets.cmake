@@ -27,6 +27,9 @@ function(mf_executable name)
   if(NOT MF_SANITIZE STREQUAL none)
     target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/sanitizer_options.c")
   endif()
+  if(MF_SANITIZE STREQUAL tsan)
+    target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/cmake/tsan_threads.c")
+  endif()
 endfunction()
 
 # mf_program(<binary> [LINK <library>...]): the executable of this folder's main.c.
