@@ -27,8 +27,9 @@ const char *__tsan_default_options(void)
     return "exitcode=99:halt_on_error=1:second_deadlock_stack=1";
 }
 
-// librdkafka counts references with atomic instructions that are not instrumented, so what it frees looks like
-// a race with whoever used it last, and its locks order nothing here (tsan_threads.c). What our code does in one of its threads is still watched.
+// librdkafka counts references with atomic instructions that are not instrumented, so what it frees looks
+// like a race with whoever used it last, and its locks order nothing here (tsan_threads.c). What our code
+// does in one of its threads is still watched.
 const char *__tsan_default_suppressions(void)
 {
     return "called_from_lib:librdkafka.so.1\ncalled_from_lib:liblz4.so.1\n"; // which it decompresses with
