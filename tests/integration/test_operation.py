@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from line import Line
@@ -80,11 +81,14 @@ def test_sigterm_under_load_drains(line: Line) -> None:
     line.backfill_replay()
     sink, processor = line.start("sink"), line.start("processor")
     wait_for(lambda: line.count("raw_bars") > 0, 60, "the first rows", 0.02)
+    pids = {}
     for service in (processor, sink):
         assert service.identity is not None
+        pids[service.name] = service.identity.pid
         service.identity.send(signal.SIGTERM)
     for service in (processor, sink):
         assert service.wait_exit(40) == 0, service.name
+    assert not list(Path("/tmp").glob(f"psqlodbc_*{pids['sink']}.log"))  # the driver writes none
     for service in (sink, processor):
         service.start()
         service.wait_ready()

@@ -103,6 +103,7 @@ class Broker(BackgroundProcess):
         options += [
             "-XX:+ExitOnOutOfMemoryError",
             f"-Dlog4j.configuration=file:{self.data / 'log4j.properties'}",
+            f"-Djava.io.tmpdir={self.data}",  # where the JVM's libraries unpack themselves, and stay
         ]
         return [java, *options, "-cp", f"{jars}/*"]
 

@@ -112,6 +112,7 @@ class Postgres(BackgroundProcess):
             "WAREHOUSE_USER": USER,
             "WAREHOUSE_PASSWORD_FILE": str(self.password_file),
             "WAREHOUSE_SSLMODE": "disable",
+            "ODBCSYSINI": str(self._drivers.parent),
         }
 
     # --- the process -----------------------------------------------------------------------------
@@ -142,8 +143,16 @@ class Postgres(BackgroundProcess):
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return [str(binary_directory() / "postgres"), "-D", str(self.data), *settings]
 
+    @property
+    def _drivers(self) -> Path:
+        """Our own list of ODBC drivers: Debian's has CommLog=1, with which the driver writes a line to a file in
+        the machine's temporary directory for every connection, whatever the connection string says."""
+        return self.layout.run / "odbc" / "odbcinst.ini"
+
     def prepare(self) -> None:
         self._ports.take("postgres")
+        self._drivers.parent.mkdir(parents=True, exist_ok=True)
+        self._drivers.write_text("[PostgreSQL Unicode]\nDriver=psqlodbcw.so\nCommLog=0\n")
         if not (self.data / "PG_VERSION").exists():
             self._create_cluster()
 
