@@ -155,18 +155,20 @@ enum prc_result prc_fold_remember(struct prc_fold *fold, struct prc_cell *cell, 
     return PRC_CORRECTED;
 }
 
-void prc_fold_reference(struct prc_fold *fold, enum mf_topic_role role)
+struct prc_recent *prc_fold_reference(struct prc_fold *fold, enum mf_topic_role role)
 {
     struct prc_cell *cell = prc_fold_cell(fold);
     struct prc_recent *entry = NULL;
     if (cell == NULL)
-        return;
+        return NULL;
     enum prc_result result = prc_fold_remember(fold, cell, &entry);
     if (result == PRC_INVALID)
-        return;
+        return NULL;
     prc_fold_count(fold, result);
-    if (result != PRC_DUPLICATE)
-        prc_fold_pass(fold, role, entry->revision, result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0);
+    if (result == PRC_DUPLICATE)
+        return NULL;
+    prc_fold_pass(fold, role, entry->revision, result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0);
+    return entry;
 }
 
 void prc_fold_last(const struct prc_fold *fold, enum mf_event_type *type, int64_t *ingest_time_us)

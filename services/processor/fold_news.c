@@ -94,18 +94,7 @@ static void update_alert(struct prc_fold *fold, struct prc_recent *entry)
 
 void prc_fold_news(struct prc_fold *fold)
 {
-    struct prc_cell *cell = prc_fold_cell(fold);
-    struct prc_recent *entry = NULL;
-    if (cell == NULL)
-        return;
-    enum prc_result result = prc_fold_remember(fold, cell, &entry);
-    if (result == PRC_INVALID)
-        return;
-    prc_fold_count(fold, result);
-    if (result == PRC_DUPLICATE)
-        return;
-    prc_fold_pass(fold, MF_TOPIC_NEWS_FILTERED, entry->revision,
-                  result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0);
-    if ((fold->event.flags & MF_FLAG_WARMUP) == 0)
+    struct prc_recent *entry = prc_fold_reference(fold, MF_TOPIC_NEWS_FILTERED);
+    if (entry != NULL && (fold->event.flags & MF_FLAG_WARMUP) == 0)
         update_alert(fold, entry);
 }
