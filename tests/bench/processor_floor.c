@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// The floor under the processor's cost, for tests/bench/processor: librdkafka alone moves the same bytes. It
+// reads a topic to its end and, in transactions of so many records, writes each record's payload to one topic
+// and as many dummy bytes as a metric has to another, with the input offsets; nothing is parsed. One thread
+// and no loop: it polls until it has everything. Settings are those of our clients, and what is known to slow
+// librdkafka 2.0.2 down is seen to: the fetch stall, the first requests of a transaction, a commit before the
+// queue is empty. Prints one JSON object: records, seconds and CPU seconds of the process from the first
+// record to the last commit, peak memory. Usage:
+// processor_floor HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS METRIC_BYTES. Exit 0, 70, 78.
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/kafka_client.h"
+#include "tests/unit/kafka_mock.h"
+
+enum { WAIT_MS = 60000, PRODUCE_MAX = 500 };
+#define HOLD_BACK_US 1500 // before the first record of a transaction: see docs/kafka.md
+
+struct floor {
+    struct kafka_world *world;
+    const char *bootstrap;
+    rd_kafka_t *consumer, *producer;
+    rd_kafka_queue_t *queue;
+    rd_kafka_topic_t *outputs[2];
+    const char *input;
+    int32_t partitions;
+    int64_t txn_records, metric_bytes;
+    char *metric;
+    int64_t *next; // by partition; -1 = nothing read yet
+    bool *ended;   // by partition
+    int32_t ended_count;
+    int64_t records, in_txn;
+    int64_t begin_us, committed_us;
+    double begin_cpu;
+};
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void check(const char *doing, rd_kafka_error_t *error)
+{
+    if (error == NULL)
+        return;
+    fprintf(stderr, "processor_floor: %s: %s\n", doing, rd_kafka_error_string(error));
+    exit(MF_EXIT_INTERNAL);
+}
+
+static rd_kafka_t *open_client(struct floor *floor, enum kafka_role kind)
+{
+    struct kafka_role_config role = {
+        .role = kind, .transactional_id = "bench-floor", .group = "bench-floor", .read_committed = true};
+    bool producing = kind == KAFKA_ROLE_TRANSACTIONAL;
+    char why[256] = "";
+    rd_kafka_conf_t *conf;
+    struct mf_error err;
+    if (kafka_config_new(&floor->world->kafka, &role, &conf, &err) < 0) {
+        fprintf(stderr, "processor_floor: %s\n", err.message);
+        exit(MF_EXIT_INTERNAL);
+    }
+    rd_kafka_t *made = rd_kafka_new(producing ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    if (made == NULL) {
+        fprintf(stderr, "processor_floor: %s\n", why);
+        exit(MF_EXIT_INTERNAL);
+    }
+    return made;
+}
+
+static void open_all(struct floor *floor, char **outputs)
+{
+    floor->producer = open_client(floor, KAFKA_ROLE_TRANSACTIONAL);
+    check("init", rd_kafka_init_transactions(floor->producer, WAIT_MS));
+    for (int i = 0; i < 2; i++)
+        floor->outputs[i] = rd_kafka_topic_new(floor->producer, outputs[i], NULL);
+    floor->consumer = open_client(floor, KAFKA_ROLE_CONSUMER);
+    rd_kafka_poll_set_consumer(floor->consumer);
+    floor->queue = rd_kafka_queue_get_consumer(floor->consumer);
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(floor->partitions);
+    for (int32_t i = 0; i < floor->partitions; i++) {
+        rd_kafka_topic_partition_list_add(all, floor->input, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+        floor->next[i] = -1;
+    }
+    rd_kafka_assign(floor->consumer, all);
+    rd_kafka_topic_partition_list_destroy(all);
+}
+
+// A broker thread that sleeps because its queue was full is woken by this.
+static void wake_fetching(struct floor *floor)
+{
+    check("wake", rd_kafka_sasl_set_credentials(floor->consumer, "none", "none"));
+}
+
+static void commit(struct floor *floor)
+{
+    while (rd_kafka_outq_len(floor->producer) > 0)
+        rd_kafka_poll(floor->producer, 1);
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(floor->partitions);
+    for (int32_t i = 0; i < floor->partitions; i++)
+        if (floor->next[i] >= 0)
+            rd_kafka_topic_partition_list_add(offsets, floor->input, i)->offset = floor->next[i];
+    rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(floor->consumer);
+    check("offsets", rd_kafka_send_offsets_to_transaction(floor->producer, offsets, group, WAIT_MS));
+    check("commit", rd_kafka_commit_transaction(floor->producer, -1));
+    rd_kafka_consumer_group_metadata_destroy(group);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    floor->in_txn = 0;
+    floor->committed_us = mf_clock_monotonic_us();
+}
+
+static void produce(struct floor *floor, int output, int32_t partition, const rd_kafka_message_t *message,
+                    const void *value, size_t len)
+{
+    while (rd_kafka_produce(floor->outputs[output], partition, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)value,
+                            len, message->key, message->key_len, NULL) != 0) {
+        if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            fprintf(stderr, "processor_floor: produce: %s\n", rd_kafka_err2str(rd_kafka_last_error()));
+            exit(MF_EXIT_INTERNAL);
+        }
+        rd_kafka_poll(floor->producer, 1);
+    }
+}
+
+static void take(struct floor *floor, const rd_kafka_message_t *message)
+{
+    if (floor->records == 0) {
+        floor->begin_us = mf_clock_monotonic_us();
+        floor->begin_cpu = cpu_seconds();
+    }
+    if (floor->in_txn == 0) {
+        check("begin", rd_kafka_begin_transaction(floor->producer));
+        int64_t since_us = mf_clock_monotonic_us() - floor->committed_us;
+        if (floor->committed_us != 0 && since_us < HOLD_BACK_US) {
+            struct timespec pause = {.tv_nsec = (long)(HOLD_BACK_US - since_us) * 1000};
+            nanosleep(&pause, NULL);
+        }
+    }
+    produce(floor, 0, message->partition, message, message->payload, message->len);
+    produce(floor, 1, message->partition, message, floor->metric, (size_t)floor->metric_bytes);
+    floor->next[message->partition] = message->offset + 1;
+    floor->records++;
+    if (++floor->in_txn >= floor->txn_records)
+        commit(floor);
+    else if (floor->in_txn % PRODUCE_MAX == 0)
+        rd_kafka_poll(floor->producer, 0);
+}
+
+static void on_error(struct floor *floor, rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    rd_kafka_topic_partition_t *where = rd_kafka_event_topic_partition(event);
+    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF && where != NULL && !floor->ended[where->partition]) {
+        floor->ended[where->partition] = true;
+        floor->ended_count++;
+    }
+    if (where != NULL)
+        rd_kafka_topic_partition_destroy(where);
+}
+
+static void move_all(struct floor *floor)
+{
+    int peak = 0;
+    while (floor->ended_count < floor->partitions) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(floor->queue, 100);
+        if (event == NULL)
+            continue;
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH)
+            take(floor, rd_kafka_event_message_next(event));
+        else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+            on_error(floor, event);
+        rd_kafka_event_destroy(event);
+        if (floor->records % PRODUCE_MAX != 0)
+            continue;
+        int queued = (int)rd_kafka_queue_length(floor->queue);
+        if (peak >= 5000 && queued < 5000) {
+            wake_fetching(floor);
+            peak = 0;
+        }
+        peak = queued > peak ? queued : peak;
+    }
+    if (floor->in_txn > 0)
+        commit(floor);
+}
+
+static bool take_number(const char *text, int64_t max, int64_t *number)
+{
+    return mf_str_to_i64(mf_str_of(text), number) && *number >= 1 && *number <= max;
+}
+
+static void close_all(struct floor *floor)
+{
+    rd_kafka_queue_destroy(floor->queue);
+    rd_kafka_destroy_flags(floor->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    for (int i = 0; i < 2; i++)
+        rd_kafka_topic_destroy(floor->outputs[i]);
+    rd_kafka_destroy(floor->producer);
+    kafka_world_free(&floor->world);
+    free(floor->metric);
+    free(floor->next);
+    free(floor->ended);
+}
+
+int main(int argc, char **argv)
+{
+    struct floor floor = {0};
+    int64_t partitions;
+    if (argc != 8 || !take_number(argv[5], 1000, &partitions) ||
+        !take_number(argv[6], 1000000, &floor.txn_records) ||
+        !take_number(argv[7], 1000000, &floor.metric_bytes)) {
+        fprintf(stderr, "usage: processor_floor HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS "
+                        "METRIC_BYTES\n");
+        return MF_EXIT_CONFIG;
+    }
+    floor.world = kafka_world_at(argv[1], NULL);
+    floor.input = argv[2];
+    floor.partitions = (int32_t)partitions;
+    floor.next = mf_calloc((size_t)partitions, sizeof *floor.next);
+    floor.ended = mf_calloc((size_t)partitions, sizeof *floor.ended);
+    floor.metric = mf_alloc((size_t)floor.metric_bytes);
+    for (int64_t i = 0; i < floor.metric_bytes; i++) // digits and names, as compressible as JSON
+        floor.metric[i] = (char)(i % 3 == 0 ? '0' + i * 7 % 10 : 'a' + i % 26);
+    open_all(&floor, argv + 3);
+    move_all(&floor);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("{\"records\":%lld,\"seconds\":%.3f,\"cpu_s\":%.3f,\"peak_rss_mib\":%.1f}\n",
+           (long long)floor.records, (double)(floor.committed_us - floor.begin_us) / 1e6,
+           cpu_seconds() - floor.begin_cpu, (double)usage.ru_maxrss / 1024);
+    close_all(&floor);
+    return MF_EXIT_OK;
+}
