@@ -129,6 +129,26 @@ bool mf_str_is_utf8(struct mf_str s)
     return true;
 }
 
+size_t mf_u64_text(uint64_t value, char out[MF_INTEGER_TEXT_SIZE - 1])
+{
+    char text[MF_INTEGER_TEXT_SIZE];
+    size_t at = sizeof text;
+    do {
+        text[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    memcpy(out, text + at, sizeof text - at);
+    return sizeof text - at;
+}
+
+size_t mf_i64_text(int64_t value, char out[MF_INTEGER_TEXT_SIZE])
+{
+    if (value >= 0)
+        return mf_u64_text((uint64_t)value, out);
+    out[0] = '-';
+    return 1 + mf_u64_text(-(uint64_t)value, out + 1);
+}
+
 // Going on without the memory would mean an untested path in every caller; the supervisor restarts us
 // instead.
 static void *checked(void *memory, size_t size)

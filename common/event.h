@@ -288,6 +288,8 @@ struct mf_event {
     enum mf_provenance_mode mode;
     struct mf_str request_id; // absent = left out
     int64_t page;             // -1 = left out
+    struct mf_hash128
+        content; // of a decoded event: as mf_event_content_hash gives it. Encode takes no notice
     union {
         // BAR; OPTION_BAR and the reference types are validated by envelope in this version
         struct mf_bar bar;

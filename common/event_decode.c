@@ -63,11 +63,12 @@ static void complete_dead_letter(struct mf_event_report *report, struct mf_dead_
     letter->raw_size = whole > padding ? whole - padding : 0;
 }
 
-static void check_event_id(struct mf_event_report *report, const struct mf_event *event)
+static void check_event_id(struct mf_event_report *report, struct mf_event *event)
 {
     char id[MF_EVENT_ID_SIZE];
     struct mf_error err;
-    if (mf_event_id(event, id, &err) != 0)
+    event->content = mf_event_content_hash(event);
+    if (mf_event_id_of(event, event->content, id, &err) != 0)
         mf_event_report_add(report, err.code, "", "%s", err.message);
     else if (!mf_str_eq_c(event->event_id, id))
         mf_event_report_add(report, "event_id_mismatch", "event_id", "the content gives %s", id);

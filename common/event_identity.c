@@ -5,9 +5,6 @@
 // two identities meet.
 #include "common/event_table.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 struct key_text {
     char *out;
     size_t size, len;
@@ -30,9 +27,8 @@ static void key_add_c(struct key_text *key, const char *part)
 
 static void key_add_number(struct key_text *key, int64_t number)
 {
-    char text[24];
-    (void)snprintf(text, sizeof text, "%" PRId64, number);
-    key_add_c(key, text);
+    char text[MF_INTEGER_TEXT_SIZE];
+    key_add(key, (struct mf_str){text, mf_i64_text(number, text)});
 }
 
 // ".<interval>.<adjusted>[.<parent source>]"

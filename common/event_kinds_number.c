@@ -110,9 +110,8 @@ static void whole_number_emit(struct mf_event_output *out, const struct mf_event
         mf_jw_i64(out->json, value);
     if (out->hash == NULL)
         return;
-    char text[24];
-    int len = snprintf(text, sizeof text, "%" PRId64, value);
-    mf_event_hash_item(out, field->name, (struct mf_str){text, (size_t)len});
+    char text[MF_INTEGER_TEXT_SIZE];
+    mf_event_hash_item(out, field->name, (struct mf_str){text, mf_i64_text(value, text)});
 }
 
 static void i64_clear(const struct mf_event_field *field, void *base)

@@ -134,12 +134,13 @@ void mf_event_hash_item(struct mf_event_output *out, const char *name, struct mf
 {
     if (out->hash == NULL)
         return;
-    char length[24];
-    int written = snprintf(length, sizeof length, "=%zu:", value.len);
+    char length[MF_INTEGER_TEXT_SIZE + 2] = "=";
+    size_t written = 1 + mf_u64_text(value.len, length + 1);
+    length[written++] = ':';
     if (out->prefix != NULL)
         mf_hash128_add(out->hash, out->prefix, strlen(out->prefix));
     mf_hash128_add(out->hash, name, strlen(name));
-    mf_hash128_add(out->hash, length, (size_t)written);
+    mf_hash128_add(out->hash, length, written);
     mf_hash128_add(out->hash, value.data, value.len);
     mf_hash128_add(out->hash, "\n", 1);
 }

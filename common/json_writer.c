@@ -199,27 +199,16 @@ void mf_jw_number_text(struct mf_json_writer *w, struct mf_str text)
     put_value(w, text.data, text.len);
 }
 
-static void put_integer(struct mf_json_writer *w, uint64_t magnitude, bool negative)
-{
-    char text[21];
-    size_t at = sizeof text;
-    do {
-        text[--at] = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
-    if (negative)
-        text[--at] = '-';
-    put_value(w, text + at, sizeof text - at);
-}
-
 void mf_jw_i64(struct mf_json_writer *w, int64_t value)
 {
-    put_integer(w, value < 0 ? -(uint64_t)value : (uint64_t)value, value < 0);
+    char text[MF_INTEGER_TEXT_SIZE];
+    put_value(w, text, mf_i64_text(value, text));
 }
 
 void mf_jw_u64(struct mf_json_writer *w, uint64_t value)
 {
-    put_integer(w, value, false);
+    char text[MF_INTEGER_TEXT_SIZE];
+    put_value(w, text, mf_u64_text(value, text));
 }
 
 void mf_jw_bool(struct mf_json_writer *w, bool value)

@@ -142,7 +142,7 @@ enum prc_result prc_fold_remember(struct prc_fold *fold, struct prc_cell *cell, 
         return PRC_INVALID;
     }
     bool made = false;
-    uint64_t content = mf_event_content_hash(&fold->event).low;
+    uint64_t content = fold->event.content.low;
     *entry = prc_cell_recent(cell, mf_hash64(key, len), &made);
     if (made) {
         (*entry)->content_hash = content;

@@ -144,7 +144,7 @@ void prc_fold_bar(struct prc_fold *fold)
     }
     struct prc_series_sink sink = {fold, on_metric, on_alert};
     unsigned revision = 0;
-    uint64_t content = mf_event_content_hash(event).low;
+    uint64_t content = event->content.low;
     enum prc_placement placement = prc_series_place(series, bar.time_us, content, &revision);
     static const enum prc_result results[] = {PRC_KEPT, PRC_CORRECTED, PRC_DUPLICATE, PRC_LATE};
     static const unsigned flags[] = {0, PRC_OUT_CORRECTED, 0, PRC_OUT_LATE};
