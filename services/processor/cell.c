@@ -284,7 +284,8 @@ size_t prc_cells_bytes(const struct prc_cells *cells)
     return bytes;
 }
 
-struct prc_series *prc_cell_series(struct prc_cell *cell, const struct prc_series_key *key)
+struct prc_series *prc_cell_series(struct prc_cell *cell, const struct prc_series_key *key,
+                                   enum mf_asset_class asset_class)
 {
     for (size_t i = 0; i < cell->series_count; i++) {
         const struct prc_series_key *have = &cell->series[i]->key;
@@ -294,7 +295,7 @@ struct prc_series *prc_cell_series(struct prc_cell *cell, const struct prc_serie
     }
     if (cell->series_count == PRC_SERIES_PER_CELL_MAX)
         return NULL;
-    return cell->series[cell->series_count++] = prc_series_new(key);
+    return cell->series[cell->series_count++] = prc_series_new(key, asset_class);
 }
 
 struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, bool *made)

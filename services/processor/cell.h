@@ -18,6 +18,7 @@ struct prc_recent { // one remembered key
     uint16_t alert_revision; // of the alert last published for it (news)
     uint8_t alert;           // enum prc_news_alert
     uint8_t alert_severity, alert_words;
+    uint32_t alert_list; // hash of the words that the alert names
 };
 
 struct prc_cell {
@@ -50,8 +51,10 @@ void prc_cells_clear(struct prc_cells *cells); // all cells go (partitions revok
 size_t prc_cells_count(const struct prc_cells *cells);
 size_t prc_cells_bytes(const struct prc_cells *cells);
 
-// The series of that key, made when absent; NULL when the cell holds PRC_SERIES_PER_CELL_MAX already.
-struct prc_series *prc_cell_series(struct prc_cell *cell, const struct prc_series_key *key);
+// The series of that key, made for that class when absent; NULL when the cell holds PRC_SERIES_PER_CELL_MAX
+// already.
+struct prc_series *prc_cell_series(struct prc_cell *cell, const struct prc_series_key *key,
+                                   enum mf_asset_class asset_class);
 // The entry of a key hash; made (with made = true) when absent, the oldest is forgotten beyond PRC_RECENT.
 struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, bool *made);
 

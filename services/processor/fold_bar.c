@@ -136,7 +136,7 @@ void prc_fold_bar(struct prc_fold *fold)
     struct prc_cell *cell = prc_fold_cell(fold);
     if (cell == NULL)
         return;
-    struct prc_series *series = prc_cell_series(cell, &key);
+    struct prc_series *series = prc_cell_series(cell, &key, event->asset_class);
     if (series == NULL) {
         fold->counts.state_refusals++;
         prc_fold_dead_letter(fold, true, "state_limit", "the symbol has too many series");
@@ -153,5 +153,5 @@ void prc_fold_bar(struct prc_fold *fold)
         return;
     prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, revision, flags[placement]);
     if (placement != PRC_PLACED_LATE)
-        prc_series_apply(series, &bar, content, &fold->rules, event->asset_class, &sink);
+        prc_series_apply(series, &bar, content, &fold->rules, &sink);
 }

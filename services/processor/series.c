@@ -22,10 +22,11 @@ static struct prc_slot *slot_at(struct prc_series *series, size_t index)
     return &series->ring[(series->ring_start + index) % PRC_RING];
 }
 
-struct prc_series *prc_series_new(const struct prc_series_key *key)
+struct prc_series *prc_series_new(const struct prc_series_key *key, enum mf_asset_class asset_class)
 {
     struct prc_series *series = mf_calloc(1, sizeof(*series));
     series->key = *key;
+    series->asset_class = asset_class;
     return series;
 }
 
@@ -76,15 +77,17 @@ static struct prc_window window_at(struct prc_series *series, size_t index, doub
 
 // state: before the bar at `index` → after it.
 static size_t step(struct prc_series *series, size_t index, const struct prc_rule_config *config,
-                   enum mf_asset_class asset_class, struct prc_state *state, struct prc_values *values,
+                   struct prc_state *state, struct prc_values *values,
                    struct prc_transition transitions[PRC_TRANSITIONS_MAX])
 {
     double closes[PRC_WINDOW_MAX + 1], volumes[PRC_WINDOW_MAX + 1];
     struct prc_window window = window_at(series, index, closes, volumes);
     struct prc_indicator_state before = state->indicators;
     const struct prc_bar *bar = &slot_at(series, index)->bar;
-    prc_indicators_step(&before, &window, bar, series->key.interval, asset_class, &state->indicators, values);
-    return prc_rules_step(config, values, bar, series->key.interval, asset_class, state->rules, transitions);
+    prc_indicators_step(&before, &window, bar, series->key.interval, series->asset_class, &state->indicators,
+                        values);
+    return prc_rules_step(config, values, bar, series->key.interval, series->asset_class, state->rules,
+                          transitions);
 }
 
 static uint64_t hash_of_values(const struct prc_values *values)
@@ -153,12 +156,12 @@ static void forget_fired(struct prc_series *series)
 
 // In order at the end: only the new bar is computed.
 static void step_head(struct prc_series *series, const struct prc_rule_config *config,
-                      enum mf_asset_class asset_class, const struct prc_series_sink *sink)
+                      const struct prc_series_sink *sink)
 {
     struct prc_transition transitions[PRC_TRANSITIONS_MAX];
     struct prc_values values;
     size_t index = series->ring_count - 1;
-    size_t count = step(series, index, config, asset_class, &series->head, &values, transitions);
+    size_t count = step(series, index, config, &series->head, &values, transitions);
     struct prc_slot *slot = slot_at(series, index);
     emit_metric(slot, series, &values, series->head.indicators.n_obs, sink);
     for (size_t i = 0; i < count; i++) {
@@ -252,8 +255,7 @@ static void publish_wanted(struct prc_series *series, const struct recompute *wo
 
 // A change inside the ring: compute everything again from the base, publish the difference.
 static void recompute_ring(struct prc_series *series, const struct prc_bar *cause,
-                           const struct prc_rule_config *config, enum mf_asset_class asset_class,
-                           const struct prc_series_sink *sink)
+                           const struct prc_rule_config *config, const struct prc_series_sink *sink)
 {
     struct recompute *work = mf_alloc(sizeof(*work));
     work->count = 0;
@@ -265,7 +267,7 @@ static void recompute_ring(struct prc_series *series, const struct prc_bar *caus
     series->head = series->base;
     for (size_t i = 0; i < series->ring_count; i++) {
         struct prc_transition transitions[PRC_TRANSITIONS_MAX];
-        size_t count = step(series, i, config, asset_class, &series->head, &work->values[i], transitions);
+        size_t count = step(series, i, config, &series->head, &work->values[i], transitions);
         emit_metric(slot_at(series, i), series, &work->values[i], series->head.indicators.n_obs, sink);
         for (size_t t = 0; t < count; t++)
             want(work, &transitions[t], i);
@@ -276,12 +278,11 @@ static void recompute_ring(struct prc_series *series, const struct prc_bar *caus
 }
 
 // The oldest bar leaves the ring: it becomes part of the base and of the tail.
-static void advance_base(struct prc_series *series, const struct prc_rule_config *config,
-                         enum mf_asset_class asset_class)
+static void advance_base(struct prc_series *series, const struct prc_rule_config *config)
 {
     struct prc_transition transitions[PRC_TRANSITIONS_MAX];
     struct prc_values values;
-    step(series, 0, config, asset_class, &series->base, &values, transitions);
+    step(series, 0, config, &series->base, &values, transitions);
     if (series->tail_count == PRC_TAIL) {
         memmove(series->tail_closes, series->tail_closes + 1, (PRC_TAIL - 1) * sizeof(double));
         memmove(series->tail_volumes, series->tail_volumes + 1, (PRC_TAIL - 1) * sizeof(double));
@@ -326,8 +327,7 @@ static void insert(struct prc_series *series, size_t at, const struct prc_bar *b
 }
 
 void prc_series_apply(struct prc_series *series, const struct prc_bar *bar, uint64_t content_hash,
-                      const struct prc_rule_config *config, enum mf_asset_class asset_class,
-                      const struct prc_series_sink *sink)
+                      const struct prc_rule_config *config, const struct prc_series_sink *sink)
 {
     size_t at = lower_bound(series, bar->time_us);
     if (at < series->ring_count && slot_at(series, at)->bar.time_us == bar->time_us) {
@@ -335,18 +335,18 @@ void prc_series_apply(struct prc_series *series, const struct prc_bar *bar, uint
         slot->revision++;
         slot->content_hash = content_hash;
         slot->bar = *bar;
-        recompute_ring(series, bar, config, asset_class, sink);
+        recompute_ring(series, bar, config, sink);
         return;
     }
     if (series->ring_count == PRC_RING) {
         assert(at > 0); // older than a full ring is LATE
-        advance_base(series, config, asset_class);
+        advance_base(series, config);
         forget_fired(series);
         at--;
     }
     insert(series, at, bar, content_hash);
     if (at + 1 == series->ring_count)
-        step_head(series, config, asset_class, sink);
+        step_head(series, config, sink);
     else
-        recompute_ring(series, bar, config, asset_class, sink);
+        recompute_ring(series, bar, config, sink);
 }

@@ -43,6 +43,7 @@ struct prc_fired {
 
 struct prc_series {
     struct prc_series_key key;
+    enum mf_asset_class asset_class; // of its first bar, whatever a later one says: state depends on it
     struct prc_state base, head;
     double tail_closes[PRC_TAIL], tail_volumes[PRC_TAIL];
     size_t tail_count;
@@ -71,7 +72,7 @@ struct prc_series_sink {
                   const struct prc_values *values, const struct prc_bar *bar, unsigned revision);
 };
 
-struct prc_series *prc_series_new(const struct prc_series_key *key);
+struct prc_series *prc_series_new(const struct prc_series_key *key, enum mf_asset_class asset_class);
 void prc_series_free(struct prc_series **series);
 struct prc_series *prc_series_clone(const struct prc_series *series);
 
@@ -81,8 +82,7 @@ enum prc_placement prc_series_place(const struct prc_series *series, int64_t tim
                                     unsigned *revision);
 // Folds a bar whose placement is NEW or CORRECTION.
 void prc_series_apply(struct prc_series *series, const struct prc_bar *bar, uint64_t content_hash,
-                      const struct prc_rule_config *config, enum mf_asset_class asset_class,
-                      const struct prc_series_sink *sink);
+                      const struct prc_rule_config *config, const struct prc_series_sink *sink);
 size_t prc_series_bytes(const struct prc_series *series);
 
 #endif

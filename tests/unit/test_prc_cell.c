@@ -64,11 +64,12 @@ static void test_series_limit(void **state)
     for (int i = 0; i < PRC_SERIES_PER_CELL_MAX; i++) {
         struct prc_series_key key = {.interval = MF_INTERVAL_1M};
         snprintf(key.source, sizeof(key.source), "source%d", i);
-        assert_non_null(prc_cell_series(cell, &key));
-        assert_ptr_equal(prc_cell_series(cell, &key), prc_cell_series(cell, &key));
+        assert_non_null(prc_cell_series(cell, &key, MF_ASSET_STOCK));
+        assert_ptr_equal(prc_cell_series(cell, &key, MF_ASSET_STOCK),
+                         prc_cell_series(cell, &key, MF_ASSET_STOCK));
     }
     struct prc_series_key one_more = {.source = "x", .interval = MF_INTERVAL_1M};
-    assert_null(prc_cell_series(cell, &one_more));
+    assert_null(prc_cell_series(cell, &one_more, MF_ASSET_STOCK));
     prc_cells_free(&cells);
 }
 

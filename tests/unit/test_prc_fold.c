@@ -366,6 +366,40 @@ static void test_news_and_its_edits(void **state)
     assert_non_null(strstr(last, "\"revision\":3"));
 }
 
+// Another word in the place of the first: as many words and as severe, but the alert named the wrong one.
+static void test_an_edit_to_another_word_is_said(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mf_event one = make_news("Merger agreed"), other = make_news("Earnings out");
+    feed(fixture, MF_TOPIC_RAW, &one);
+    feed(fixture, MF_TOPIC_RAW, &other);
+    assert_int_equal(count_role(fixture->outputs, MF_TOPIC_ALERTS), 2);
+    const char *last = fixture->outputs->items[fixture->outputs->count - 1].value;
+    assert_non_null(strstr(last, "earnings"));
+    assert_non_null(strstr(last, "\"revision\":1"));
+}
+
+// Another producer's idea of what the symbol is: silent bars must not become loud when they leave the ring.
+static void test_a_series_keeps_its_asset_class(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->rules.min_volume = 1000000;
+    prc_fold_free(&fixture->fold);
+    fixture->fold = prc_fold_new(&fixture->rules, 4);
+    for (int minute = 0; minute < 130; minute++) {
+        struct mf_event bar = make_bar("AAPL", "live", minute, minute == 30 ? "110" : "100");
+        bar.asset_class = minute < 64 ? MF_ASSET_STOCK : MF_ASSET_FX; // which needs no volume
+        feed(fixture, MF_TOPIC_RAW, &bar);
+        if (minute != 95)
+            continue;
+        bar = make_bar("AAPL", "live", 90, "100.5"); // recomputes the ring from a base that is past minute 30
+        bar.asset_class = MF_ASSET_FX;
+        feed(fixture, MF_TOPIC_RAW, &bar);
+    }
+    assert_int_equal(count_role(fixture->outputs, MF_TOPIC_BARS_FILTERED), 131);
+    assert_int_equal(count_role(fixture->outputs, MF_TOPIC_ALERTS), 0);
+}
+
 // Cutting the input into transactions, some of them undone and folded again, changes no byte of what is
 // committed.
 static void test_rollback_and_replay_give_the_same_bytes(void **state)
@@ -422,6 +456,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_any_record_timestamp_makes_a_dead_letter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lane_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_news_and_its_edits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_edit_to_another_word_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_series_keeps_its_asset_class, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rollback_and_replay_give_the_same_bytes, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,14 +108,14 @@ static enum prc_placement feed(struct prc_series *series, const struct prc_bar *
     unsigned revision = 0;
     enum prc_placement placement = prc_series_place(series, bar->time_us, content_of(bar), &revision);
     if (placement == PRC_PLACED_NEW || placement == PRC_PLACED_CORRECTION)
-        prc_series_apply(series, bar, content_of(bar), config, MF_ASSET_STOCK, &sink);
+        prc_series_apply(series, bar, content_of(bar), config, &sink);
     return placement;
 }
 
 static struct prc_series *new_series(void)
 {
     struct prc_series_key key = {"polygon", MF_ADJUSTED_SPLIT, MF_INTERVAL_1M};
-    return prc_series_new(&key);
+    return prc_series_new(&key, MF_ASSET_STOCK);
 }
 
 // A withdrawn alert and one that never fired are the same to a reader.
