@@ -80,7 +80,9 @@ static void update_alert(struct prc_fold *fold, struct prc_recent *entry)
     if (!finding.fires && !stands)
         return;
     uint8_t words = finding.words > UINT8_MAX ? UINT8_MAX : (uint8_t)finding.words;
-    if (finding.fires && stands && entry->alert_words == words && entry->alert_severity == finding.severity)
+    uint32_t list = (uint32_t)mf_hash64(finding.list, strlen(finding.list));
+    if (finding.fires && stands && entry->alert_words == words && entry->alert_list == list &&
+        entry->alert_severity == finding.severity)
         return;
     if (entry->alert != PRC_NEWS_ALERT_NEVER)
         entry->alert_revision++;
@@ -88,6 +90,7 @@ static void update_alert(struct prc_fold *fold, struct prc_recent *entry)
     if (finding.fires) {
         entry->alert_severity = (uint8_t)finding.severity;
         entry->alert_words = words;
+        entry->alert_list = list;
     }
     publish(fold, entry, &finding, finding.fires);
 }
