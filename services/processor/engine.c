@@ -99,10 +99,12 @@ static enum mf_consume on_message(void *arg, const struct mf_kafka_message *mess
     progress->next = message->offset + 1;
     progress->in_txn = true;
     engine->txn_records++;
-    bool full = engine->txn_records >= engine->commit_records || engine->txn_bytes >= engine->commit_bytes;
+    // Pressure is announced after the turn, when the rest of it would no longer fit into the queue.
+    bool full = engine->txn_records >= engine->commit_records || engine->txn_bytes >= engine->commit_bytes ||
+                mf_kafka_producer_pressure(engine->producer);
     if (!full && !engine->txn_failed)
         return MF_CONSUME_NEXT;
-    if (engine->state == PRC_ENGINE_OPEN) // pressure may have begun the flush already
+    if (engine->state == PRC_ENGINE_OPEN) // its announcement may have begun the flush already
         prc_engine_begin_flush(engine);
     return MF_CONSUME_STOP;
 }

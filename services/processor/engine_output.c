@@ -5,6 +5,7 @@
 #include "services/processor/engine_private.h"
 
 #define HEADERS_MAX 6
+#define FULL_QUEUE_MS 5000
 
 struct headers {
     struct mf_kafka_header items[HEADERS_MAX];
@@ -33,6 +34,18 @@ static void add_origin(struct headers *headers, const struct mf_origin *origin)
     add_number(headers, MF_HEADER_ORIGIN_TIMESTAMP, origin->timestamp_ms);
 }
 
+// What one record causes can be more than a small queue holds: then what is there is sent first, here and
+// now.
+static int produce(struct prc_engine *engine, const struct mf_kafka_record *record, struct mf_error *err)
+{
+    if (mf_kafka_produce(engine->producer, record, NULL, err) == 0)
+        return 0;
+    if (strcmp(err->code, "queue_full") != 0 ||
+        mf_kafka_producer_flush(engine->producer, FULL_QUEUE_MS, err) < 0)
+        return -1;
+    return mf_kafka_produce(engine->producer, record, NULL, err);
+}
+
 void prc_engine_emit(void *arg, const struct prc_output *output)
 {
     struct prc_engine *engine = arg;
@@ -53,7 +66,7 @@ void prc_engine_emit(void *arg, const struct prc_output *output)
                                      .headers = headers.items,
                                      .header_count = headers.count};
     struct mf_error err;
-    if (mf_kafka_produce(engine->producer, &record, NULL, &err) < 0) {
+    if (produce(engine, &record, &err) < 0) {
         engine->txn_failed = true;
         engine->txn_error = err;
         mf_log_error(engine->service->log, MF_LOG_WARNING, "processor", "produce_failed", &err,

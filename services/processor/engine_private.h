@@ -50,7 +50,6 @@ struct prc_engine {
     bool txn_failed;           // an output could not be queued or delivered: abort
     struct mf_error txn_error; // why, when txn_failed
     bool outcome_unknown;      // the last commit may or may not have happened
-    int64_t first_record_us;   // monotonic
 
     int64_t commit_ms;
     size_t commit_records, commit_bytes;

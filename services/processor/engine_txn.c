@@ -171,7 +171,6 @@ int prc_engine_begin(struct prc_engine *engine)
         return -1;
     }
     engine->state = PRC_ENGINE_OPEN;
-    engine->first_record_us = mf_clock_monotonic_us();
     mf_timer_arm_ms(engine->commit_timer, engine->commit_ms);
     return 0;
 }

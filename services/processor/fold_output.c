@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "common/clock.h"
+
 void prc_fold_pass(struct prc_fold *fold, enum mf_topic_role role, unsigned revision, unsigned flags)
 {
     char scratch[MF_EVENT_KEY_MAX];
@@ -61,13 +63,6 @@ static void count_dead_letter(struct prc_fold *fold, const char *reason)
     fold->dead_letters[i].count++;
 }
 
-// A record's timestamp is whatever its producer wrote, or -1; an event's time has four digits for the year.
-static int64_t representable_ms(int64_t timestamp_ms)
-{
-    const int64_t last_ms = INT64_C(253402300799999); // 9999-12-31T23:59:59.999Z
-    return timestamp_ms < 0 ? 0 : timestamp_ms > last_ms ? last_ms : timestamp_ms;
-}
-
 void prc_fold_dead_letter(struct prc_fold *fold, bool decoded, const char *reason, const char *detail)
 {
     const struct prc_input *input = fold->input;
@@ -78,7 +73,7 @@ void prc_fold_dead_letter(struct prc_fold *fold, bool decoded, const char *reaso
     letter->asset_class = decoded ? fold->event.asset_class : MF_ASSET_STOCK;
     letter->source = MF_STR("processor");
     letter->lane = decoded ? fold->event.lane : MF_STR("live");
-    letter->event_time_us = letter->ingest_time_us = representable_ms(input->timestamp_ms) * MF_US_PER_MS;
+    letter->event_time_us = letter->ingest_time_us = mf_time_keep_ms(input->timestamp_ms) * MF_US_PER_MS;
     letter->flags = decoded ? fold->event.flags & MF_FLAG_IS_MOCK : 0;
     letter->mode = decoded ? fold->event.mode : MF_MODE_REST;
     letter->dead_letter.stage = MF_STR("process");
@@ -89,7 +84,7 @@ void prc_fold_dead_letter(struct prc_fold *fold, bool decoded, const char *reaso
     letter->dead_letter.origin = (struct mf_origin){.topic = mf_str_of(input->topic),
                                                     .partition = input->partition,
                                                     .offset = input->offset,
-                                                    .timestamp_ms = representable_ms(input->timestamp_ms),
+                                                    .timestamp_ms = mf_time_keep_ms(input->timestamp_ms),
                                                     .page = -1,
                                                     .index = -1};
     mf_buf_clear(&fold->out);

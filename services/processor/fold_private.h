@@ -42,8 +42,8 @@ void prc_fold_count(struct prc_fold *fold, enum prc_result result);
 
 void prc_fold_bar(struct prc_fold *fold);
 void prc_fold_news(struct prc_fold *fold);
-// Events without statistics: remembered by key and content, passed on to the topic. Returns what is remembered
-// of one (the cell's, until the record after it), NULL when it was not passed on.
+// Events without statistics: remembered by key and content, passed on to the topic. Returns what is
+// remembered of one (the cell's, until the record after it), NULL when it was not passed on.
 struct prc_recent *prc_fold_reference(struct prc_fold *fold, enum mf_topic_role role);
 
 // Result of remembering the record's key and content in the cell.
