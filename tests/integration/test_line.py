@@ -150,3 +150,12 @@ def test_a_symbol_is_one_partition_in_time_order(line: Line) -> None:
     assert times == sorted(times)
     ends = [m for m in line.messages("RAW_BACKFILL") if b'"lane_end":true' in (m.value or b"")]
     assert {m.partition for m in ends} == set(range(4))
+
+
+def test_the_smallest_producer_queue_is_enough(line: Line) -> None:
+    """A turn brings more outputs than fit: the transaction ends early, it is not aborted."""
+    line.backfill_replay(["IBM"])
+    processor = line.start("processor", KAFKA_QUEUE_MESSAGES="1000")
+    wait_for(lambda: len(line.messages("BARS_FILTERED")) == DAYS["IBM"], 120, "every bar filtered", 0.5)
+    assert len(line.messages("METRICS")) == DAYS["IBM"]
+    assert processor.metric("marketflow_transactions_total", result="aborted") == 0
