@@ -293,3 +293,9 @@ bool mf_time_from_epoch_number(int64_t number, int64_t *time_us)
     }
     return false;
 }
+
+int64_t mf_time_keep_ms(int64_t timestamp_ms)
+{
+    const int64_t last_ms = INT64_C(253402300799999); // 9999-12-31T23:59:59.999Z
+    return timestamp_ms < 0 ? 0 : timestamp_ms > last_ms ? last_ms : timestamp_ms;
+}

@@ -43,4 +43,9 @@ int64_t mf_date_utc_midnight_us(struct mf_date date);
 // which holds daily history from before 2001. False between those ranges and outside them.
 bool mf_time_from_epoch_number(int64_t number, int64_t *time_us);
 
+// A record's timestamp is whatever its producer wrote (microseconds, nonsense) or -1 for none; an event's
+// time has four digits for the year. The nearest millisecond from 1970-01-01T00:00:00.000Z to
+// 9999-12-31T23:59:59.999Z, so that the result times MF_US_PER_MS is a time that an event may have.
+int64_t mf_time_keep_ms(int64_t timestamp_ms);
+
 #endif

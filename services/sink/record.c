@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "common/clock.h"
+
 #define FLAG_NAME_MAX 32
 #define HEADER_FLAGS_MAX 96
 
@@ -108,13 +110,13 @@ static void begin_letter(struct mf_event *event, const struct snk_record *record
                          const struct mf_error *refused)
 {
     mf_event_init(event, MF_EVENT_DEAD_LETTER);
-    int64_t time_us = record->timestamp_ms > 0 ? record->timestamp_ms * MF_US_PER_MS : 0;
+    int64_t time_ms = mf_time_keep_ms(record->timestamp_ms);
     event->symbol = MF_STR("_UNKNOWN");
     event->asset_class = MF_ASSET_STOCK;
     event->source = MF_STR("processor");
     event->lane = MF_STR("live");
-    event->event_time_us = time_us;
-    event->ingest_time_us = time_us;
+    event->event_time_us = time_ms * MF_US_PER_MS;
+    event->ingest_time_us = time_ms * MF_US_PER_MS;
     event->mode = MF_MODE_REST;
     struct mf_dead_letter *letter = &event->dead_letter;
     letter->stage = MF_STR("sink");
@@ -126,7 +128,7 @@ static void begin_letter(struct mf_event *event, const struct snk_record *record
     letter->origin.topic = mf_str_of(record->topic);
     letter->origin.partition = record->partition;
     letter->origin.offset = record->offset;
-    letter->origin.timestamp_ms = record->timestamp_ms > 0 ? record->timestamp_ms : 0;
+    letter->origin.timestamp_ms = time_ms;
 }
 
 int snk_dead_letter(const struct snk_record *record, const struct mf_error *refused, unsigned attempts,

@@ -158,8 +158,15 @@ class Line:
     def producer(self) -> Producer:
         return Producer({"bootstrap.servers": self.parts.broker.bootstrap, "partitioner": "murmur2_random"})
 
-    def produce(self, role: str, values: Sequence[bytes], key: bytes = b"TEST", partition: int = -1) -> None:
-        """Puts records on a topic of the line and waits until they are acknowledged."""
+    def produce(
+        self,
+        role: str,
+        values: Sequence[bytes],
+        key: bytes = b"TEST",
+        partition: int = -1,
+        timestamp_ms: int = 0,
+    ) -> None:
+        """Puts records on a topic of the line and waits until they are acknowledged; timestamp 0 = now."""
         failures: list[str] = []
         producer = self.producer()
         for value in values:
@@ -168,6 +175,7 @@ class Line:
                 value,
                 key,
                 partition,
+                timestamp=timestamp_ms,
                 on_delivery=lambda error, _: failures.append(str(error)) if error else None,
             )
             producer.poll(0)

@@ -71,6 +71,29 @@ def test_poison_at_the_sink(line: Line) -> None:
     assert line.count("raw_bars") == 196
 
 
+def test_poison_with_a_timestamp_that_no_event_can_have(line: Line) -> None:
+    """A producer stamps its records in microseconds, or beyond the calendar: the letter is kept all the same."""
+    line.start("processor")
+    good_bars(line)
+    wait_for(lambda: len(line.messages("BARS_FILTERED")) == 196, 60, "filtered bars", 0.3)
+    stamps = [1_704_205_862_000_000, 253_402_300_800_000, 2**63 - 1]
+    for stamp in stamps:
+        line.produce("BARS_FILTERED", [b"poison"], timestamp_ms=stamp)
+        line.produce("DLQ", [b"poison"], timestamp_ms=stamp)
+    sink = line.start("sink")
+    line.wait_count("raw_bars", 196)
+    # Of each pair one letter of the sink's own, and the digest of what was no dead letter.
+    line.wait_count("raw_dead_letters", 2 * len(stamps))
+    reasons = line.query(
+        "SELECT payload->>'reason', count(*) FROM raw.raw_dead_letters GROUP BY 1 ORDER BY 1"
+    )
+    assert reasons == [["bad_dead_letter", str(len(stamps))], ["json_syntax", str(len(stamps))]]
+    last = "event_time = '9999-12-31T23:59:59.999Z' AND payload->'origin'->>'timestamp' = '253402300799999'"
+    assert line.count("raw_dead_letters", last) == 2 * len(stamps)
+    wait_for(lambda: sink.lag() == 0, 30, "nothing left to load")
+    assert sink.ready()
+
+
 def test_a_row_that_the_database_refuses(line: Line) -> None:
     """One row of a batch breaks a constraint: it alone is dead-lettered, the offset passes it."""
     line.start("processor")

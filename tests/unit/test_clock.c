@@ -308,6 +308,30 @@ static void epoch_numbers_are_told_by_magnitude(void **state)
     }
 }
 
+static void timestamps_of_records_are_kept_within_events(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t given, kept;
+        const char *text;
+    } cases[] = {
+        {1704205862113, 1704205862113, "2024-01-02T14:31:02.113Z"},
+        {0, 0, "1970-01-01T00:00:00.000Z"},
+        {-1, 0, "1970-01-01T00:00:00.000Z"},
+        {INT64_MIN, 0, "1970-01-01T00:00:00.000Z"},
+        {253402300799999, 253402300799999, "9999-12-31T23:59:59.999Z"},
+        {253402300800000, 253402300799999, "9999-12-31T23:59:59.999Z"},
+        {1704205862000000, 253402300799999, "9999-12-31T23:59:59.999Z"}, // microseconds
+        {INT64_MAX, 253402300799999, "9999-12-31T23:59:59.999Z"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        char text[MF_TIME_TEXT_SIZE];
+        int64_t kept = mf_time_keep_ms(cases[i].given);
+        assert_int_equal(kept, cases[i].kept);
+        assert_string_equal(mf_time_format_ms(kept * MF_US_PER_MS, text), cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +345,7 @@ int main(void)
         cmocka_unit_test(dates_are_read_and_written),
         cmocka_unit_test(months_end_where_they_do),
         cmocka_unit_test(epoch_numbers_are_told_by_magnitude),
+        cmocka_unit_test(timestamps_of_records_are_kept_within_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,6 +282,37 @@ static void test_dead_letter_of_nothing_and_of_too_much(void **state)
     free(much);
 }
 
+// A producer may write any timestamp; its record is refused for what it is, and the letter is an event.
+static void test_letters_of_records_with_odd_timestamps(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        int64_t given, kept;
+    } cases[] = {
+        {INT64_C(1704205862000000), INT64_C(253402300799999)}, // microseconds
+        {INT64_C(253402300800000), INT64_C(253402300799999)},  // the year 10000
+        {INT64_MAX, INT64_C(253402300799999)},
+        {INT64_MIN, 0},
+    };
+    struct mf_error refused = {.class = MF_ERROR_POISON, .code = "json_syntax", .message = "no JSON"};
+    struct mf_error err;
+    for (size_t i = 0; i < 2 * MF_ARRAY_LEN(cases); i++) {
+        struct snk_record record = record_of(SNK_TABLE_BARS, MF_STR("poison"));
+        record.timestamp_ms = cases[i / 2].given;
+        mf_buf_clear(&f->letter);
+        int result = i % 2 == 0 ? snk_dead_letter(&record, &refused, 1, &f->letter, &err)
+                                : snk_dead_letter_digest(&record, &refused, &f->letter, &err);
+        if (result != 0)
+            fail_msg("%lld: %s: %s", (long long)record.timestamp_ms, err.code, err.message);
+        struct snk_record letter = record_of(SNK_TABLE_DEAD_LETTERS, mf_buf_str(&f->letter));
+        accept(f, &letter);
+        const struct mf_event *event = &f->checker->event;
+        assert_int_equal(event->event_time_us, cases[i / 2].kept * MF_US_PER_MS);
+        assert_int_equal(event->ingest_time_us, cases[i / 2].kept * MF_US_PER_MS);
+        assert_int_equal(event->dead_letter.origin.timestamp_ms, cases[i / 2].kept);
+    }
+}
+
 static void test_dead_letter_with_a_message_that_is_no_text(void **state)
 {
     struct fixture *f = *state;
@@ -327,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_event_id_of_a_record, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_letter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_letter_of_nothing_and_of_too_much, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_letters_of_records_with_odd_timestamps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_letter_with_a_message_that_is_no_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_digest_of_a_bad_dead_letter, setup, teardown),
     };
