@@ -21,7 +21,7 @@ enum mf_topic_partitions {
     X(RAW, "market.raw", SHARED, "delete", MF_DAYS_MS(7), "ingestor", "every live event, heartbeats")                  \
     X(RAW_BACKFILL, "market.raw.backfill", SHARED, "delete", MF_DAYS_MS(7), "ingestor", "history, one lane per run")    \
     X(BARS_FILTERED, "market.bars.filtered", SHARED, "delete", MF_DAYS_MS(7), "processor",                             \
-      "bars that passed, derived bars")                                                                                \
+      "bars that passed")                                                                                \
     X(NEWS_FILTERED, "market.news.filtered", SHARED, "delete", MF_DAYS_MS(7), "processor", "news that passed")         \
     X(OPTION_BARS_FILTERED, "market.option_bars.filtered", SHARED, "delete", MF_DAYS_MS(7), "processor",               \
       "option bars")                                                                                                   \
@@ -34,8 +34,10 @@ enum mf_topic_partitions {
     X(METRICS, "market.metrics", SHARED, "delete", MF_DAYS_MS(7), "processor", "computed statistics")                  \
     X(DLQ, "market.dlq", SHARED, "delete", MF_DAYS_MS(30), "all", "dead letters")                                      \
     X(INGESTOR_WATERMARKS, "market.ingestor.watermarks", ONE, "compact", -1, "ingestor", "its own state")              \
-    X(INGESTOR_BUDGET, "market.ingestor.budget", ONE, "delete", MF_DAYS_MS(1), "ingestor", "request budget claims")    \
-    X(PROCESSOR_CHANGELOG, "market.processor.changelog", SHARED, "compact", -1, "processor", "its own state")
+    X(INGESTOR_BUDGET, "market.ingestor.budget", ONE, "delete", MF_DAYS_MS(1), "ingestor",                             \
+      "request budget claims (reserved: not written yet)")                                                             \
+    X(PROCESSOR_CHANGELOG, "market.processor.changelog", SHARED, "compact", -1, "processor",                           \
+      "its own state (reserved: not written yet)")
 // clang-format on
 
 enum mf_topic_role {

@@ -41,8 +41,11 @@ ingestor wrote it; what the pipeline learned about a record is in Kafka headers.
 
 An alert fires once, stays quiet for `ALERT_COOLDOWN_MS` of event time unless its severity rises, and is
 resolved after three bars without its condition. Thresholds are
-`ALERT_<RULE>[_<INTERVAL>]_{INFO,WARNING,CRITICAL}`; 0 switches a severity off. The version of an alert's rule
-names its thresholds. Definitions of the statistics: [indicators.md](indicators.md).
+`ALERT_<RULE>[_<INTERVAL>]_{INFO,WARNING,CRITICAL}`; 0 switches a severity off. Rules over bars are silent while the
+market is thin: until twenty bars are there, and while their mean volume is below `ALERT_MIN_VOLUME` or the close below
+`ALERT_MIN_PRICE` (coins: the volume in money below the product of both; fx and indices have no such limit). Bars of a
+warm-up fire nothing. The version of an alert's rule changes with every setting that decides it. Definitions of the
+statistics: [indicators.md](indicators.md).
 """,
 }
 

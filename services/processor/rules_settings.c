@@ -131,13 +131,23 @@ void prc_rule_config_check(const struct mf_settings *settings, struct mf_buf *pr
         mf_buf_addf(problems, "ALERT_NEWS_KEYWORDS: %zu words, at most %d\n", count, PRC_KEYWORDS_MAX);
 }
 
-// The version names everything that decides the rule: its thresholds and, for news, the words.
+static uint64_t mix(uint64_t hash, const void *data, size_t len)
+{
+    return hash * UINT64_C(0x9E3779B97F4A7C15) + mf_hash64(data, len);
+}
+
+// The version names every setting that decides the rule: thresholds, and liquidity and cooldown or the words.
 static void set_version(enum prc_rule rule, struct prc_rule_config *config)
 {
     uint64_t hash = mf_hash64(config->thresholds[rule], sizeof(config->thresholds[rule]));
-    for (size_t k = 0; rule == PRC_RULE_NEWS_KEYWORD && k < config->keyword_count; k++)
-        hash =
-            hash * UINT64_C(0x9E3779B97F4A7C15) + mf_hash64(config->keywords[k], strlen(config->keywords[k]));
+    if (rule == PRC_RULE_NEWS_KEYWORD) {
+        for (size_t k = 0; k < config->keyword_count; k++)
+            hash = mix(hash, config->keywords[k], strlen(config->keywords[k]));
+    } else {
+        hash = mix(hash, &config->min_volume, sizeof config->min_volume);
+        hash = mix(hash, &config->min_price, sizeof config->min_price);
+        hash = mix(hash, &config->cooldown_us, sizeof config->cooldown_us);
+    }
     snprintf(config->versions[rule], sizeof(config->versions[rule]), "1.%08x", (unsigned)(hash >> 32));
 }
 
@@ -159,15 +169,21 @@ void prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_co
         set_version((enum prc_rule)r, config);
 }
 
+static void markdown_row(struct mf_buf *out, enum prc_rule rule, const char *only,
+                         const struct mf_setting_def *level)
+{
+    mf_buf_addf(out, "| %s%s | %s | %s | %s | %s | %s |\n", prc_rules[rule].id, only, prc_rules[rule].formula,
+                prc_rules[rule].unit, level[0].default_value, level[1].default_value, level[2].default_value);
+}
+
 void prc_rules_markdown(struct mf_buf *out)
 {
     mf_buf_add_c(
         out,
         "| rule | formula | unit | info | warning | critical |\n| --- | --- | --- | --- | --- | --- |\n");
     for (int r = 0; r < PRC_RULE_MAX; r++) {
-        const struct mf_setting_def *level = &defs[(size_t)r * MF_SEVERITY_MAX];
-        mf_buf_addf(out, "| %s | %s | %s | %s | %s | %s |\n", prc_rules[r].id, prc_rules[r].formula,
-                    prc_rules[r].unit, level[0].default_value, level[1].default_value,
-                    level[2].default_value);
+        markdown_row(out, (enum prc_rule)r, "", &defs[(size_t)r * MF_SEVERITY_MAX]);
+        if (r == PRC_RULE_PRICE_MOVE) // its daily row stands behind those of all rules
+            markdown_row(out, PRC_RULE_PRICE_MOVE, ", 1d", &defs[(size_t)PRC_RULE_MAX * MF_SEVERITY_MAX]);
     }
 }
