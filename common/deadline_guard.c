@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/error.h"
+#include "common/leave.h"
 
 static struct {
     bool made;
@@ -25,11 +25,8 @@ static struct {
 static void on_deadline(int signal_number)
 {
     (void)signal_number;
-    if (!guard.armed)
-        return;
-    ssize_t written = write(STDERR_FILENO, guard.line, guard.line_len);
-    (void)written;
-    _exit(MF_EXIT_TEMPORARY);
+    if (guard.armed)
+        mf_leave_now(guard.line, guard.line_len);
 }
 
 // A real-time signal of our own: the loop keeps SIGALRM and its like out of this.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deadline for a call that cannot be interrupted: between arm and disarm, if deadline_ms passes, the process
-// writes one line to stderr and leaves with 75 (_exit, nothing is flushed). Meant for the blocking ODBC
-// calls: a frozen server holds them for ever, and leaving is safe where the outcome can be read back after a
-// restart. State: one POSIX timer per process, made on first use. Not for use by several threads.
+// writes one line to stderr (lost where nobody reads it) and leaves with 75 (_exit, nothing is flushed).
+// Meant for the blocking ODBC calls: a frozen server holds them for ever, and leaving is safe where the
+// outcome can be read back after a restart. State: one POSIX timer per process, made on first use. Not for
+// use by several threads.
 #ifndef MF_DEADLINE_GUARD_H
 #define MF_DEADLINE_GUARD_H
 

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signals beyond the loop: what must work while a closing call blocks, and so cannot go through it. The
-// handlers do nothing but one write that cannot wait and _exit, both async-signal-safe (signal-safety(7)).
+// handlers do nothing but leave (leave.h).
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "common/leave.h"
 #include "common/service_internal.h"
 
 // A real-time signal of the skeleton's own; the deadline guard of single calls has another.
@@ -25,26 +24,14 @@ struct last_words {
 static struct last_words second_signal_words;
 static struct last_words guard_words;
 
-// From inside a handler. _exit, because exit handlers may wait for the very thing that hangs.
-static void leave(const struct last_words *words)
-{
-    // Stderr may be a full pipe, and then the line is lost rather than the exit.
-    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0) {
-        ssize_t ignored = write(STDERR_FILENO, words->line, words->len);
-        (void)ignored;
-    }
-    _exit(MF_EXIT_TEMPORARY);
-}
-
 static void on_second_signal(int number MF_UNUSED)
 {
-    leave(&second_signal_words);
+    mf_leave_now(second_signal_words.line, second_signal_words.len);
 }
 
 static void on_guard(int number MF_UNUSED)
 {
-    leave(&guard_words);
+    mf_leave_now(guard_words.line, guard_words.len);
 }
 
 static void set_handler(int number, void (*handler)(int))

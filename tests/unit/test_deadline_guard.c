@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The deadline guard: a child that hangs leaves with 75 and says why; one that disarms in time goes on.
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -117,6 +118,34 @@ static void test_names_the_call_that_hangs(void **state)
     assert_null(strstr(line, "the first call"));
 }
 
+// Whoever reads the log has stopped: stderr is a pipe without room, and its write would wait for ever.
+static void hang_with_a_full_stderr(void)
+{
+    int fds[2];
+    char bytes[4096] = {0};
+    if (pipe(fds) != 0 || dup2(fds[1], STDERR_FILENO) < 0 || fcntl(fds[1], F_SETFL, O_NONBLOCK) != 0)
+        _exit(2);
+    for (size_t size = sizeof bytes; size > 0; size /= 2) {
+        while (write(fds[1], bytes, size) > 0)
+            ;
+    }
+    if (fcntl(fds[1], F_SETFL, 0) != 0)
+        _exit(2);
+    alarm(20); // ends a child that the guard does not: by SIGALRM
+    mf_deadline_guard_arm(30, "flushing a batch");
+    hang();
+}
+
+static void test_leaves_although_nobody_reads_stderr(void **state)
+{
+    (void)state;
+    char line[512];
+    int status = run(hang_with_a_full_stderr, line, sizeof line);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), MF_EXIT_TEMPORARY);
+    assert_string_equal(line, "");
+}
+
 static void test_disarmed_in_time_does_nothing(void **state)
 {
     (void)state;
@@ -169,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_leaves_with_75_and_one_line),
         cmocka_unit_test(test_names_the_call_that_hangs),
+        cmocka_unit_test(test_leaves_although_nobody_reads_stderr),
         cmocka_unit_test(test_disarmed_in_time_does_nothing),
         cmocka_unit_test(test_signal_on_its_way_is_ignored),
         cmocka_unit_test(test_nesting_is_a_broken_invariant),
