@@ -34,12 +34,12 @@ static int64_t chunk_end(const struct backfill *backfill, const struct ing_work 
     return end_us < to_us ? end_us : to_us;
 }
 
-// Where the series' range ends by now: what has not begun cannot be asked for.
-static int64_t range_end(const struct backfill_series *series)
+// Where the series' range ends for this process: what has not begun cannot be asked for. Taken once: an end that
+// moves with the clock is never reached when a minute passes between two requests.
+static int64_t range_end(const struct backfill_series *series, int64_t now_us)
 {
     const struct ing_work *work = &series->base.work;
     bool day = work->feed == ING_FEED_BARS && ing_timespans[work->timespan].interval == MF_INTERVAL_1D;
-    int64_t now_us = mf_clock_real_us();
     now_us -= now_us % MF_US_PER_MINUTE;
     // Days are asked for whole; the one that is not over is left out when it comes.
     return day || series->mark.range.to_us < now_us ? series->mark.range.to_us : now_us;
@@ -97,9 +97,8 @@ static void go_on(struct backfill *backfill, struct backfill_series *series)
         return;
     }
     series->retrying = false;
-    int64_t to_us = range_end(series);
-    if (mark->position_us < to_us) {
-        begin_chunk(backfill, series, mark->position_us, to_us);
+    if (mark->position_us < series->end_us) {
+        begin_chunk(backfill, series, mark->position_us, series->end_us);
         return;
     }
     if (!series->open_ended)
@@ -141,11 +140,11 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
         mark->cursor[0] = '\0';
         mark->page = 0;
         // The end of a range that is still growing is asked for again by the next start.
-        if (series->open_ended && series->chunk_to_us >= range_end(series))
+        if (series->open_ended && series->chunk_to_us >= series->end_us)
             mark->position_us = from_us;
     }
     save(backfill, series);
-    if (!series->retrying && series->open_ended && series->chunk_to_us >= range_end(series))
+    if (!series->retrying && series->open_ended && series->chunk_to_us >= series->end_us)
         end_series(backfill, series);
     else
         go_on(backfill, series);
@@ -391,9 +390,13 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
         ing_market_midnight_us(calendar, work->asset_class, args->from);
     series->mark.range.to_us =
         ing_market_midnight_us(calendar, work->asset_class, mf_date_add_days(args->to, 1));
-    struct mf_date today = ing_market_date(calendar, work->asset_class, mf_clock_real_us());
+    int64_t now_us = mf_clock_real_us();
+    struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
     series->open_ended = mf_date_cmp(args->to, today) >= 0;
-    return read_mark(backfill, json, series, err);
+    if (read_mark(backfill, json, series, err) < 0)
+        return -1;
+    series->end_us = range_end(series, now_us);
+    return 0;
 }
 
 static int read_all(struct backfill *backfill, struct mf_error *err)

@@ -11,6 +11,7 @@ struct backfill_series {
     struct ing_series base;
     struct ing_watermark mark;
     bool open_ended;       // its range ends today or later
+    int64_t end_us;        // where it ends for this process; does not move
     bool ended;            // nothing more will be asked for by this process
     bool retrying;         // a range that the plan did not cover the last time
     size_t retry_at;       // its place in mark.skipped
