@@ -15,8 +15,12 @@ enum snk_action snk_decide(const struct snk_failure *failure)
     bool again = failure->attempts < SNK_ATTEMPTS_MAX;
     switch (failure->class) {
     case MF_ODBC_CONNECTION: return SNK_ACTION_CHECK_OUTCOME;
-    // The server has refused and is still there: nothing was written, the same statement may go again.
-    case MF_ODBC_TRANSIENT: return again ? SNK_ACTION_RETRY : SNK_ACTION_HOLD_ALL;
+    // The server has refused and is still there: nothing was written, the same statement may go again. What
+    // never passes may be too large for a limit (a statement timeout, locks, memory): halves may pass.
+    case MF_ODBC_TRANSIENT:
+        if (again)
+            return SNK_ACTION_RETRY;
+        return failure->rows > 1 ? SNK_ACTION_SPLIT_ROWS : SNK_ACTION_HOLD_ALL;
     // One row is to blame, unless there is none, or so many that snk_refusal_is_allowed says otherwise.
     case MF_ODBC_DATA:
         if (failure->rows == 0)

@@ -10,7 +10,7 @@
 enum snk_action {
     SNK_ACTION_CHECK_OUTCOME, // the connection is lost: connect again, read the offset rows, then decide
     SNK_ACTION_RETRY,         // the same statement again, after a delay
-    SNK_ACTION_SPLIT_ROWS,    // look for the row that is refused
+    SNK_ACTION_SPLIT_ROWS,    // halves: look for the row that is refused, or ask for less at once
     SNK_ACTION_SPLIT_TABLES,  // look for the table that cannot be written
     SNK_ACTION_REJECT_ROW,    // found it: to the dead-letter queue
     SNK_ACTION_STOP_TABLE,    // found it: its topic stops, the others go on

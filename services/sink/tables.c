@@ -89,7 +89,8 @@ const struct mf_metric_def snk_metric_defs[SNK_M_MAX] = {
         "Partitions whose offset row was read because a flush gave no clear answer, by verdict.",
         LABELS("verdict")),
     ROW(BISECTIONS, "bisections_total", COUNTER,
-        "Statements split to find a row that the warehouse refuses."),
+        "Statements split: to find a row that the warehouse refuses, or because all of it is too much at "
+        "once."),
     ROW(TABLE_STOPPED, "table_stopped", GAUGE,
         "1 while the table cannot be written and its topic is paused, else 0.", LABELS("table")),
 };

@@ -113,6 +113,27 @@ def test_a_row_that_the_database_refuses(line: Line) -> None:
     wait_for(lambda: sink.lag() == 0, 30, "nothing left to load")
 
 
+def test_a_batch_that_is_too_large_for_the_statement_timeout(line: Line) -> None:
+    """Every row takes its time, all of them together too much: smaller statements land."""
+    line.settings |= {"WAREHOUSE_STATEMENT_TIMEOUT_MS": "1000", "SINK_RETRY_MIN_MS": "100"}
+    line.settings["SINK_RETRY_MAX_MS"] = "100"
+    line.start("processor")
+    line.parts.postgres.sql(
+        "CREATE FUNCTION raw.slowly() RETURNS trigger LANGUAGE plpgsql "
+        "AS 'BEGIN PERFORM pg_sleep(0.008); RETURN NEW; END';"
+        "CREATE TRIGGER slowly BEFORE INSERT ON raw.raw_bars FOR EACH ROW EXECUTE FUNCTION raw.slowly()",
+        user="postgres",
+        database=line.database,
+    )
+    good_bars(line)
+    wait_for(lambda: len(line.messages("BARS_FILTERED")) == 196, 60, "filtered bars", 0.3)
+    sink = line.start("sink")
+    line.wait_count("raw_bars", 196)
+    assert (sink.metric("marketflow_sink_bisections_total") or 0) > 0
+    assert line.count("raw_dead_letters") == 0
+    assert line.count("raw_bars") == 196
+
+
 def test_a_missing_table_is_not_poison(line: Line) -> None:
     """Everything fails for one reason: the breaker opens, nothing is dead-lettered, nothing is lost."""
     line.expected_errors.append("odbc|breaker|raw_bars|42P01|warehouse")
