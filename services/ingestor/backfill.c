@@ -34,8 +34,8 @@ static int64_t chunk_end(const struct backfill *backfill, const struct ing_work 
     return end_us < to_us ? end_us : to_us;
 }
 
-// Where the series' range ends for this process: what has not begun cannot be asked for. Taken once: an end that
-// moves with the clock is never reached when a minute passes between two requests.
+// Where the series' range ends for this process: what has not begun cannot be asked for. Taken once: an end
+// that moves with the clock is never reached when a minute passes between two requests.
 static int64_t range_end(const struct backfill_series *series, int64_t now_us)
 {
     const struct ing_work *work = &series->base.work;

@@ -99,17 +99,11 @@ static bool wanted(void *arg, struct ing_series *base, const struct mf_event *ev
     return true;
 }
 
-// A bad row stays bad in every poll of the overlap; one dead letter says so.
-static bool wanted_reject(void *arg, struct ing_series *base, uint64_t raw_hash)
+// A bad row stays bad in every poll that reads it again; one dead letter says so.
+static bool wanted_reject(void *arg, struct ing_series *base, uint64_t hash)
 {
     (void)arg;
-    struct live_series *series = of(base);
-    for (size_t i = 0; i < LIVE_REJECTS; i++) {
-        if (series->rejects[i] == raw_hash)
-            return false;
-    }
-    series->rejects[series->reject_next++ % LIVE_REJECTS] = raw_hash;
-    return true;
+    return ing_rejects_note(&of(base)->rejects, hash);
 }
 
 // ---------------------------------------------------------------- progress
@@ -135,6 +129,7 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
     struct live_series *series = of(base);
     bool moved = result->last_time_us > series->mark.last_time_us;
     ing_overlap_commit(&series->overlap);
+    ing_rejects_commit(&series->rejects);
     series->mark.events += result->published;
     for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
         if (series->symbol->series[feed] == series)
@@ -153,8 +148,7 @@ static void page_failed(void *arg, struct ing_series *base)
 {
     (void)arg;
     ing_overlap_rollback(&of(base)->overlap);
-    memset(of(base)->rejects, 0,
-           sizeof of(base)->rejects); // those of the failed page are to be reported again
+    ing_rejects_rollback(&of(base)->rejects);
 }
 
 static void finish_once(struct live *live, bool ok)
@@ -184,6 +178,9 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     struct live_series *series = of(base);
     bool was_warming = series->mark.status == ING_STATUS_RUNNING;
     bool complete = end == ING_RANGE_COMPLETE;
+    ing_rejects_commit(&series->rejects); // of a refused answer
+    if (complete && base->work.to_us > base->work.from_us)
+        ing_rejects_range_read(&series->rejects);
     if (complete && series->plan.more) {
         // Read to there, whether it held bars or not: the next plan goes on behind it.
         int64_t read_us =
@@ -235,8 +232,8 @@ static void drained(void *arg)
 
 // ---------------------------------------------------------------- the mode
 
-// The vendor has been known to refuse good keys for a while. Those requests that may run at once are asked; the
-// first refusal stops them all again.
+// The vendor has been known to refuse good keys for a while. Those requests that may run at once are asked;
+// the first refusal stops them all again.
 static void on_probe(void *arg)
 {
     struct live *live = arg;

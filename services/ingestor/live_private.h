@@ -6,10 +6,9 @@
 
 #include "services/ingestor/app.h"
 #include "services/ingestor/live_plan.h"
+#include "services/ingestor/rejects.h"
 
 enum live_feed { LIVE_MINUTE, LIVE_DAY, LIVE_NEWS, LIVE_FEED_MAX };
-
-enum { LIVE_REJECTS = 64 }; // bad rows remembered per series, so that a poll does not report them again
 
 struct live_symbol;
 
@@ -19,8 +18,7 @@ struct live_series {
     struct ing_watermark mark;
     struct ing_overlap overlap;
     struct ing_plan plan;
-    uint64_t rejects[LIVE_REJECTS]; // hashes; those of the page under way count too
-    unsigned reject_next;
+    struct ing_rejects rejects;
     int64_t range_asked_us; // real time at which the range's first page was asked for
     int64_t good_us;        // of the last range read to the present
 };

@@ -62,6 +62,7 @@ static void series_free(struct live *live, struct live_series **series)
     *series = NULL;
     ing_engine_remove(live->app->engine, &old->base);
     ing_overlap_free(&old->overlap);
+    ing_rejects_free(&old->rejects);
     free(old);
 }
 

@@ -8,6 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from line import Line
+from mflocal import wait_for
+
+ONE_MINUTE_SERIES = {
+    "INGEST_SYMBOLS": "X:BTCUSD",
+    "INGEST_POLL_MS": "300",
+    "INGEST_WARMUP": "false",
+    "INGEST_DAY_BARS": "false",
+    "INGEST_NEWS": "false",
+}
 
 
 def asked(line: Line, path: str = "/v2/aggs") -> list[dict[str, Any]]:
@@ -29,3 +38,30 @@ def test_a_backfill_of_today_ends(line: Line) -> None:
     assert summary["symbols"]["X:BTCUSD"]["status"] == "incomplete"
     assert summary["events"]["bar"] > 1440
     assert len(asked(line)) == 1
+
+
+def polls(line: Line, wanted: int, path: str = "/v2/aggs") -> None:
+    """Waits until so many more requests were answered."""
+    seen = int(line.parts.simulator.requests(path=path)["total"])
+    wait_for(
+        lambda: int(line.parts.simulator.requests(path=path)["total"]) >= seen + wanted,
+        60,
+        f"{wanted} polls",
+        0.05,
+    )
+
+
+def test_bad_rows_of_a_poll_are_reported_once(line: Line) -> None:
+    """More of them than any small memory holds, polled again and again."""
+    bad = 150
+    line.settings |= ONE_MINUTE_SERIES | {"INGEST_OVERLAP_MS": "10800000"}
+    rows = {"match": {"timespan": "minute"}, "times": None, "variant": "too_precise"}
+    for index in range(bad):
+        line.parts.simulator.add_fault("bad_row", index=5 + index, **rows)
+    line.start("ingestor")
+    wait_for(lambda: len(line.messages("DLQ")) >= bad, 60, f"{bad} dead letters", 0.2)
+    polls(line, 8)
+    letters = [m.event for m in line.messages("DLQ")]
+    # The second poll's range begins a minute earlier, and each minute that passes moves the rows: one new bad row.
+    assert bad <= len(letters) <= bad + 5
+    assert len({letter["raw"] for letter in letters}) == len(letters)
