@@ -63,7 +63,10 @@ def test_broker_away(line: Line) -> None:
     try:
         hold(OUTAGE_S)
         assert all(s.running() for s in line.services)
-        assert not any(s.ready() for s in line.services if s.name != "sink")
+        for service in line.services:
+            wait_for(lambda s=service: not s.ready(), 30, f"{service.name} says that it is not ready")
+        for service in (s for s in line.services if s.name in ("sink", "processor")):
+            assert service.readiness()["checks"]["broker"]["ok"] is False
     finally:
         line.parts.broker.start()
         line.parts.broker.wait_ready()

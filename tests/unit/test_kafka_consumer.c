@@ -158,6 +158,36 @@ static void a_held_consumer_hands_out_nothing_and_keeps_what_it_has(void **state
     setup_free(setup);
 }
 
+static bool is_connected(void *arg)
+{
+    const struct setup *setup = arg;
+    return mf_kafka_consumer_connected(setup->consumer);
+}
+
+static bool is_disconnected(void *arg)
+{
+    return !is_connected(arg);
+}
+
+// The assignment does not: it lasts until the session times out.
+static void the_connection_shows_whether_a_broker_is_up(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"KAFKA_STATISTICS_MS=200", NULL};
+    struct setup *setup = setup_new(1, settings);
+    setup_fill(setup, 1, 10);
+    setup_start(setup, true);
+    assert_false(mf_kafka_consumer_connected(setup->consumer));
+    setup_run_until(setup, 10);
+    assert_true(mf_kafka_consumer_connected(setup->consumer));
+    kafka_mock_all_down(setup->world, true);
+    assert_true(kafka_world_run(setup->world, is_disconnected, setup, WAIT_MS));
+    assert_true(mf_kafka_consumer_joined(setup->consumer));
+    kafka_mock_all_down(setup->world, false);
+    assert_true(kafka_world_run(setup->world, is_connected, setup, WAIT_MS));
+    setup_free(setup);
+}
+
 static void closing_revokes_once_and_then_tells(void **state)
 {
     (void)state;
@@ -229,6 +259,7 @@ int main(void)
         cmocka_unit_test(pausing_leaves_no_gap_and_hands_out_nothing),
         cmocka_unit_test(one_partition_pauses_alone),
         cmocka_unit_test(a_held_consumer_hands_out_nothing_and_keeps_what_it_has),
+        cmocka_unit_test(the_connection_shows_whether_a_broker_is_up),
         cmocka_unit_test(closing_revokes_once_and_then_tells),
         cmocka_unit_test(a_consumer_that_has_not_joined_closes_too),
         cmocka_unit_test(freeing_without_a_close_is_quick_and_silent),
