@@ -52,6 +52,7 @@ static void on_fetched(struct mf_kafka_consumer *consumer, rd_kafka_event_t *eve
     const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
     if (message == NULL || consumer->client.fatal_seen)
         return;
+    consumer->client.connected = true;
     const char *topic = rd_kafka_topic_name(message->rkt);
     struct kafka_partition *partition =
         kafka_partitions_find_native(&consumer->partitions, message->rkt, topic, message->partition);
@@ -82,6 +83,7 @@ static void on_committed(struct mf_kafka_consumer *consumer, rd_kafka_event_t *e
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     if (code == RD_KAFKA_RESP_ERR__NO_OFFSET)
         return; // nothing was asked for
+    consumer->client.connected = consumer->client.connected || code == RD_KAFKA_RESP_ERR_NO_ERROR;
     mf_metric_add(MF_METRIC(consumer->client.config.metrics, &mf_common_metrics[MF_M_KAFKA_COMMITS],
                             code == RD_KAFKA_RESP_ERR_NO_ERROR ? "ok" : "error"),
                   1);
@@ -333,6 +335,11 @@ void mf_kafka_consumer_hold(struct mf_kafka_consumer *consumer, bool hold)
 }
 
 // ---------------------------------------------------------------- questions
+
+bool mf_kafka_consumer_connected(const struct mf_kafka_consumer *consumer)
+{
+    return consumer->client.connected;
+}
 
 bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer)
 {

@@ -81,6 +81,7 @@ static void assign(struct mf_kafka_consumer *consumer, const rd_kafka_topic_part
         offsets[i] = (struct mf_kafka_offset){added->topic, added->partition, -1};
     }
     consumer->joined = true;
+    consumer->client.connected = true; // the group's coordinator has answered
     consumer->assigning = true;
     if (consumer->ops.on_assign != NULL)
         consumer->ops.on_assign(consumer->ops.arg, offsets, count);

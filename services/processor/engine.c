@@ -328,6 +328,9 @@ void prc_engine_check_ready(struct prc_engine *engine, struct mf_health *health)
                   usable                                          ? "producer initialised"
                   : engine->last_error.class < MF_ERROR_CLASS_MAX ? engine->last_error.message
                                                                   : "connecting");
+    // The assignment outlives a broker that is away until the session times out.
+    bool connected = engine->consumer != NULL && mf_kafka_consumer_connected(engine->consumer);
+    mf_health_add(health, "broker", connected, "%s", connected ? "connected" : "no broker is up");
     bool joined = engine->consumer != NULL && mf_kafka_consumer_joined(engine->consumer);
     mf_health_add(health, "group", joined, "%zu partitions assigned",
                   joined ? mf_kafka_consumer_assigned(engine->consumer) : 0);

@@ -268,8 +268,17 @@ static void check_letters(struct snk_sink *sink, struct mf_health *health)
                   waiting_us / MF_US_PER_MS);
 }
 
+// The assignment outlives a broker that is away until the session times out: the connection is a question of
+// its own.
+static void check_broker(struct snk_sink *sink, struct mf_health *health)
+{
+    bool connected = mf_kafka_consumer_connected(sink->consumer);
+    mf_health_add(health, "broker", connected, "%s", connected ? "connected" : "no broker is up");
+}
+
 void snk_sink_check_ready(struct snk_sink *sink, struct mf_health *health)
 {
+    check_broker(sink, health);
     int64_t silence_us = mf_clock_monotonic_us() - mf_kafka_consumer_last_poll_us(sink->consumer);
     bool joined = mf_kafka_consumer_joined(sink->consumer);
     if (!joined)

@@ -37,9 +37,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     postgres = Postgres(layout, die_with_parent=True, durable=False)
     simulator = Simulator(layout, die_with_parent=True, key=CANARY)
     running = (postgres, broker, simulator)
-    for part in running:
-        part.start()
     try:
+        for part in running:
+            part.start()
         for part in running:
             part.wait_ready()
         yield Parts(broker, postgres, simulator, binaries())
