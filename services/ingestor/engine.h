@@ -83,11 +83,13 @@ struct ing_driver {
                     struct mf_event *event);
     // After it was encoded. False = published before, unchanged. NULL = publish all.
     bool (*wanted)(void *arg, struct ing_series *series, const struct mf_event *event);
-    // The same for a row that is no event, by the hash of its bytes. NULL = report all.
+    // The same for a row that is no event, by the hash of its bytes, and for a refused answer, by the hash of
+    // its reason. NULL = report all.
     bool (*wanted_reject)(void *arg, struct ing_series *series, uint64_t raw_hash);
     // Every record of the page is acknowledged; what it says may be remembered.
     void (*page_done)(void *arg, struct ing_series *series, const struct ing_page_result *result);
-    // A record of the page failed: forget what was staged; the page is asked for again.
+    // A record of the page (or the refused answer's) failed: forget what was staged; the page is asked for
+    // again.
     void (*page_failed)(void *arg, struct ing_series *series);
     // The series is idle again. err: why, unless COMPLETE.
     void (*range_done)(void *arg, struct ing_series *series, enum ing_range_end end,

@@ -331,6 +331,13 @@ void ing_engine_publish(struct ing_engine *engine, struct ing_series *series)
 void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *series, struct mf_str body,
                               const struct ing_page *page, const struct mf_error *err, enum ing_range_end end)
 {
+    struct ing_driver *driver = &engine->driver;
+    // Known by its reason: the words may name the request or the range, which are others every time.
+    if (driver->wanted_reject != NULL &&
+        !driver->wanted_reject(driver->arg, series, mf_hash64(err->code, strlen(err->code)))) {
+        ing_engine_end_range(engine, series, end, err);
+        return;
+    }
     mf_buf_clear(&engine->raw);
     struct mf_str kept = body;
     if (kept.len > MF_DEAD_LETTER_RAW_MAX)
@@ -339,7 +346,7 @@ void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *seri
         ing_redact(kept, engine->config->api_key, &engine->raw);
     struct ing_reject reject = {
         .work = &series->work,
-        .lane = engine->driver.lane,
+        .lane = driver->lane,
         .reason = err->code,
         .detail = err->message,
         .raw = mf_buf_str(&engine->raw),
@@ -355,6 +362,7 @@ void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *seri
     series->batch = ing_batch_new(engine->setup.publisher, on_batch_done, series);
     if (ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, &failed) < 0) {
         ing_batch_abandon(&series->batch);
+        driver->page_failed(driver->arg, series);
         ing_engine_failed(engine, series, &failed);
         return;
     }

@@ -65,3 +65,15 @@ def test_bad_rows_of_a_poll_are_reported_once(line: Line) -> None:
     # The second poll's range begins a minute earlier, and each minute that passes moves the rows: one new bad row.
     assert bad <= len(letters) <= bad + 5
     assert len({letter["raw"] for letter in letters}) == len(letters)
+
+
+def test_a_refused_answer_is_reported_once(line: Line) -> None:
+    line.expected_errors.append("request_rejected")
+    line.settings |= ONE_MINUTE_SERIES | {"INGEST_CLOSED_POLL_MS": "200"}
+    line.parts.simulator.add_fault("bad_request", match={"endpoint": "aggs"}, times=None)
+    ingestor = line.start("ingestor")
+    polls(line, 8)
+    ingestor.stop()
+    letters = [m.event for m in line.messages("DLQ")]
+    assert [letter["reason"] for letter in letters] == ["bad_request"]
+    assert "index" not in letters[0]["origin"]  # of the whole answer

@@ -23,6 +23,7 @@ enum { WAIT_MS = 20000, SERIES_MAX = 4, PARTITIONS = 2 };
 struct told {
     struct ing_series series;
     unsigned pages, failed_pages, ends;
+    uint64_t known_reject; // that was reported; 0 = none was
     uint64_t published, dead_letters;
     enum ing_range_end end;
     char code[MF_ERROR_CODE_SIZE];
@@ -122,10 +123,22 @@ static void page_done(void *arg, struct ing_series *series, const struct ing_pag
     mf_str_copy(told->next, sizeof told->next, mf_str_of(result->next));
 }
 
+// One is remembered per series; a failed page takes it back.
+static bool wanted_reject(void *arg, struct ing_series *series, uint64_t hash)
+{
+    (void)arg;
+    struct told *told = of(series);
+    if (told->known_reject == hash)
+        return false;
+    told->known_reject = hash;
+    return true;
+}
+
 static void page_failed(void *arg, struct ing_series *series)
 {
     (void)arg;
     of(series)->failed_pages++;
+    of(series)->known_reject = 0;
 }
 
 static void range_done(void *arg, struct ing_series *series, enum ing_range_end end,
@@ -211,6 +224,7 @@ static int set_up(void **state)
                                       .provider = &ing_polygon,
                                       .publisher = f->publisher,
                                       .driver = {.prepare = prepare,
+                                                 .wanted_reject = wanted_reject,
                                                  .page_done = page_done,
                                                  .page_failed = page_failed,
                                                  .range_done = range_done,
@@ -346,6 +360,25 @@ static void test_failures_stay_with_their_series(void **state)
     free(log);
 }
 
+// The same question is answered in the same way every time; one dead letter says so.
+static void test_a_refused_answer_is_reported_once(void **state)
+{
+    struct fixture *f = *state;
+    kafka_mock_fail(f->world, KAFKA_MOCK_PRODUCE, kafka_code("MSG_SIZE_TOO_LARGE"), 1);
+    begin(f, 2);
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[2].failed_pages, 1); // the first dead letter was lost, and was written again
+    assert_int_equal(f->asked[2], 2);
+    for (unsigned again = 2; again < 5; again++) {
+        begin(f, 2);
+        run_until_ended(f, again);
+        assert_int_equal(f->told[2].end, ING_RANGE_UNKNOWN_TICKER);
+        assert_string_equal(f->told[2].code, "unknown_ticker");
+    }
+    assert_int_equal(f->asked[2], 5);
+    assert_int_equal(ing_engine_totals(f->engine)->dead_lettered, 1);
+}
+
 static bool parked(void *arg)
 {
     const struct fixture *f = arg;
@@ -429,6 +462,7 @@ int main(void)
         CASE(test_nothing_before_the_acknowledgement),
         CASE(test_a_lost_record_is_asked_for_again),
         CASE(test_failures_stay_with_their_series),
+        CASE(test_a_refused_answer_is_reported_once),
         CASE(test_a_rejected_key),
         CASE(test_patience_ends),
         CASE(test_drain),
