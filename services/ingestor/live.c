@@ -172,6 +172,17 @@ static void end_warmup(struct live *live, struct live_series *series, bool ok)
         finish_once(live, ok);
 }
 
+// Where a quiet series began is its only mark until an event comes: without it, an outage longer than the
+// overlap would be a hole. Written once.
+static void note_beginning(struct live *live, struct live_series *series)
+{
+    struct ing_watermark *mark = &series->mark;
+    if (mark->last_time_us != INT64_MIN || mark->position_us != 0 || series->plan.warmup)
+        return;
+    mark->position_us = series->plan.range.from_us;
+    save(live, series);
+}
+
 static void range_done(void *arg, struct ing_series *base, enum ing_range_end end, const struct mf_error *err)
 {
     struct live *live = arg;
@@ -179,8 +190,10 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     bool was_warming = series->mark.status == ING_STATUS_RUNNING;
     bool complete = end == ING_RANGE_COMPLETE;
     ing_rejects_commit(&series->rejects); // of a refused answer
-    if (complete && base->work.to_us > base->work.from_us)
+    if (complete && base->work.to_us > base->work.from_us) {
         ing_rejects_range_read(&series->rejects);
+        note_beginning(live, series);
+    }
     if (complete && series->plan.more) {
         // Read to there, whether it held bars or not: the next plan goes on behind it.
         int64_t read_us =

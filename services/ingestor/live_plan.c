@@ -67,7 +67,8 @@ static void plan_minutes(const struct mf_calendar *calendar, const struct ing_co
         if (mark->last_time_us >= plan->range.from_us) // went on after a stop
             plan->range.from_us = mark->last_time_us + length_us;
     } else if (mark->last_time_us == INT64_MIN) {
-        plan->range.from_us = floor_to(end_us - overlap_us, length_us);
+        plan->range.from_us =
+            mark->position_us != 0 ? mark->position_us : floor_to(end_us - overlap_us, length_us);
     } else {
         plan->range.from_us = floor_to(mark->last_time_us - overlap_us, length_us);
     }
@@ -105,11 +106,22 @@ static void plan_days(const struct mf_calendar *calendar, const struct ing_confi
     if (plan->warmup)
         plan->range.from_us = sessions_back_us(calendar, asset_class, last_us, ING_WARMUP_DAYS);
     else if (mark->last_time_us == INT64_MIN)
-        plan->range.from_us = last_us;
+        plan->range.from_us = mark->position_us != 0 ? mark->position_us : last_us;
     else
         plan->range.from_us = ing_market_midnight_us(
             calendar, asset_class,
             mf_date_add_days(ing_market_date(calendar, asset_class, mark->last_time_us), -DAY_OVERLAP_DAYS));
+}
+
+static void plan_news(const struct ing_config *config, const struct ing_watermark *mark, int64_t now_us,
+                      struct ing_plan *plan)
+{
+    int64_t base_us =
+        mark->last_time_us != INT64_MIN && mark->last_time_us < now_us ? mark->last_time_us : now_us;
+    plan->range.from_us = floor_to(base_us - config->news_overlap_ms * MF_US_PER_MS, MF_US_PER_MS);
+    if (mark->last_time_us == INT64_MIN && mark->position_us != 0)
+        plan->range.from_us = mark->position_us;
+    plan->range.to_us = floor_to(now_us, MF_US_PER_MS) + NEWS_AHEAD_US;
 }
 
 bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config *config,
@@ -118,10 +130,7 @@ bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config 
 {
     *plan = (struct ing_plan){0};
     if (work->feed == ING_FEED_NEWS) {
-        int64_t base_us =
-            mark->last_time_us != INT64_MIN && mark->last_time_us < now_us ? mark->last_time_us : now_us;
-        plan->range.from_us = floor_to(base_us - config->news_overlap_ms * MF_US_PER_MS, MF_US_PER_MS);
-        plan->range.to_us = floor_to(now_us, MF_US_PER_MS) + NEWS_AHEAD_US;
+        plan_news(config, mark, now_us, plan);
     } else if (ing_timespans[work->timespan].interval == MF_INTERVAL_1D) {
         plan_days(calendar, config, work, mark, now_us, plan);
     } else {

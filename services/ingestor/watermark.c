@@ -128,8 +128,9 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
     if (watermark->range.to_us > watermark->range.from_us) {
         write_time(&w, "from", watermark->range.from_us);
         write_time(&w, "to", watermark->range.to_us);
-        write_time(&w, "position", watermark->position_us);
     }
+    if (watermark->position_us != 0)
+        write_time(&w, "position", watermark->position_us);
     if (watermark->last_time_us != INT64_MIN)
         write_time(&w, "last_time", watermark->last_time_us);
     if (watermark->cursor[0] != '\0') {

@@ -34,11 +34,13 @@ bool ing_range_list_add(struct ing_range_list *list, struct ing_range range);
 struct ing_watermark {
     enum ing_status status;
     struct ing_range range; // backfill: what the run asks for; 0, 0 in live ones
-    int64_t position_us;    // backfill: all before it is done
-    int64_t last_time_us;   // newest acknowledged event; INT64_MIN = none
-    unsigned page;          // of the range under way
-    char cursor[4096 + 1];  // path and query of the next page, without key; "" = the range's first page
-    uint64_t events;        // acknowledged, over all starts of the run
+    // Backfill: all before it is done. Live: where the first range that was read began, and where ranges
+    // begin until an event is known; 0 = none was read.
+    int64_t position_us;
+    int64_t last_time_us;  // newest acknowledged event; INT64_MIN = none
+    unsigned page;         // of the range under way
+    char cursor[4096 + 1]; // path and query of the next page, without key; "" = the range's first page
+    uint64_t events;       // acknowledged, over all starts of the run
     struct ing_range_list skipped;
 };
 void ing_watermark_init(struct ing_watermark *watermark);

@@ -6,10 +6,12 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 from line import Line
 from mflocal import wait_for
 
+NEWS = "/v2/reference/news"
 ONE_MINUTE_SERIES = {
     "INGEST_SYMBOLS": "X:BTCUSD",
     "INGEST_POLL_MS": "300",
@@ -77,3 +79,29 @@ def test_a_refused_answer_is_reported_once(line: Line) -> None:
     letters = [m.event for m in line.messages("DLQ")]
     assert [letter["reason"] for letter in letters] == ["bad_request"]
     assert "index" not in letters[0]["origin"]  # of the whole answer
+
+
+def test_a_quiet_symbol_is_read_from_where_it_began(line: Line) -> None:
+    """No article yet: after an outage, however long, the range begins where the first one did."""
+    line.parts.simulator.add_fault("empty_results", match={"path": NEWS}, times=None)
+    line.settings |= {"INGEST_SYMBOLS": "AMZN", "INGEST_MINUTE_BARS": "false", "INGEST_DAY_BARS": "false"}
+    line.settings |= {"INGEST_NEWS_POLL_MS": "200", "INGEST_NEWS_OVERLAP_MS": "1000"}
+    ingestor = line.start("ingestor")
+
+    def marks() -> list[dict[str, Any]]:
+        return [m.event for m in line.messages("INGESTOR_WATERMARKS") if m.key and "|news|" in m.key]
+
+    wait_for(lambda: marks() != [], 60, "a watermark", 0.1)
+    polls(line, 5, NEWS)
+    assert len(marks()) == 1  # polls that bring nothing leave no trace
+    assert marks()[0]["events"] == 0
+    ingestor.kill()
+    began = asked(line, NEWS)[0]["query"]
+    line.parts.simulator.forget_requests()
+    ingestor.start()
+    polls(line, 1, NEWS)
+    assert beginning(asked(line, NEWS)[0]["query"]) == beginning(began)
+
+
+def beginning(query: str) -> str:
+    return parse_qs(query)["published_utc.gte"][0]

@@ -83,6 +83,13 @@ static void test_minute_ranges(void **state)
     mark = mark_of(ING_STATUS_COMPLETE, NULL);
     check_range(f, &cold, &work, &mark, "2024-01-02T15:02:30Z", "2024-01-02T14:42:00Z",
                 "2024-01-02T15:02:00Z", false);
+    // Read before, but nothing came yet: from where it began, over an outage as well
+    mark.position_us = ing_time("2024-01-02T14:42:00Z");
+    check_range(f, &cold, &work, &mark, "2024-01-02T17:02:30Z", "2024-01-02T14:42:00Z",
+                "2024-01-02T17:02:00Z", false);
+    mark.last_time_us = ing_time("2024-01-02T17:00:00Z");
+    check_range(f, &cold, &work, &mark, "2024-01-02T17:02:30Z", "2024-01-02T16:40:00Z",
+                "2024-01-02T17:02:00Z", false);
     // Crypto: yesterday and today
     work = work_of("X:BTCUSD", ING_TIMESPAN_MINUTE);
     mark = mark_of(ING_STATUS_RUNNING, NULL);
@@ -107,6 +114,13 @@ static void test_day_ranges(void **state)
          mf_date_cmp(date, (struct mf_date){2024, 1, 12}) <= 0; date = mf_date_add_days(date, 1))
         sessions += mf_calendar_session_of(f->calendar, date, &session);
     assert_int_equal(sessions, ING_WARMUP_DAYS);
+    mark = mark_of(ING_STATUS_COMPLETE, NULL);
+    check_range(f, &config, &work, &mark, "2024-01-12T21:01:00Z", "2024-01-12T05:00:00Z",
+                "2024-01-13T05:00:00Z", false);
+    mark.position_us = ing_time("2024-01-09T05:00:00Z");
+    check_range(f, &config, &work, &mark, "2024-01-12T21:01:00Z", "2024-01-09T05:00:00Z",
+                "2024-01-13T05:00:00Z", false);
+    mark = mark_of(ING_STATUS_RUNNING, NULL);
     work = work_of("X:BTCUSD", ING_TIMESPAN_DAY);
     assert_true(ing_plan_range(f->calendar, &config, &work, &mark, ing_time("2024-01-12T21:01:00Z"), &plan));
     assert_int_equal(plan.range.from_us, ing_time("2024-01-12T00:00:00Z") - ING_WARMUP_DAYS * MF_US_PER_DAY);
@@ -121,6 +135,9 @@ static void test_news_ranges(void **state)
                 "2024-01-02T15:10:00Z", false);
     mark = mark_of(ING_STATUS_COMPLETE, NULL);
     check_range(f, &config, &work, &mark, "2024-01-02T15:00:00Z", "2024-01-02T13:00:00Z",
+                "2024-01-02T15:10:00Z", false);
+    mark.position_us = ing_time("2024-01-01T13:00:00Z"); // no article since
+    check_range(f, &config, &work, &mark, "2024-01-02T15:00:00Z", "2024-01-01T13:00:00Z",
                 "2024-01-02T15:10:00Z", false);
 }
 

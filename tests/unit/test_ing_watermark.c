@@ -166,7 +166,15 @@ static void test_fresh_mark(void **state)
                         "{\"version\":1,\"status\":\"running\",\"page\":0,\"events\":0}");
     assert_int_equal(ing_watermark_decode(json, mf_buf_str(&text), &back, NULL, NULL), 0);
     assert_int_equal(back.last_time_us, INT64_MIN);
+    assert_int_equal(back.position_us, 0);
     assert_string_equal(back.cursor, "");
+    // A live series that was read and had nothing yet
+    mark.position_us = ing_time("2024-01-02T14:42:00Z");
+    mf_buf_clear(&text);
+    ing_watermark_encode(&mark, NULL, &text);
+    assert_int_equal(ing_watermark_decode(json, mf_buf_str(&text), &back, NULL, NULL), 0);
+    assert_int_equal(back.position_us, mark.position_us);
+    assert_int_equal(back.last_time_us, INT64_MIN);
     mf_buf_free(&text);
     mf_json_free(&json);
 }
