@@ -2,36 +2,23 @@
 // Outputs of the fold to the partition of the input, with the headers that the pipeline adds.
 #include <stdio.h>
 
+#include "common/kafka_origin.h"
 #include "services/processor/engine_private.h"
 
-#define HEADERS_MAX 6
+#define HEADERS_MAX (2 + MF_ORIGIN_HEADERS)
 #define FULL_QUEUE_MS 5000
 
 struct headers {
     struct mf_kafka_header items[HEADERS_MAX];
     size_t count;
-    char numbers[4][24];
+    char revision[16];
+    struct mf_origin_texts origin;
 };
 
 static void add(struct headers *headers, const char *name, struct mf_str value)
 {
     assert(headers->count < HEADERS_MAX);
     headers->items[headers->count++] = (struct mf_kafka_header){name, value};
-}
-
-static void add_number(struct headers *headers, const char *name, int64_t number)
-{
-    char *text = headers->numbers[headers->count % MF_ARRAY_LEN(headers->numbers)];
-    snprintf(text, sizeof(headers->numbers[0]), "%lld", (long long)number);
-    add(headers, name, mf_str_of(text));
-}
-
-static void add_origin(struct headers *headers, const struct mf_origin *origin)
-{
-    add(headers, MF_HEADER_ORIGIN_TOPIC, origin->topic);
-    add_number(headers, MF_HEADER_ORIGIN_PARTITION, origin->partition);
-    add_number(headers, MF_HEADER_ORIGIN_OFFSET, origin->offset);
-    add_number(headers, MF_HEADER_ORIGIN_TIMESTAMP, origin->timestamp_ms);
 }
 
 // What one record causes can be more than a small queue holds: then what is there is sent first, here and
@@ -53,12 +40,17 @@ void prc_engine_emit(void *arg, const struct prc_output *output)
         return; // the transaction will be aborted and the record folded again
     struct headers headers = {.count = 0};
     static const char *const flag_texts[] = {"", "late", "corrected", "late,corrected"};
-    if (output->revision > 0)
-        add_number(&headers, MF_HEADER_REVISION, output->revision);
+    if (output->revision > 0) {
+        snprintf(headers.revision, sizeof headers.revision, "%u", output->revision);
+        add(&headers, MF_HEADER_REVISION, mf_str_of(headers.revision));
+    }
     if (output->flags != 0)
         add(&headers, MF_HEADER_FLAGS, mf_str_of(flag_texts[output->flags & 3u]));
-    if (output->origin != NULL)
-        add_origin(&headers, output->origin);
+    if (output->origin != NULL) {
+        assert(headers.count + MF_ORIGIN_HEADERS <= HEADERS_MAX);
+        mf_kafka_origin_headers(output->origin, &headers.origin, headers.items + headers.count);
+        headers.count += MF_ORIGIN_HEADERS;
+    }
     struct mf_kafka_record record = {.topic = engine->topics[output->role],
                                      .partition = engine->fold_partition,
                                      .key = output->key,

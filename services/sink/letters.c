@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
+#include "common/kafka_origin.h"
 #include "services/sink/sink.h"
 
 // The batch's generation stands for the letter: what became of older ones is of no interest.
@@ -48,21 +49,13 @@ int snk_letters_start(struct snk_sink *sink, struct mf_error *err)
 static int produce(struct snk_sink *sink, const struct snk_record *record, struct mf_error *err)
 {
     struct snk_letters *letters = &sink->letters;
-    char partition[16];
-    char offset[24];
-    char timestamp[24];
+    const struct mf_origin origin = snk_record_origin(record);
+    struct mf_origin_texts texts;
+    struct mf_kafka_header headers[MF_ORIGIN_HEADERS + 2];
+    size_t count = MF_ORIGIN_HEADERS;
     char key[MF_EVENT_KEY_MAX];
-    snprintf(partition, sizeof partition, "%" PRId32, record->partition);
-    snprintf(offset, sizeof offset, "%" PRId64, record->offset);
-    snprintf(timestamp, sizeof timestamp, "%" PRId64, record->timestamp_ms);
-    snprintf(key, sizeof key, "sink/%s/%s/%s", record->topic, partition, offset);
-    struct mf_kafka_header headers[6] = {
-        {MF_HEADER_ORIGIN_TOPIC, mf_str_of(record->topic)},
-        {MF_HEADER_ORIGIN_PARTITION, mf_str_of(partition)},
-        {MF_HEADER_ORIGIN_OFFSET, mf_str_of(offset)},
-        {MF_HEADER_ORIGIN_TIMESTAMP, mf_str_of(timestamp)},
-    };
-    size_t count = 4;
+    mf_kafka_origin_headers(&origin, &texts, headers);
+    snprintf(key, sizeof key, "sink/%s/%s/%s", record->topic, texts.partition, texts.offset);
     if (record->revision_header.data != NULL)
         headers[count++] = (struct mf_kafka_header){MF_HEADER_REVISION, record->revision_header};
     if (record->flags_header.data != NULL)

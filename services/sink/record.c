@@ -104,19 +104,29 @@ void snk_record_event_id(struct snk_checker *checker, struct mf_str value, char 
         mf_str_copy(event_id, MF_EVENT_ID_SIZE, mf_json_text(id));
 }
 
+struct mf_origin snk_record_origin(const struct snk_record *record)
+{
+    return (struct mf_origin){.topic = mf_str_of(record->topic),
+                              .partition = record->partition,
+                              .offset = record->offset,
+                              .timestamp_ms = mf_time_keep_ms(record->timestamp_ms),
+                              .page = -1,
+                              .index = -1};
+}
+
 // The envelope that every dead letter of the sink has. The record's own timestamp stands for both times:
 // nothing of its content can be trusted.
 static void begin_letter(struct mf_event *event, const struct snk_record *record,
                          const struct mf_error *refused)
 {
     mf_event_init(event, MF_EVENT_DEAD_LETTER);
-    int64_t time_ms = mf_time_keep_ms(record->timestamp_ms);
+    int64_t time_us = mf_time_keep_ms(record->timestamp_ms) * MF_US_PER_MS;
     event->symbol = MF_STR("_UNKNOWN");
     event->asset_class = MF_ASSET_STOCK;
     event->source = MF_STR("processor");
     event->lane = MF_STR("live");
-    event->event_time_us = time_ms * MF_US_PER_MS;
-    event->ingest_time_us = time_ms * MF_US_PER_MS;
+    event->event_time_us = time_us;
+    event->ingest_time_us = time_us;
     event->mode = MF_MODE_REST;
     struct mf_dead_letter *letter = &event->dead_letter;
     letter->stage = MF_STR("sink");
@@ -125,10 +135,7 @@ static void begin_letter(struct mf_event *event, const struct snk_record *record
     struct mf_str message = mf_str_of(refused->message);
     letter->detail = message.len > 0 && mf_str_is_utf8(message) ? message : letter->reason;
     // With topic, partition and offset the record can be found and replayed while the topic keeps it.
-    letter->origin.topic = mf_str_of(record->topic);
-    letter->origin.partition = record->partition;
-    letter->origin.offset = record->offset;
-    letter->origin.timestamp_ms = time_ms;
+    letter->origin = snk_record_origin(record);
 }
 
 int snk_dead_letter(const struct snk_record *record, const struct mf_error *refused, unsigned attempts,

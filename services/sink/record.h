@@ -39,6 +39,9 @@ int snk_record_check(struct snk_checker *checker, const struct snk_record *recor
 // Only the event_id of a record, "" when it has none that can be read: to recognise the record at an offset.
 void snk_record_event_id(struct snk_checker *checker, struct mf_str value, char event_id[MF_EVENT_ID_SIZE]);
 
+// Where the record was read, as its dead letter says it: the timestamp is one that an event may have.
+struct mf_origin snk_record_origin(const struct snk_record *record);
+
 // The dead letter of a record that was refused, for market.dlq (stage "sink"). `refused` says why: its code
 // is the reason, its message the detail. POISON only when the letter itself cannot be encoded.
 int snk_dead_letter(const struct snk_record *record, const struct mf_error *refused, unsigned attempts,
