@@ -152,7 +152,7 @@ static void texts_emit(struct mf_event_output *out, const struct mf_event_field 
     for (size_t i = 0; i < count; i++) {
         if (out->json != NULL)
             mf_jw_string(out->json, texts[i]);
-        mf_event_hash_item(out, field->name, texts[i]);
+        mf_event_hash_item(out, mf_field_name(field), texts[i]);
     }
     if (out->json != NULL)
         mf_jw_array_end(out->json);

@@ -74,8 +74,10 @@ static const struct mf_heartbeat *heartbeat_in(const void *base)
 }
 
 // A row of its own, so that a feed's time obeys the rules of every other time.
-static const struct mf_event_field feed_time = {
-    .name = "feeds.time", .kind = &mf_kind_time, .rules = MF_FIELD_REQUIRED | MF_FIELD_CONTENT};
+static const struct mf_event_field feed_time = {.name = "feeds.time",
+                                                .name_len = sizeof "feeds.time" - 1,
+                                                .kind = &mf_kind_time,
+                                                .rules = MF_FIELD_REQUIRED | MF_FIELD_CONTENT};
 
 static void feeds_clear(const struct mf_event_field *field, void *base)
 {
@@ -132,7 +134,7 @@ static void feeds_emit(struct mf_event_output *out, const struct mf_event_field 
     size_t count = hash.hash != NULL ? heartbeat->feed_count : 0;
     for (size_t i = next_by_key(base, count, feed_key, NULL); i < count;
          i = next_by_key(base, count, feed_key, &heartbeat->feeds[i].name)) {
-        mf_event_hash_item(&hash, "feeds.name", heartbeat->feeds[i].name);
+        mf_event_hash_item(&hash, MF_STR("feeds.name"), heartbeat->feeds[i].name);
         mf_kind_time.emit(&hash, &feed_time, &heartbeat->feeds[i].complete_to_us);
     }
 }
@@ -158,8 +160,10 @@ static const struct mf_alert *alert_in(const void *base)
     return &((const struct mf_event *)base)->alert;
 }
 
-static const struct mf_event_field baseline_value = {
-    .name = "baseline.value", .kind = &mf_kind_statistic, .rules = MF_FIELD_REQUIRED | MF_FIELD_CONTENT};
+static const struct mf_event_field baseline_value = {.name = "baseline.value",
+                                                     .name_len = sizeof "baseline.value" - 1,
+                                                     .kind = &mf_kind_statistic,
+                                                     .rules = MF_FIELD_REQUIRED | MF_FIELD_CONTENT};
 
 static void baseline_clear(const struct mf_event_field *field, void *base)
 {
@@ -217,7 +221,7 @@ static void baseline_emit(struct mf_event_output *out, const struct mf_event_fie
     size_t count = hash.hash != NULL ? alert->baseline_count : 0;
     for (size_t i = next_by_key(base, count, baseline_key, NULL); i < count;
          i = next_by_key(base, count, baseline_key, &alert->baseline[i].name)) {
-        mf_event_hash_item(&hash, "baseline.name", alert->baseline[i].name);
+        mf_event_hash_item(&hash, MF_STR("baseline.name"), alert->baseline[i].name);
         mf_kind_statistic.emit(&hash, &baseline_value, &alert->baseline[i].value);
     }
 }

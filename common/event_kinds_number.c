@@ -78,7 +78,7 @@ static void decimal_emit(struct mf_event_output *out, const struct mf_event_fiel
         return;
     char canonical[MF_DECIMAL_TEXT_SIZE];
     size_t len = mf_decimal_canonical(text, canonical);
-    mf_event_hash_item(out, field->name, (struct mf_str){canonical, len});
+    mf_event_hash_item(out, mf_field_name(field), (struct mf_str){canonical, len});
 }
 
 const struct mf_field_kind mf_kind_decimal = {
@@ -111,7 +111,7 @@ static void whole_number_emit(struct mf_event_output *out, const struct mf_event
     if (out->hash == NULL)
         return;
     char text[MF_INTEGER_TEXT_SIZE];
-    mf_event_hash_item(out, field->name, (struct mf_str){text, mf_i64_text(value, text)});
+    mf_event_hash_item(out, mf_field_name(field), (struct mf_str){text, mf_i64_text(value, text)});
 }
 
 static void i64_clear(const struct mf_event_field *field, void *base)
@@ -262,8 +262,8 @@ static void statistic_emit_text(struct mf_event_output *out, const struct mf_eve
                                 struct mf_str text)
 {
     if (out->json != NULL)
-        mf_jw_number_text(out->json, text);
-    mf_event_hash_item(out, field->name, text);
+        mf_jw_raw(out->json, text); // checked, or written by ourselves
+    mf_event_hash_item(out, mf_field_name(field), text);
 }
 
 static void statistic_emit_value(struct mf_event_output *out, const struct mf_event_field *field,

@@ -143,7 +143,7 @@ static void raw_emit(struct mf_event_output *out, const struct mf_event_field *f
         hash = mf_hash128(kept.data, kept.len);
     }
     char text[MF_EVENT_ID_SIZE];
-    mf_event_hash_item(out, field->name, mf_str_of(mf_hash128_hex(hash, text)));
+    mf_event_hash_item(out, mf_field_name(field), mf_str_of(mf_hash128_hex(hash, text)));
 }
 
 const struct mf_field_kind mf_kind_raw = {
@@ -202,7 +202,7 @@ static void raw_size_emit(struct mf_event_output *out, const struct mf_event_fie
     int len = snprintf(text, sizeof text, "%zu", raw_size_in(base));
     if (out->json != NULL)
         mf_jw_number_text(out->json, (struct mf_str){text, (size_t)len});
-    mf_event_hash_item(out, field->name, (struct mf_str){text, (size_t)len});
+    mf_event_hash_item(out, mf_field_name(field), (struct mf_str){text, (size_t)len});
 }
 
 const struct mf_field_kind mf_kind_raw_size = {

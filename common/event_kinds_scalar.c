@@ -64,7 +64,7 @@ static void time_emit(struct mf_event_output *out, const struct mf_event_field *
     mf_time_format_ms(time_in(field, base), text);
     if (out->json != NULL)
         mf_jw_c_string(out->json, text);
-    mf_event_hash_item(out, field->name, mf_str_of(text));
+    mf_event_hash_item(out, mf_field_name(field), mf_str_of(text));
 }
 
 const struct mf_field_kind mf_kind_time = {
@@ -114,7 +114,7 @@ static void date_emit(struct mf_event_output *out, const struct mf_event_field *
     mf_date_format(*(const struct mf_date *)mf_field_in(field, base), text);
     if (out->json != NULL)
         mf_jw_c_string(out->json, text);
-    mf_event_hash_item(out, field->name, mf_str_of(text));
+    mf_event_hash_item(out, mf_field_name(field), mf_str_of(text));
 }
 
 const struct mf_field_kind mf_kind_date = {
@@ -173,7 +173,7 @@ static void name_emit(struct mf_event_output *out, const struct mf_event_field *
     const char *name = field->names[name_in(field, base)];
     if (out->json != NULL)
         mf_jw_c_string(out->json, name);
-    mf_event_hash_item(out, field->name, mf_str_of(name));
+    mf_event_hash_item(out, mf_field_name(field), mf_str_of(name));
 }
 
 const struct mf_field_kind mf_kind_name = {
@@ -192,7 +192,7 @@ static void emit_bool(struct mf_event_output *out, const struct mf_event_field *
 {
     if (out->json != NULL)
         mf_jw_bool(out->json, value);
-    mf_event_hash_item(out, field->name, mf_str_of(value ? "true" : "false"));
+    mf_event_hash_item(out, mf_field_name(field), mf_str_of(value ? "true" : "false"));
 }
 
 static void bool_clear(const struct mf_event_field *field, void *base)

@@ -52,7 +52,7 @@ static void text_emit(struct mf_event_output *out, const struct mf_event_field *
     struct mf_str text = text_in(field, base);
     if (out->json != NULL)
         mf_jw_string(out->json, text);
-    mf_event_hash_item(out, field->name, text);
+    mf_event_hash_item(out, mf_field_name(field), text);
 }
 
 static void symbol_check(struct mf_event_report *report, const struct mf_event_field *field, const void *base)

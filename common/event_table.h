@@ -28,7 +28,7 @@ struct mf_event_output {
     size_t event_id_at;             // offset in the buffer of an event_id to be filled in later; 0 = none
 };
 // One value of a market field: prefix, name, "=", length in bytes, ":", value, "\n".
-void mf_event_hash_item(struct mf_event_output *out, const char *name, struct mf_str value);
+void mf_event_hash_item(struct mf_event_output *out, struct mf_str name, struct mf_str value);
 
 // What a kind of value can do. `base` is the struct that the field's offset refers to.
 struct mf_field_kind {
@@ -54,7 +54,8 @@ enum mf_field_rule {
 };
 
 struct mf_event_field {
-    const char *name;
+    const char *name; // plain: it needs no escape
+    size_t name_len;
     const struct mf_field_kind *kind;
     const char *description; // a sentence for the reference page
     unsigned rules;          // enum mf_field_rule
@@ -111,6 +112,10 @@ int mf_name_index(const char *const *names, struct mf_str text);
 // "a, b or c" for messages, cut when out is too small. Returns out.
 char *mf_names_join(const char *const *names, char *out, size_t out_size);
 
+static inline struct mf_str mf_field_name(const struct mf_event_field *field)
+{
+    return (struct mf_str){field->name, field->name_len};
+}
 static inline void *mf_field_at(const struct mf_event_field *field, void *base)
 {
     return (char *)base + field->offset;

@@ -14,8 +14,8 @@ TABLE(mf_event_table_heartbeat, heartbeat, heartbeat_fields,
 
 #define METRIC(id, name_, description_)                                                            \
     {                                                                                              \
-        .name = (name_), .kind = &mf_kind_metric, .rules = CONTENT, .index = MF_METRIC_FIELD_##id, \
-        .description = (description_)                                                              \
+        .name = (name_), .name_len = sizeof(name_) - 1, .kind = &mf_kind_metric, .rules = CONTENT, \
+        .index = MF_METRIC_FIELD_##id, .description = (description_)                               \
     }
 
 const char *const mf_metric_field_names[MF_METRIC_FIELD_MAX] = {

@@ -12,13 +12,13 @@ enum { POSITIVE = MF_FIELD_POSITIVE, NOT_NEGATIVE = MF_FIELD_NOT_NEGATIVE };
 // clang-format off
 // FIELD("url", mf_kind_text, REQUIRED | CONTENT, news.url, "What it is.", .max = 4096)
 #define FIELD_OF(type, name_, kind_, rules_, member, description_, ...)                                      \
-    {.name = (name_), .kind = &(kind_), .rules = (rules_), .offset = offsetof(type, member),                 \
+    {.name = (name_), .name_len = sizeof(name_) - 1, .kind = &(kind_), .rules = (rules_), .offset = offsetof(type, member),                 \
      .description = (description_), __VA_ARGS__}
 #define FIELD(name_, kind_, rules_, member, description_, ...)                                               \
     FIELD_OF(struct mf_event, name_, kind_, rules_, member, description_, __VA_ARGS__)
 // An object whose fields lie beside the others in the struct.
 #define OBJECT(name_, rules_, description_, rows)                                                            \
-    {.name = (name_), .kind = &mf_kind_object, .rules = (rules_), .description = (description_), ROWS(rows)}
+    {.name = (name_), .name_len = sizeof(name_) - 1, .kind = &mf_kind_object, .rules = (rules_), .description = (description_), ROWS(rows)}
 #define NAMES(names_, max_) .names = (names_), .max = (max_)
 #define HEX(least, most) .index = (least), .max = (most)
 #define LIST(member, most) .count_offset = offsetof(struct mf_event, member), .max = (most)

@@ -138,23 +138,28 @@ static void put_escape(struct mf_buf *out, char c)
     mf_buf_add(out, escape, len);
 }
 
-// The text in quotes, a comma before it and a colon behind it where they are due. Most texts need no escape:
-// they go in one step.
+// The text in quotes, a comma before it and a colon behind it where they are due.
+static void put_plain(struct mf_buf *out, bool comma, struct mf_str text, bool colon)
+{
+    char *at = mf_buf_extend(out, text.len + 2 + comma + colon);
+    if (at == NULL)
+        return;
+    if (comma)
+        *at++ = ',';
+    *at++ = '"';
+    if (text.len > 0)
+        memcpy(at, text.data, text.len);
+    at[text.len] = '"';
+    if (colon)
+        at[text.len + 1] = ':';
+}
+
+// The same for any text. Most need no escape: they go in one step.
 static void put_string(struct mf_buf *out, bool comma, struct mf_str text, bool colon)
 {
     size_t plain = plain_run(text.data, text.len);
     if (plain == text.len) {
-        char *at = mf_buf_extend(out, text.len + 2 + comma + colon);
-        if (at == NULL)
-            return;
-        if (comma)
-            *at++ = ',';
-        *at++ = '"';
-        if (text.len > 0)
-            memcpy(at, text.data, text.len);
-        at[text.len] = '"';
-        if (colon)
-            at[text.len + 1] = ':';
+        put_plain(out, comma, text, colon);
         return;
     }
     mf_buf_add_c(out, comma ? ",\"" : "\"");
@@ -168,13 +173,25 @@ static void put_string(struct mf_buf *out, bool comma, struct mf_str text, bool 
     mf_buf_add_c(out, colon ? "\":" : "\"");
 }
 
-void mf_jw_key_str(struct mf_json_writer *w, struct mf_str key)
+// Is a comma due before the key?
+static bool begin_key(struct mf_json_writer *w)
 {
     uint32_t bit = level_bit(w);
     assert((w->in_object & bit) != 0 && !w->key_pending);
-    put_string(w->out, (w->not_first & bit) != 0, key, true);
+    bool comma = (w->not_first & bit) != 0;
     w->not_first |= bit;
     w->key_pending = true;
+    return comma;
+}
+
+void mf_jw_key_str(struct mf_json_writer *w, struct mf_str key)
+{
+    put_string(w->out, begin_key(w), key, true);
+}
+
+void mf_jw_plain_key(struct mf_json_writer *w, struct mf_str key)
+{
+    put_plain(w->out, begin_key(w), key, true);
 }
 
 void mf_jw_key(struct mf_json_writer *w, const char *key)

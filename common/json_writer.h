@@ -25,6 +25,7 @@ void mf_jw_array_begin(struct mf_json_writer *w);
 void mf_jw_array_end(struct mf_json_writer *w);
 void mf_jw_key(struct mf_json_writer *w, const char *key);
 void mf_jw_key_str(struct mf_json_writer *w, struct mf_str key);
+void mf_jw_plain_key(struct mf_json_writer *w, struct mf_str key); // one that is known to need no escape
 // Must be UTF-8; control characters are escaped
 void mf_jw_string(struct mf_json_writer *w, struct mf_str text);
 void mf_jw_c_string(struct mf_json_writer *w, const char *text);
