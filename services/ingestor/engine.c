@@ -8,6 +8,9 @@
 #include "common/url.h"
 
 enum { TICK_MS = 1000, ALIVE_WITHIN_S = 15, HOSTS_MAX = 2 };
+// What a dead letter shows before the encoder cuts it: above all that the largest answer (8 MiB) becomes when
+// it is written with escapes and a key of one character is replaced by three.
+#define RAW_MAX ((size_t)80 * 1024 * 1024)
 // A timer that is late by clock steps or suspension must not leave work lying for long.
 #define PUMP_WAIT_MAX_US (30 * MF_US_PER_SECOND)
 
@@ -286,7 +289,7 @@ int ing_engine_new(const struct ing_engine_config *config, struct ing_engine **e
     ing_page_init(&made->page);
     ing_page_init(&made->error_page);
     mf_buf_init(&made->url, MF_URL_MAX);
-    mf_buf_init(&made->raw, MF_DEAD_LETTER_RAW_MAX * 2);
+    mf_buf_init(&made->raw, RAW_MAX);
     made->queue_last = &made->queue_first;
     made->limit = mf_ratelimit_new(config->config->requests_per_minute, config->config->requests_per_day);
     made->pump_timer = mf_timer_new(config->loop, on_pump, made);

@@ -7,7 +7,13 @@
 #include "common/url.h"
 #include "services/ingestor/engine_private.h"
 
-enum { SLICE_ITEMS = 500, SLICE_CLOCK_EVERY = 32, SLICE_US = 4000, STALL_RETRY_MS = 500 };
+enum {
+    SLICE_ITEMS = 500,
+    SLICE_CLOCK_EVERY = 32,
+    SLICE_US = 4000,
+    STALL_RETRY_MS = 500,
+    RAW_KEPT = 64 * 1024
+};
 
 // ---------------------------------------------------------------- the next page
 
@@ -81,6 +87,12 @@ static void take_next_url(struct ing_engine *engine, struct ing_series *series)
 
 // ---------------------------------------------------------------- items
 
+static void trim_raw(struct ing_engine *engine)
+{
+    mf_buf_clear(&engine->raw);
+    mf_buf_trim(&engine->raw, RAW_KEPT);
+}
+
 static int dead_letter(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
                        const struct mf_error *why, struct mf_error *err)
 {
@@ -97,8 +109,10 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
     uint64_t hash = mf_hash64(mf_buf_c_str(raw), raw->len);
     // A row is asked about once: the driver remembers it, and a row that waits for room comes again.
     if (engine->driver.wanted_reject != NULL && engine->reject_waiting != hash &&
-        !engine->driver.wanted_reject(engine->driver.arg, series, hash))
+        !engine->driver.wanted_reject(engine->driver.arg, series, hash)) {
+        trim_raw(engine);
         return 0;
+    }
     struct ing_reject reject = {
         .work = &series->work,
         .lane = engine->driver.lane,
@@ -115,6 +129,7 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
     };
     int result = ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, err);
     engine->reject_waiting = result < 0 && err->class != MF_ERROR_POISON ? hash : 0;
+    trim_raw(engine);
     return result;
 }
 
@@ -339,11 +354,8 @@ void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *seri
         return;
     }
     mf_buf_clear(&engine->raw);
-    struct mf_str kept = body;
-    if (kept.len > MF_DEAD_LETTER_RAW_MAX)
-        kept.len = MF_DEAD_LETTER_RAW_MAX;
-    if (kept.len > 0)
-        ing_redact(kept, engine->config->api_key, &engine->raw);
+    if (body.len > 0)
+        ing_redact(body, engine->config->api_key, &engine->raw); // whole: the encoder cuts, and says so
     struct ing_reject reject = {
         .work = &series->work,
         .lane = driver->lane,
@@ -360,7 +372,9 @@ void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *seri
     };
     struct mf_error failed;
     series->batch = ing_batch_new(engine->setup.publisher, on_batch_done, series);
-    if (ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, &failed) < 0) {
+    int result = ing_publisher_dead_letter(engine->setup.publisher, series->batch, &reject, &failed);
+    trim_raw(engine);
+    if (result < 0) {
         ing_batch_abandon(&series->batch);
         driver->page_failed(driver->arg, series);
         ing_engine_failed(engine, series, &failed);

@@ -42,7 +42,12 @@ struct fixture {
     unsigned asked[SERIES_MAX]; // requests per series
     unsigned keys_rejected, drained;
     bool reject_key;
+    bool large; // what is refused is longer than a dead letter
     unsigned wanted_ends;
+    struct mf_kafka_reader *reader;
+    struct mf_json *json;
+    unsigned letters; // read back
+    bool read;
 };
 
 // ---------------------------------------------------------------- the provider
@@ -70,6 +75,22 @@ static void add_error(struct mf_buf *out, int status, const char *body)
     mf_buf_addf(out, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
 }
 
+enum { LARGE = 600 * 1024 };
+
+// Bad rows and answers as they come: longer than a dead letter may be when that is wanted.
+static void add_refused(struct fixture *f, struct mf_buf *out, int status, const char *before,
+                        const char *after)
+{
+    char *pad = mf_calloc(1, LARGE + 1);
+    memset(pad, 'x', f->large ? LARGE : 1);
+    size_t len = strlen(before) + strlen(pad) + strlen(after);
+    mf_buf_addf(out, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n", status, len);
+    mf_buf_add_c(out, before);
+    mf_buf_add_c(out, pad);
+    mf_buf_add_c(out, after);
+    free(pad);
+}
+
 // SYM0: two pages. SYM1: fails twice, then one page. SYM2: unknown. SYM3: a bad row, then a foreign next
 // page.
 static enum http_script_after answer(void *arg, const char *path, struct mf_buf *out)
@@ -89,12 +110,10 @@ static enum http_script_after answer(void *arg, const char *path, struct mf_buf 
     } else if (n == 1) {
         add_page(f, out, 1, 0, 1, NULL);
     } else if (n == 2) {
-        add_error(out, 404, "{\"status\":\"NOT_FOUND\",\"message\":\"key s3cret\"}");
+        add_refused(f, out, 404, "{\"status\":\"NOT_FOUND\",\"message\":\"key s3cret\",\"more\":\"", "\"}");
     } else {
-        mf_buf_addf(out,
-                    "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-                    "{\"status\":\"OK\",\"results\":[{\"t\":NaN}],\"next_url\":\"https://elsewhere.test/\"}");
-        return HTTP_SCRIPT_HANG_UP;
+        add_refused(f, out, 200, "{\"status\":\"OK\",\"results\":[{\"t\":NaN,\"more\":\"",
+                    "\"}],\"next_url\":\"https://elsewhere.test/\"}");
     }
     return HTTP_SCRIPT_KEEP_OPEN;
 }
@@ -379,6 +398,55 @@ static void test_a_refused_answer_is_reported_once(void **state)
     assert_int_equal(ing_engine_totals(f->engine)->dead_lettered, 1);
 }
 
+static void on_letter(void *arg, const struct mf_kafka_message *message)
+{
+    struct fixture *f = arg;
+    struct mf_event event;
+    struct mf_event_problems problems;
+    struct mf_error err;
+    assert_int_equal(mf_event_decode(f->json, message->value, &event, &problems, &err), 0);
+    assert_true(event.dead_letter.raw_size > LARGE);
+    assert_int_equal(event.dead_letter.raw_sha256.len, 64);
+    f->letters++;
+}
+
+static void on_read(void *arg)
+{
+    struct fixture *f = arg;
+    f->read = true;
+}
+
+static void on_read_error(void *arg, const struct mf_error *err)
+{
+    (void)arg;
+    fail_msg("%s", err->message);
+}
+
+static bool is_read(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->read;
+}
+
+// A row and an answer that are longer than a dead letter: what is left of them says how long they were.
+static void test_what_is_cut_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct mf_kafka_reader_ops ops = {
+        .on_message = on_letter, .on_done = on_read, .on_error = on_read_error, .arg = f};
+    struct mf_error err;
+    f->large = true;
+    begin(f, 2);
+    begin(f, 3);
+    run_until_ended(f, 2);
+    f->json = mf_json_new();
+    assert_int_equal(mf_kafka_reader_new(&f->world->kafka, "dlq", WAIT_MS, &ops, &f->reader, &err), 0);
+    assert_true(kafka_world_run(f->world, is_read, f, WAIT_MS));
+    assert_int_equal(f->letters, 2);
+    mf_kafka_reader_free(&f->reader);
+    mf_json_free(&f->json);
+}
+
 static bool parked(void *arg)
 {
     const struct fixture *f = arg;
@@ -463,6 +531,7 @@ int main(void)
         CASE(test_a_lost_record_is_asked_for_again),
         CASE(test_failures_stay_with_their_series),
         CASE(test_a_refused_answer_is_reported_once),
+        CASE(test_what_is_cut_says_so),
         CASE(test_a_rejected_key),
         CASE(test_patience_ends),
         CASE(test_drain),
