@@ -52,13 +52,15 @@ static void log_failure(struct ing_engine *engine, const struct ing_series *seri
 {
     bool bad = decision->step != ING_STEP_RETRY && decision->step != ING_STEP_WAIT_ALL;
     char feed[64];
-    MF_LOGF(engine->setup.log, bad ? MF_LOG_ERROR : MF_LOG_WARNING, "fetch", event,
-            MF_FIELDS(mf_lf_str("symbol", series->work.symbol),
-                      mf_lf_str("feed", ing_work_feed(&series->work, feed)),
-                      mf_lf_str("error_code", err->code), mf_lf_str("request_id", series->request_id),
-                      mf_lf_i64("page", series->page), mf_lf_i64("attempt", series->retry.attempts),
-                      mf_lf_i64("wait_ms", decision->wait_ms)),
-            "%s", err->message);
+    const struct mf_log_field fields[] = {mf_lf_str("symbol", series->work.symbol),
+                                          mf_lf_str("feed", ing_work_feed(&series->work, feed)),
+                                          mf_lf_str("error_code", err->code),
+                                          mf_lf_i64("page", series->page),
+                                          mf_lf_i64("attempt", series->retry.attempts),
+                                          mf_lf_i64("wait_ms", decision->wait_ms),
+                                          mf_lf_str("correlation_id", series->request_id)};
+    mf_log_write(engine->setup.log, bad ? MF_LOG_ERROR : MF_LOG_WARNING, "fetch", event, fields,
+                 MF_ARRAY_LEN(fields) - (series->request_id[0] == '\0'), "%s", err->message);
 }
 
 static void count_retry(struct ing_engine *engine, const struct ing_series *series, const char *reason)

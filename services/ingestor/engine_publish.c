@@ -15,6 +15,22 @@ enum {
     RAW_KEPT = 64 * 1024
 };
 
+// What goes wrong with a page, with the id of the answer that it came in, where the provider gave one.
+static void log_problem(struct ing_engine *engine, const struct ing_series *series, enum mf_log_level level,
+                        const char *module, const char *event, const struct mf_error *err, const char *doing)
+{
+    char feed[64];
+    const struct mf_log_field fields[] = {mf_lf_str("symbol", series->work.symbol),
+                                          mf_lf_str("feed", ing_work_feed(&series->work, feed)),
+                                          mf_lf_str("error_class", mf_error_class_name(err->class)),
+                                          mf_lf_str("error_code", err->code),
+                                          mf_lf_str("error", err->message),
+                                          mf_lf_i64("page", series->page),
+                                          mf_lf_str("correlation_id", series->request_id)};
+    mf_log_write(engine->setup.log, level, module, event, fields,
+                 MF_ARRAY_LEN(fields) - (series->request_id[0] == '\0'), "%s", doing);
+}
+
 // ---------------------------------------------------------------- the next page
 
 static uint64_t hash_of(const char *next)
@@ -81,8 +97,8 @@ static void take_next_url(struct ing_engine *engine, struct ing_series *series)
     }
     series->ends = true;
     series->end = ING_RANGE_REFUSED;
-    mf_log_error(engine->setup.log, MF_LOG_ERROR, "fetch", "next_page_refused", &series->end_error,
-                 "following the provider's pages");
+    log_problem(engine, series, MF_LOG_ERROR, "fetch", "next_page_refused", &series->end_error,
+                "following the provider's pages");
 }
 
 // ---------------------------------------------------------------- items
@@ -190,8 +206,7 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
     if (result == 0)
         return 0;
     // A dead letter that cannot be written either: nothing in our power is left, but it is said and counted.
-    mf_log_error(engine->setup.log, MF_LOG_CRITICAL, "publish", "dead_letter_lost", err,
-                 "writing a dead letter");
+    log_problem(engine, series, MF_LOG_CRITICAL, "publish", "dead_letter_lost", err, "writing a dead letter");
     return 0;
 }
 
@@ -306,8 +321,8 @@ void ing_engine_slice(struct ing_engine *engine)
         struct mf_error err;
         if (publish_item(engine, series, &engine->page.items[engine->table_item], &err) < 0) {
             if (!engine->stalled && strcmp(err.code, "queue_full") != 0)
-                mf_log_error(engine->setup.log, MF_LOG_WARNING, "publish", "publishing_waits", &err,
-                             "publishing a page");
+                log_problem(engine, series, MF_LOG_WARNING, "publish", "publishing_waits", &err,
+                            "publishing a page");
             engine->stalled = true;
             mf_timer_arm_ms(engine->slice_timer, STALL_RETRY_MS); // the queue's room comes sooner
             return;

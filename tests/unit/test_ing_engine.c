@@ -110,9 +110,13 @@ static enum http_script_after answer(void *arg, const char *path, struct mf_buf 
     } else if (n == 1) {
         add_page(f, out, 1, 0, 1, NULL);
     } else if (n == 2) {
-        add_refused(f, out, 404, "{\"status\":\"NOT_FOUND\",\"message\":\"key s3cret\",\"more\":\"", "\"}");
+        add_refused(
+            f, out, 404,
+            "{\"status\":\"NOT_FOUND\",\"message\":\"key s3cret\",\"request_id\":\"r-42\",\"more\":\"",
+            "\"}");
     } else {
-        add_refused(f, out, 200, "{\"status\":\"OK\",\"results\":[{\"t\":NaN,\"more\":\"",
+        add_refused(f, out, 200,
+                    "{\"status\":\"OK\",\"request_id\":\"r-43\",\"results\":[{\"t\":NaN,\"more\":\"",
                     "\"}],\"next_url\":\"https://elsewhere.test/\"}");
     }
     return HTTP_SCRIPT_KEEP_OPEN;
@@ -357,6 +361,19 @@ static void test_a_lost_record_is_asked_for_again(void **state)
     assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
 }
 
+// Does the first line about the event hold the text?
+static bool logged_with(const char *log, const char *event, const char *text)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"event\":\"%s\"", event);
+    const char *at = strstr(log, wanted);
+    assert_non_null(at);
+    while (at > log && at[-1] != '\n')
+        at--;
+    size_t len = strcspn(at, "\n");
+    return memmem(at, len, text, strlen(text)) != NULL;
+}
+
 static void test_failures_stay_with_their_series(void **state)
 {
     struct fixture *f = *state;
@@ -376,6 +393,11 @@ static void test_failures_stay_with_their_series(void **state)
     assert_int_equal(ing_engine_totals(f->engine)->retries, 2);
     char *log = kafka_world_log(f->world);
     assert_null(strstr(log, "s3cret")); // N53
+    // What went wrong can be found again by the provider's id of the answer; one without an id has no empty
+    // one.
+    assert_true(logged_with(log, "unknown_ticker", "\"correlation_id\":\"r-42\""));
+    assert_true(logged_with(log, "next_page_refused", "\"correlation_id\":\"r-43\""));
+    assert_false(logged_with(log, "rate_limited", "correlation_id"));
     free(log);
 }
 
