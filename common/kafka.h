@@ -195,8 +195,8 @@ void mf_kafka_consumer_resume_all(struct mf_kafka_consumer *consumer);
 void mf_kafka_consumer_pause(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
 void mf_kafka_consumer_resume(struct mf_kafka_consumer *consumer, const char *topic, int32_t partition);
 // While held, no message is handed out and no rebalance is served; fetching goes on. For the milliseconds of
-// a flush: cheaper than pausing, which throws the prefetched messages away. Asserted to be shorter than the
-// poll interval by whoever holds.
+// a flush: cheaper than pausing, which throws the prefetched messages away. Nothing here bounds it: held for
+// longer than KAFKA_MAX_POLL_INTERVAL_MS, the consumer leaves the group and its partitions go to others.
 void mf_kafka_consumer_hold(struct mf_kafka_consumer *consumer, bool hold);
 // Continues from these offsets; -1 = the group's committed ones (fetched, blocking up to 10 s), for a rewind
 // after an aborted transaction; without a committed one, from where on_assign began, else from the earliest
