@@ -209,8 +209,8 @@ int mf_kafka_consumer_rewind(struct mf_kafka_consumer *consumer, struct mf_error
 // Commits to the group without waiting (for lag tools); result only counted.
 void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
                                     size_t count);
-// At least one broker up: by the statistics, and between two of them by what was last received or lost. Unlike
-// joined, which stays true without any broker until the session times out.
+// At least one broker up: by the statistics, and between two of them by what was last received or lost.
+// Unlike joined, which stays true without any broker until the session times out.
 bool mf_kafka_consumer_connected(const struct mf_kafka_consumer *consumer);
 // Has an assignment, maybe empty
 bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer);

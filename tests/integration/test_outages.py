@@ -65,8 +65,6 @@ def test_broker_away(line: Line) -> None:
         assert all(s.running() for s in line.services)
         for service in line.services:
             wait_for(lambda s=service: not s.ready(), 30, f"{service.name} says that it is not ready")
-        for service in (s for s in line.services if s.name in ("sink", "processor")):
-            assert service.readiness()["checks"]["broker"]["ok"] is False
     finally:
         line.parts.broker.start()
         line.parts.broker.wait_ready()
@@ -75,6 +73,28 @@ def test_broker_away(line: Line) -> None:
     wait_for(lambda: newest(line) > at, 150, "bars after the outage", 0.5)
     settled(line)
     assert pids == {s.name: s.identity.pid for s in line.services if s.identity}  # nobody was restarted
+
+
+@pytest.mark.kills
+def test_idle_services_say_that_the_broker_is_away(line: Line) -> None:
+    """Without anything to do, and long before the group's session times out."""
+    line.expected_errors.append("broker|Broker|kafka|transport|connect")
+    line.settings["KAFKA_SESSION_TIMEOUT_MS"] = "120000"
+    services = [line.start(name) for name in ("sink", "processor")]
+    assert all(s.readiness()["checks"]["broker"]["ok"] for s in services)
+    line.parts.broker.stop()
+    try:
+        for service in services:
+            wait_for(
+                lambda s=service: s.readiness()["checks"]["broker"]["ok"] is False,
+                60,
+                f"{service.name} says that no broker is up",
+            )
+            assert not service.ready()
+    finally:
+        line.parts.broker.start()
+        line.parts.broker.wait_ready()
+    assert_not_ready_then_ready(line, ("sink", "processor"))
 
 
 @pytest.mark.kills
