@@ -430,7 +430,7 @@ static int begin(void *state, struct mf_error *err)
         mf_service_finish(backfill->app->service, MF_EXIT_OK, "the run is complete already");
         return 0;
     }
-    ing_backfill_save_run(backfill, NULL);
+    ing_backfill_save_run(backfill);
     mf_metric_set(MF_METRIC0(backfill->app->service->metrics, &ing_metric_defs[ING_M_SYMBOLS]),
                   (double)backfill->count);
     mf_timer_arm_every_ms(backfill->progress_timer, PROGRESS_MS);

@@ -11,21 +11,27 @@
 
 enum { RETRY_MS = 100 };
 
-void ing_backfill_save_run(struct backfill *backfill, struct ing_batch *batch)
+static int send_run(struct ing_app *app, struct ing_batch *batch, const char *run_id,
+                    const struct ing_run *run, struct mf_error *err)
 {
     struct mf_buf key;
     struct mf_buf value;
-    struct mf_error err;
     mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
     mf_buf_init(&value, 8192);
-    ing_run_key(backfill->args.run_id, &key);
-    ing_run_encode(&backfill->run, &value);
-    if (ing_publisher_watermark(backfill->app->publisher, batch, mf_buf_str(&key), mf_buf_str(&value), &err) <
-        0)
-        mf_log_error(backfill->app->service->log, MF_LOG_WARNING, "watermarks", "watermark_not_written", &err,
-                     "saving the run");
+    ing_run_key(run_id, &key);
+    ing_run_encode(run, &value);
+    int result = ing_publisher_watermark(app->publisher, batch, mf_buf_str(&key), mf_buf_str(&value), err);
     mf_buf_free(&key);
     mf_buf_free(&value);
+    return result;
+}
+
+void ing_backfill_save_run(struct backfill *backfill)
+{
+    struct mf_error err;
+    if (send_run(backfill->app, NULL, backfill->args.run_id, &backfill->run, &err) < 0)
+        mf_log_error(backfill->app->service->log, MF_LOG_WARNING, "watermarks", "watermark_not_written", &err,
+                     "saving the run");
 }
 
 // ---------------------------------------------------------------- lane end
@@ -61,17 +67,38 @@ static void finish_with(struct backfill *backfill, int exit_code, const char *re
     mf_service_finish(backfill->app->service, exit_code, reason);
 }
 
-// What a complete run leaves behind: its record. The series' watermarks are of no use any more.
-static void forget_series(struct backfill *backfill, struct ing_batch *batch)
+// The batches of the end, one after the other. What the queue has no room for waits: a record that is passed
+// over would be acknowledged by nobody, and the run would say more than it did.
+static void send_on(struct backfill *backfill)
 {
-    for (size_t i = 0; i < backfill->count; i++) {
+    struct mf_error err;
+    if (backfill->send(backfill, &err) < 0)
+        mf_timer_arm_ms(backfill->finish_timer, RETRY_MS);
+    else
+        ing_batch_seal(backfill->batch);
+}
+
+static void begin_batch(struct backfill *backfill,
+                        int (*send)(struct backfill *backfill, struct mf_error *err), ing_batch_fn done)
+{
+    backfill->batch = ing_batch_new(backfill->app->publisher, done, backfill);
+    backfill->send = send;
+    send_on(backfill);
+}
+
+// What a complete run leaves behind: its record. The series' watermarks are of no use any more.
+static int send_forgotten(struct backfill *backfill, struct mf_error *err)
+{
+    int result = 0;
+    for (; backfill->next_series < backfill->count && result == 0; backfill->next_series += result == 0) {
         struct mf_buf key;
-        struct mf_error err;
         mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
-        ing_watermark_key(&backfill->series[i].base.work, backfill->args.run_id, &key);
-        ing_publisher_watermark(backfill->app->publisher, batch, mf_buf_str(&key), MF_STR_NULL, &err);
+        ing_watermark_key(&backfill->series[backfill->next_series].base.work, backfill->args.run_id, &key);
+        result = ing_publisher_watermark(backfill->app->publisher, backfill->batch, mf_buf_str(&key),
+                                         MF_STR_NULL, err);
         mf_buf_free(&key);
     }
+    return result;
 }
 
 static void on_series_forgotten(void *arg, const struct mf_error *err)
@@ -94,10 +121,7 @@ static void on_run_saved(void *arg, const struct mf_error *err)
     }
     // Only now: without the record, the series' watermarks are all that keeps the next start from fetching
     // anew.
-    struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_series_forgotten, backfill);
-    backfill->batch = batch;
-    forget_series(backfill, batch);
-    ing_batch_seal(batch);
+    begin_batch(backfill, send_forgotten, on_series_forgotten);
 }
 
 static void list_not_complete(struct backfill *backfill)
@@ -115,6 +139,11 @@ static void list_not_complete(struct backfill *backfill)
     mf_buf_free(&list);
 }
 
+static int send_complete(struct backfill *backfill, struct mf_error *err)
+{
+    return send_run(backfill->app, backfill->batch, backfill->args.run_id, &backfill->run, err);
+}
+
 static void on_lane_closed(void *arg, const struct mf_error *err)
 {
     struct backfill *backfill = arg;
@@ -126,10 +155,12 @@ static void on_lane_closed(void *arg, const struct mf_error *err)
     }
     backfill->run.status = ING_STATUS_COMPLETE;
     list_not_complete(backfill);
-    struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_run_saved, backfill);
-    backfill->batch = batch;
-    ing_backfill_save_run(backfill, batch);
-    ing_batch_seal(batch);
+    begin_batch(backfill, send_complete, on_run_saved);
+}
+
+static int send_lane(struct backfill *backfill, struct mf_error *err)
+{
+    return send_lane_end(backfill->app, backfill->batch, backfill->lane, &backfill->next_partition, err);
 }
 
 // Will a later start with the same arguments ask for more?
@@ -146,20 +177,15 @@ void ing_backfill_finish(struct backfill *backfill)
 {
     if (backfill->finished)
         return;
+    if (backfill->batch != NULL) { // the queue may have room by now
+        send_on(backfill);
+        return;
+    }
     if (may_go_on(backfill)) {
         finish_with(backfill, MF_EXIT_TEMPORARY, "the run is not complete: start it again");
         return;
     }
-    struct mf_error err;
-    if (backfill->batch == NULL) {
-        backfill->batch = ing_batch_new(backfill->app->publisher, on_lane_closed, backfill);
-        backfill->next_partition = 0;
-    }
-    if (send_lane_end(backfill->app, backfill->batch, backfill->lane, &backfill->next_partition, &err) < 0) {
-        mf_timer_arm_ms(backfill->finish_timer, RETRY_MS);
-        return;
-    }
-    ing_batch_seal(backfill->batch);
+    begin_batch(backfill, send_lane, on_lane_closed);
 }
 
 // ---------------------------------------------------------------- abandon
@@ -171,8 +197,8 @@ struct abandon {
     struct ing_batch *batch;
     struct mf_timer *timer;
     int32_t next_partition;
-    size_t series;
-    bool done;
+    size_t series, at; // watermarks forgotten; looked at in this turn
+    bool run_sent, full, done;
 };
 
 static bool never_prepare(void *arg, struct ing_series *series, const struct ing_page *page,
@@ -225,38 +251,36 @@ static void on_abandoned(void *arg, const struct mf_error *err)
                       err == NULL ? "the run is abandoned" : err->code);
 }
 
+// Of the keys in the store's order, those that the queue took before are passed over.
 static void forget_key(void *arg, struct mf_str key, struct mf_str value)
 {
     (void)value;
     struct abandon *abandon = arg;
     struct mf_error err;
-    if (mf_str_starts_with(key, "run|"))
+    if (mf_str_starts_with(key, "run|") || abandon->full || abandon->at++ < abandon->series)
         return;
-    abandon->series++;
-    ing_publisher_watermark(abandon->app->publisher, abandon->batch, key, MF_STR_NULL, &err);
+    abandon->full =
+        ing_publisher_watermark(abandon->app->publisher, abandon->batch, key, MF_STR_NULL, &err) < 0;
+    abandon->series += !abandon->full;
 }
 
 static void abandon_send(void *arg)
 {
     struct abandon *abandon = arg;
     struct ing_app *app = abandon->app;
+    const struct ing_run run = {.status = ING_STATUS_ABANDONED};
     struct mf_error err;
-    if (send_lane_end(app, abandon->batch, abandon->lane, &abandon->next_partition, &err) < 0) {
-        mf_timer_arm_ms(abandon->timer, RETRY_MS);
-        return;
+    abandon->full = send_lane_end(app, abandon->batch, abandon->lane, &abandon->next_partition, &err) < 0 ||
+                    (!abandon->run_sent && send_run(app, abandon->batch, abandon->run_id, &run, &err) < 0);
+    if (!abandon->full) {
+        abandon->run_sent = true;
+        abandon->at = 0;
+        ing_store_each(app->store, forget_key, abandon);
     }
-    struct ing_run run = {.status = ING_STATUS_ABANDONED};
-    struct mf_buf key;
-    struct mf_buf value;
-    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
-    mf_buf_init(&value, 8192);
-    ing_run_key(abandon->run_id, &key);
-    ing_run_encode(&run, &value);
-    ing_publisher_watermark(app->publisher, abandon->batch, mf_buf_str(&key), mf_buf_str(&value), &err);
-    mf_buf_free(&key);
-    mf_buf_free(&value);
-    ing_store_each(app->store, forget_key, abandon);
-    ing_batch_seal(abandon->batch);
+    if (abandon->full)
+        mf_timer_arm_ms(abandon->timer, RETRY_MS);
+    else
+        ing_batch_seal(abandon->batch);
 }
 
 static int abandon_begin(void *state, struct mf_error *err)

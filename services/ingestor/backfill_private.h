@@ -35,15 +35,16 @@ struct backfill {
     int64_t started_us;    // monotonic
     struct mf_timer *progress_timer, *finish_timer;
     struct ing_batch *batch; // of the last records
-    int32_t next_partition;  // of the lane end
-    bool terminal;           // stderr is one
-    int64_t progress_us;     // of the last progress line
-    uint64_t progress_events;
+    int (*send)(struct backfill *backfill,
+                struct mf_error *err); // the batch's records; -1 = the queue is full
+    int32_t next_partition;            // of the lane end
+    size_t next_series;                // whose watermark is forgotten next
+    bool terminal;                     // stderr is one
 };
 
 // backfill_finish.c
-void ing_backfill_finish(struct backfill *backfill); // all series have ended, or nothing goes on
-void ing_backfill_save_run(struct backfill *backfill, struct ing_batch *batch);
+void ing_backfill_finish(struct backfill *backfill);   // all series have ended, or nothing goes on
+void ing_backfill_save_run(struct backfill *backfill); // at the start
 // backfill_report.c
 void ing_backfill_progress(struct backfill *backfill);
 void ing_backfill_report(struct backfill *backfill);

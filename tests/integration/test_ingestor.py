@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -105,3 +107,51 @@ def test_a_quiet_symbol_is_read_from_where_it_began(line: Line) -> None:
 
 def beginning(query: str) -> str:
     return parse_qs(query)["published_utc.gte"][0]
+
+
+MANY = 3000  # series, and a queue of a third as many records
+SMALL_QUEUE = {"KAFKA_QUEUE_MESSAGES": "1000"}
+
+
+def many_series(line: Line, run: str) -> tuple[list[str], list[str]]:
+    """The watermarks of a run whose series are all complete, as the ingestor writes them: symbols and keys."""
+    symbols = [f"X:C{number:04}USD" for number in range(MANY)]
+    keys = [f"polygon|bars|{symbol}|day|none|{run}" for symbol in symbols]
+    day = {"from": "2024-01-02T00:00:00.000Z", "to": "2024-01-03T00:00:00.000Z"}
+    mark = {"version": 1, "status": "complete", **day, "position": day["to"], "page": 0, "events": 1}
+    producer = line.producer()
+    for key in keys:
+        producer.produce(line.topic("INGESTOR_WATERMARKS"), json.dumps(mark).encode(), key.encode(), 0)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+    return symbols, keys
+
+
+def watermarks(line: Line) -> dict[str | None, bytes | None]:
+    return {m.key: m.value for m in line.messages("INGESTOR_WATERMARKS")}
+
+
+def test_a_run_of_many_series_is_completed(line: Line, tmp_path: Path) -> None:
+    """Its last records wait for room in the queue, none of them is passed over."""
+    symbols, keys = many_series(line, "many")
+    file = tmp_path / "symbols.csv"
+    file.write_text("symbol\n" + "\n".join(symbols) + "\n")
+    days = ["--from", "2024-01-02", "--to", "2024-01-02", "--timespan", "day", "--run-id", "many"]
+    summary = line.backfill("bars", "--symbols-file", str(file), *days, **SMALL_QUEUE)
+    assert summary["complete"] is True
+    known = watermarks(line)
+    assert json.loads(known["run|many"] or b"{}")["status"] == "complete"
+    assert [key for key in keys if known[key] is not None] == []
+
+
+def test_a_run_of_many_series_is_abandoned(line: Line) -> None:
+    _, keys = many_series(line, "many")
+    run = json.dumps({"version": 1, "status": "running", "arguments": "", "series": MANY, "events": 0})
+    producer = line.producer()
+    producer.produce(line.topic("INGESTOR_WATERMARKS"), run.encode(), b"run|many", 0)
+    assert producer.flush(60) == 0
+    summary = line.backfill("--abandon", "many", **SMALL_QUEUE)
+    assert summary == {"run_id": "many", "abandoned": True, "series": MANY}
+    known = watermarks(line)
+    assert json.loads(known["run|many"] or b"{}")["status"] == "abandoned"
+    assert [key for key in keys if known[key] is not None] == []
