@@ -192,6 +192,12 @@ void ing_node_write(const struct mf_json_node *node, struct mf_buf *out)
     write_node(&w, node);
 }
 
+struct mf_str ing_text_of(const struct mf_json_node *object, const char *key)
+{
+    const struct mf_json_node *node = mf_json_get(object, key);
+    return node != NULL && mf_json_type(node) == MF_JSON_STRING ? mf_json_text(node) : MF_STR_NULL;
+}
+
 void ing_redact(struct mf_str text, const char *secret, struct mf_buf *out)
 {
     size_t len = secret != NULL ? strlen(secret) : 0;

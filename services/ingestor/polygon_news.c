@@ -6,19 +6,11 @@
 // Clocks of publishers are off by minutes; more than this ahead is not a time of publication (N36).
 #define FUTURE_ALLOWED_US (10 * MF_US_PER_MINUTE)
 
-static struct mf_str text_of(const struct mf_json_node *object, const char *key)
-{
-    const struct mf_json_node *node = mf_json_get(object, key);
-    if (node == NULL || mf_json_type(node) != MF_JSON_STRING || mf_json_text(node).len == 0)
-        return MF_STR_NULL;
-    return mf_json_text(node);
-}
-
 // RFC 3339, or an epoch number (the CSV form of the same feed has nanoseconds). Cut to milliseconds.
 static bool published(const struct mf_json_node *row, int64_t *vendor_us, int64_t *event_time_us)
 {
     int64_t number;
-    if (!mf_time_parse(text_of(row, "published_utc"), vendor_us) &&
+    if (!mf_time_parse(ing_text_of(row, "published_utc"), vendor_us) &&
         !(ing_polygon_integer(row, "published_utc", &number) && mf_time_from_epoch_number(number, vendor_us)))
         return false;
     int64_t rest = *vendor_us % MF_US_PER_MS;
@@ -43,7 +35,7 @@ static const char *identity_problem(const struct ing_page *page, const struct mf
 {
     if (mf_json_type(row) != MF_JSON_OBJECT)
         return "bad_type";
-    item->key = text_of(row, "id");
+    item->key = ing_text_of(row, "id");
     if (item->key.data == NULL || mf_json_get(row, "published_utc") == NULL)
         return "missing_field";
     if (!published(row, &item->vendor_us, &item->event_time_us))
@@ -112,10 +104,10 @@ static void take_sentiment(const struct mf_json_node *row, const char *symbol, s
     const struct mf_json_node *insights = mf_json_get(row, "insights");
     for (const struct mf_json_node *i = insights != NULL ? mf_json_first(insights) : NULL; i != NULL;
          i = mf_json_next(i)) {
-        if (!mf_str_eq_c(text_of(i, "ticker"), symbol) || text_of(i, "sentiment").data == NULL)
+        if (!mf_str_eq_c(ing_text_of(i, "ticker"), symbol) || ing_text_of(i, "sentiment").data == NULL)
             continue;
-        news->sentiment_label = text_of(i, "sentiment");
-        news->sentiment_reason = text_of(i, "sentiment_reasoning");
+        news->sentiment_label = ing_text_of(i, "sentiment");
+        news->sentiment_reason = ing_text_of(i, "sentiment_reasoning");
         return;
     }
 }
@@ -127,11 +119,11 @@ int ing_polygon_fill_news(const struct ing_page *page, const struct ing_item *it
     const struct mf_json_node *publisher = mf_json_get(row, "publisher");
     struct mf_news *news = &event->news;
     news->article_id = item->key;
-    news->url = text_of(row, "article_url");
-    news->title = text_of(row, "title");
-    news->description = text_of(row, "description");
-    news->author = text_of(row, "author");
-    news->publisher = publisher != NULL ? text_of(publisher, "name") : MF_STR_NULL;
+    news->url = ing_text_of(row, "article_url");
+    news->title = ing_text_of(row, "title");
+    news->description = ing_text_of(row, "description");
+    news->author = ing_text_of(row, "author");
+    news->publisher = publisher != NULL ? ing_text_of(publisher, "name") : MF_STR_NULL;
     static const char *const required[] = {"article_url", "title", "publisher.name"};
     const struct mf_str found[] = {news->url, news->title, news->publisher};
     for (size_t i = 0; i < MF_ARRAY_LEN(required); i++) {

@@ -146,6 +146,8 @@ struct ing_provider {
 };
 extern const struct ing_provider ing_polygon;
 
+// The member's text; absent when there is none or it is no string.
+struct mf_str ing_text_of(const struct mf_json_node *object, const char *key);
 // JSON text of a node, as a dead letter carries it: numbers as they were, blanks and escapes as we write
 // them.
 void ing_node_write(const struct mf_json_node *node, struct mf_buf *out);

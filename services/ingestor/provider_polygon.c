@@ -89,12 +89,6 @@ static int build_next(const struct ing_provider_config *config, struct mf_str ne
 
 // ---------------------------------------------------------------- what an answer means
 
-static struct mf_str text_of(const struct mf_json_node *object, const char *key)
-{
-    const struct mf_json_node *node = mf_json_get(object, key);
-    return node != NULL && mf_json_type(node) == MF_JSON_STRING ? mf_json_text(node) : MF_STR_NULL;
-}
-
 static bool contains(struct mf_str text, const char *word)
 {
     return text.len > 0 && memmem(text.data, text.len, word, strlen(word)) != NULL;
@@ -116,7 +110,7 @@ static enum ing_answer classify_ok(const struct mf_json_node *root, struct mf_st
     bool none = rows == NULL || mf_json_type(rows) == MF_JSON_NULL;
     if (!none && mf_json_type(rows) != MF_JSON_ARRAY)
         return because(ING_ANSWER_TRANSIENT, "unexpected_shape", code);
-    struct mf_str status = text_of(root, "status");
+    struct mf_str status = ing_text_of(root, "status");
     if (status.data == NULL || mf_str_eq_c(status, "OK") || mf_str_eq_c(status, "DELAYED"))
         return because(none || mf_json_count(rows) == 0 ? ING_ANSWER_EMPTY : ING_ANSWER_DATA, "", code);
     // An error that travels as 200: gateways have been seen to do that.
@@ -133,9 +127,9 @@ enum ing_answer ing_polygon_classify(int status, const struct mf_json_node *root
     bool object = root != NULL && mf_json_type(root) == MF_JSON_OBJECT;
     *message = MF_STR_NULL;
     if (object) {
-        *message = text_of(root, "error");
+        *message = ing_text_of(root, "error");
         if (message->data == NULL)
-            *message = text_of(root, "message");
+            *message = ing_text_of(root, "message");
     } else if (root != NULL && mf_json_type(root) == MF_JSON_STRING) {
         *message = mf_json_text(root);
     }
@@ -215,7 +209,7 @@ static const char *envelope_problem(const struct ing_work *work, const struct mf
 {
     if (work->feed != ING_FEED_BARS)
         return NULL;
-    struct mf_str ticker = text_of(root, "ticker");
+    struct mf_str ticker = ing_text_of(root, "ticker");
     if (ticker.data != NULL && !mf_str_eq_c(ticker, work->symbol))
         return "wrong_ticker";
     const struct mf_json_node *adjusted = mf_json_get(root, "adjusted");
@@ -261,7 +255,7 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     for (size_t i = 0; i < page->count; i++)
         page->counts.rejected += page->items[i].reason[0] != '\0';
     ing_page_arrange(page);
-    page->next = text_of(root, "next_url");
+    page->next = ing_text_of(root, "next_url");
     // An answer that counts rows and has none is not an empty one: the vendor has been seen to answer null
     // for days that traded (N01), and a page passed over would be a hole in a history that looks complete.
     int64_t announced = 0;
@@ -296,7 +290,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     ing_safe_text(message, config->secret, page->detail);
     if (root == NULL)
         return;
-    keep_request_id(page, text_of(root, "request_id"));
+    keep_request_id(page, ing_text_of(root, "request_id"));
     if (page->answer != ING_ANSWER_DATA && page->answer != ING_ANSWER_EMPTY) {
         page->count = 0;
         return;
@@ -307,7 +301,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
         page->count = 0;
         return;
     }
-    if (mf_str_eq_c(text_of(root, "status"), "DELAYED"))
+    if (mf_str_eq_c(ing_text_of(root, "status"), "DELAYED"))
         page->flags |= MF_FLAG_DELAYED;
     take_rows(config, root, page);
 }

@@ -148,17 +148,12 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
     mf_jw_object_end(&w);
 }
 
-static struct mf_str text_of(const struct mf_json_node *object, const char *key)
-{
-    const struct mf_json_node *node = mf_json_get(object, key);
-    return node != NULL ? mf_json_text(node) : MF_STR_NULL;
-}
-
 // Absent reads as 0.
 static bool read_count(const struct mf_json_node *object, const char *key, uint64_t *out)
 {
     int64_t number = 0;
-    if (mf_json_get(object, key) != NULL && !mf_str_to_i64(text_of(object, key), &number))
+    const struct mf_json_node *node = mf_json_get(object, key);
+    if (node != NULL && (mf_json_type(node) != MF_JSON_NUMBER || !mf_str_to_i64(mf_json_text(node), &number)))
         return false;
     *out = (uint64_t)number;
     return number >= 0;
@@ -166,13 +161,13 @@ static bool read_count(const struct mf_json_node *object, const char *key, uint6
 
 static bool read_time(const struct mf_json_node *object, const char *key, int64_t *out)
 {
-    return mf_json_get(object, key) == NULL || mf_time_parse(text_of(object, key), out);
+    return mf_json_get(object, key) == NULL || mf_time_parse(ing_text_of(object, key), out);
 }
 
 static bool read_status(const struct mf_json_node *object, enum ing_status *out)
 {
     for (unsigned i = 0; i < ING_STATUS_MAX; i++) {
-        if (mf_str_eq_c(text_of(object, "status"), status_names[i])) {
+        if (mf_str_eq_c(ing_text_of(object, "status"), status_names[i])) {
             *out = (enum ing_status)i;
             return true;
         }
@@ -186,8 +181,8 @@ static bool read_ranges(const struct mf_json_node *object, struct ing_range_list
     for (const struct mf_json_node *item = array != NULL ? mf_json_first(array) : NULL; item != NULL;
          item = mf_json_next(item)) {
         struct ing_range range = {0};
-        if (!mf_time_parse(text_of(item, "from"), &range.from_us) ||
-            !mf_time_parse(text_of(item, "to"), &range.to_us) || !ing_range_list_add(list, range))
+        if (!mf_time_parse(ing_text_of(item, "from"), &range.from_us) ||
+            !mf_time_parse(ing_text_of(item, "to"), &range.to_us) || !ing_range_list_add(list, range))
             return false;
     }
     return true;
@@ -241,7 +236,8 @@ static int read_record(struct mf_json *json, struct mf_str text, const struct mf
 {
     if (mf_json_parse(json, text, &mf_json_limits_event, root, err) < 0)
         return bad(err, "it is not JSON");
-    if (!mf_str_eq_c(text_of(*root, "version"), "1"))
+    uint64_t version = 0;
+    if (!read_count(*root, "version", &version) || version != 1)
         return bad(err, "it was written by another version of the ingestor");
     return 0;
 }
@@ -263,7 +259,7 @@ int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_wa
         !read_time(root, "position", &found.position_us) ||
         !read_time(root, "last_time", &found.last_time_us) || !read_ranges(root, &found.skipped))
         return bad(err, "a time");
-    if (!mf_str_copy(found.cursor, sizeof found.cursor, text_of(root, "cursor")) &&
+    if (!mf_str_copy(found.cursor, sizeof found.cursor, ing_text_of(root, "cursor")) &&
         mf_json_get(root, "cursor") != NULL)
         return bad(err, "the cursor");
     if (overlap != NULL && !read_overlap(root, overlap))
@@ -302,8 +298,8 @@ int ing_run_decode(struct mf_json *json, struct mf_str text, struct ing_run *run
     struct ing_run found = {0};
     if (!read_status(root, &found.status) || !read_count(root, "series", &found.series) ||
         !read_count(root, "events", &found.events) ||
-        !mf_str_copy(found.arguments, sizeof found.arguments, text_of(root, "arguments")) ||
-        !mf_str_copy(found.not_complete, sizeof found.not_complete, text_of(root, "not_complete")))
+        !mf_str_copy(found.arguments, sizeof found.arguments, ing_text_of(root, "arguments")) ||
+        !mf_str_copy(found.not_complete, sizeof found.not_complete, ing_text_of(root, "not_complete")))
         return bad(err, "the record of a run");
     *run = found;
     return 0;
