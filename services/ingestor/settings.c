@@ -66,8 +66,10 @@ static const struct mf_setting_def polygon_defs[] = {
          "Hosts that the provider may name in next_url besides the base URL's; others are refused.",
      .check = check_hosts},
     COUNT("POLYGON_REQUESTS_PER_MINUTE", "5", 0, MF_RATELIMIT_PER_MINUTE_MAX,
-          "Requests started in any 60 s; 0 = no limit. 5 is the free plan; keep below 6000."),
-    COUNT("POLYGON_REQUESTS_PER_DAY", "0", 0, 10000000, "Requests started in one UTC day; 0 = no limit."),
+          "Requests that one process starts in any 60 s; 0 = no limit. 5 is the free plan; keep below 6000. "
+          "Processes that share a key share its plan: divide."),
+    COUNT("POLYGON_REQUESTS_PER_DAY", "0", 0, 10000000,
+          "Requests that one process starts in one UTC day; 0 = no limit. A restart counts anew."),
     MILLISECONDS("POLYGON_DELAY_MS", "0", 0, 86400000,
                  "How far in ms the plan's data lag behind the market: 900000 for a delayed plan."),
     MILLISECONDS(
