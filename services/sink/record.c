@@ -86,8 +86,10 @@ int snk_record_check(struct snk_checker *checker, const struct snk_record *recor
     if (checker->event.type != snk_tables[record->table].type)
         return mf_error_set(err, MF_ERROR_POISON, "wrong_event_type", "%s is not for %s",
                             mf_event_type_name(checker->event.type), snk_tables[record->table].name);
-    if (take_revision(checker, record->revision_header, err) != 0 ||
-        take_flags(checker, record->flags_header, err) != 0)
+    // Those of a dead letter belong to the record that it holds, and may be why it was refused.
+    bool own = checker->event.type != MF_EVENT_DEAD_LETTER;
+    if (take_revision(checker, own ? record->revision_header : MF_STR_NULL, err) != 0 ||
+        take_flags(checker, own ? record->flags_header : MF_STR_NULL, err) != 0)
         return -1;
     return mf_event_dedupe_key(&checker->event, checker->dedupe_key, &checker->dedupe_key_len, err);
 }

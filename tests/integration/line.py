@@ -165,6 +165,7 @@ class Line:
         key: bytes = b"TEST",
         partition: int = -1,
         timestamp_ms: int = 0,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """Puts records on a topic of the line and waits until they are acknowledged; timestamp 0 = now."""
         failures: list[str] = []
@@ -176,6 +177,7 @@ class Line:
                 key,
                 partition,
                 timestamp=timestamp_ms,
+                headers=list(headers),
                 on_delivery=lambda error, _: failures.append(str(error)) if error else None,
             )
             producer.poll(0)

@@ -62,13 +62,15 @@ def test_poison_at_the_sink(line: Line) -> None:
     wait_for(lambda: len(line.messages("BARS_FILTERED")) == 196, 60, "filtered bars", 0.3)
     partition = line.messages("BARS_FILTERED")[0].partition
     line.produce("BARS_FILTERED", [b"poison", b'{"event_type":"news"}'], b"FB", partition)
-    extra = json.dumps({"no": "event"}).encode()
+    extra = json.dumps({"no": "event", "event_id": "known-all-the-same"}).encode()
     line.produce("METRICS", [extra], b"FB", partition)
     line.start("sink")
     line.wait_count("raw_bars", 196)
     line.wait_count("raw_dead_letters", 3)
     assert line.count("raw_dead_letters", "payload->>'stage' = 'sink'") == 3
     assert line.count("raw_bars") == 196
+    refused = line.events_logged("record_refused")
+    assert sorted(entry.get("correlation_id", "") for entry in refused) == ["", "", "known-all-the-same"]
 
 
 def test_poison_with_a_timestamp_that_no_event_can_have(line: Line) -> None:
@@ -94,6 +96,27 @@ def test_poison_with_a_timestamp_that_no_event_can_have(line: Line) -> None:
     assert sink.ready()
 
 
+def test_poison_in_a_header(line: Line) -> None:
+    """A record and a dead letter with headers that are none of ours: both are kept, the sink goes on."""
+    line.start("processor")
+    good_bars(line)
+    wait_for(lambda: len(line.messages("BARS_FILTERED")) == 196, 60, "filtered bars", 0.3)
+    value = line.messages("BARS_FILTERED")[7].value or b""
+    cases = [("mf-revision", b"abc"), ("mf-revision", b"\xff\xfe"), ("mf-flags", b"NOT, FLAGS")]
+    for header in cases:
+        line.produce("BARS_FILTERED", [value], b"FB", headers=[header])
+        line.produce("DLQ", [b"poison"], headers=[header])
+    sink = line.start("sink")
+    line.wait_count("raw_bars", 196)
+    line.wait_count("raw_dead_letters", 2 * len(cases))
+    kept = line.query("SELECT payload->>'raw' FROM raw.raw_dead_letters WHERE payload->>'raw' <> ''")
+    assert [base64.b64decode(row[0]) for row in kept] == [value] * len(
+        cases
+    )  # the letters, not digests of them
+    wait_for(lambda: sink.lag() == 0, 30, "nothing left to load")
+    assert line.count("raw_bars") == 196
+
+
 def test_a_row_that_the_database_refuses(line: Line) -> None:
     """One row of a batch breaks a constraint: it alone is dead-lettered, the offset passes it."""
     line.start("processor")
@@ -109,6 +132,8 @@ def test_a_row_that_the_database_refuses(line: Line) -> None:
     line.wait_count("raw_dead_letters", 1)
     letter = line.query("SELECT payload->>'reason', payload->>'detail' FROM raw.raw_dead_letters")[0]
     assert "23514" in " ".join(letter)
+    event_id = next(m.event["event_id"] for m in line.messages("BARS_FILTERED") if b"2012-06-01" in m.value)
+    assert [entry["correlation_id"] for entry in line.events_logged("record_refused")] == [event_id]
     assert line.count("raw_bars") == 195
     wait_for(lambda: sink.lag() == 0, 30, "nothing left to load")
 

@@ -257,6 +257,28 @@ static void test_dead_letter(void **state)
     assert_int_equal(len, record.value.len);
 }
 
+// They came with the record that the letter holds, and may be what was wrong with it.
+static void test_headers_of_a_dead_letter_are_not_its_own(void **state)
+{
+    struct fixture *f = *state;
+    struct mf_error refused;
+    struct mf_error err;
+    struct snk_record record = record_of(SNK_TABLE_BARS, mf_buf_str(&f->bar));
+    record.revision_header = MF_STR("abc");
+    assert_int_equal(snk_record_check(f->checker, &record, &refused), -1);
+    assert_string_equal(refused.code, "bad_revision");
+    assert_int_equal(snk_dead_letter(&record, &refused, 1, &f->letter, &err), 0);
+    static const char *const headers[][2] = {{"abc", "NOT FLAGS"}, {"3", "late"}, {"\xff", ""}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(headers); i++) {
+        struct snk_record letter = record_of(SNK_TABLE_DEAD_LETTERS, mf_buf_str(&f->letter));
+        letter.revision_header = mf_str_of(headers[i][0]);
+        letter.flags_header = mf_str_of(headers[i][1]);
+        accept(f, &letter);
+        assert_int_equal(f->checker->revision, 0);
+        assert_string_equal(f->checker->flags, "");
+    }
+}
+
 static void test_dead_letter_of_nothing_and_of_too_much(void **state)
 {
     struct fixture *f = *state;
@@ -357,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_records, setup, teardown),
         cmocka_unit_test_setup_teardown(test_event_id_of_a_record, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_letter, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_headers_of_a_dead_letter_are_not_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_letter_of_nothing_and_of_too_much, setup, teardown),
         cmocka_unit_test_setup_teardown(test_letters_of_records_with_odd_timestamps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_letter_with_a_message_that_is_no_text, setup, teardown),
