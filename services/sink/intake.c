@@ -7,9 +7,6 @@
 #include "common/clock.h"
 #include "services/sink/sink.h"
 
-// Letters under way at which the intake stops: what must be read again if they fail stays small.
-#define LETTERS_MAX 500
-
 struct snk_partition *snk_find_partition(struct snk_sink *sink, const char *topic, int32_t number)
 {
     for (size_t step = 0; step < sink->partition_count; step++) {
@@ -26,7 +23,7 @@ void snk_forget_batch(struct snk_sink *sink)
 {
     snk_batch_clear(&sink->batch, sink->settings.limits.bytes);
     snk_work_clear(&sink->work);
-    sink->letters.generation++;
+    sink->letters.older_batch = sink->letters.sent;
     sink->letters.pending = 0;
     sink->letters.failed = false;
     sink->phase = SNK_COLLECTING;
@@ -88,6 +85,7 @@ static void refuse_record(struct snk_sink *sink, struct snk_partition *p, const 
         return;
     }
     // A dead letter is never dead-lettered again: its digest takes its place in the table.
+    snk_log_refused(sink, record, refused, "its digest takes its place");
     struct mf_error err;
     struct mf_buf *text = &sink->letters.text;
     mf_buf_clear(text);
@@ -120,8 +118,8 @@ static bool is_wanted(struct snk_sink *sink, struct snk_partition *p, const stru
 
 bool snk_intake_is_full(const struct snk_sink *sink)
 {
-    return snk_batch_is_full(&sink->batch, sink->settings.limits) || sink->letters.pending >= LETTERS_MAX ||
-           sink->letters.failed;
+    return snk_batch_is_full(&sink->batch, sink->settings.limits) ||
+           sink->letters.pending >= SNK_LETTERS_MAX || sink->letters.failed;
 }
 
 static enum mf_consume on_message(void *arg, const struct mf_kafka_message *message)

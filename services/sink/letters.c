@@ -7,10 +7,50 @@
 #include "common/kafka_origin.h"
 #include "services/sink/sink.h"
 
-// The batch's generation stands for the letter: what became of older ones is of no interest.
-static void *token_of(const struct snk_letters *letters)
+// ---- what the log says of a letter
+
+// Where its record was read, and its event_id where it is known. Returns how many fields.
+#define LETTER_FIELDS 4
+static size_t describe(const struct snk_letter *letter, struct mf_log_field fields[LETTER_FIELDS])
 {
-    return (void *)(uintptr_t)letters->generation;
+    fields[0] = mf_lf_str("topic", letter->topic);
+    fields[1] = mf_lf_i64("partition", letter->partition);
+    fields[2] = mf_lf_i64("offset", letter->offset);
+    fields[3] = mf_lf_str("correlation_id", letter->event_id);
+    return letter->event_id[0] != '\0' ? LETTER_FIELDS : LETTER_FIELDS - 1;
+}
+
+static struct snk_letter letter_of(struct snk_sink *sink, const struct snk_record *record)
+{
+    struct snk_letter letter = {
+        .topic = record->topic, .partition = record->partition, .offset = record->offset};
+    snk_record_event_id(sink->checker, record->value, letter.event_id);
+    return letter;
+}
+
+static void log_problem(struct snk_sink *sink, const char *event, const struct snk_letter *letter,
+                        const struct mf_error *err, const char *doing)
+{
+    struct mf_log_field fields[LETTER_FIELDS + 2] = {
+        mf_lf_str("error_class", mf_error_class_name(err->class)), mf_lf_str("error_code", err->code)};
+    size_t count = 2 + (letter != NULL ? describe(letter, fields + 2) : 0);
+    mf_log_write(sink->service->log, MF_LOG_WARNING, "sink", event, fields, count, "%s: %s", doing,
+                 err->message);
+}
+
+void snk_log_refused(struct snk_sink *sink, const struct snk_record *record, const struct mf_error *refused,
+                     const char *consequence)
+{
+    struct snk_letter letter = letter_of(sink, record);
+    log_problem(sink, "record_refused", &letter, refused, consequence);
+}
+
+// ---- sending
+
+// The letter's number stands for it.
+static void *token_of(uint64_t number)
+{
+    return (void *)(uintptr_t)number;
 }
 
 // The last acknowledgement lets the flush go on.
@@ -18,15 +58,17 @@ static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
 {
     struct snk_sink *sink = arg;
     struct snk_letters *letters = &sink->letters;
-    if (delivery->opaque != token_of(letters))
+    uint64_t number = (uint64_t)(uintptr_t)delivery->opaque;
+    if (number <= letters->older_batch)
         return;
     assert(letters->pending > 0);
     letters->pending--;
     letters->pending_since_us = mf_clock_monotonic_us();
     if (delivery->error != NULL) {
+        const struct snk_letter *letter = &letters->recent[number % SNK_LETTERS_KEPT];
         letters->failed = true;
-        mf_log_error(sink->service->log, MF_LOG_WARNING, "sink", "dead_letter_failed", delivery->error,
-                     "sending a dead letter; its record will be read again");
+        log_problem(sink, "dead_letter_failed", letter->number == number ? letter : NULL, delivery->error,
+                    "sending a dead letter; its record will be read again");
     }
     if (letters->pending == 0)
         mf_deferred_schedule(sink->run);
@@ -40,7 +82,6 @@ static void on_fatal(void *arg, const struct mf_error *err)
 int snk_letters_start(struct snk_sink *sink, struct mf_error *err)
 {
     mf_buf_init(&sink->letters.text, MF_DEAD_LETTER_SIZE_MAX);
-    sink->letters.generation = 1;
     const struct mf_kafka_producer_ops ops = {.on_delivery = on_delivery, .on_fatal = on_fatal, .arg = sink};
     return mf_kafka_producer_new(&sink->kafka, NULL, &ops, &sink->letters.producer, err);
 }
@@ -67,7 +108,7 @@ static int produce(struct snk_sink *sink, const struct snk_record *record, struc
                                                       .value = mf_buf_str(&letters->text),
                                                       .headers = headers,
                                                       .header_count = count},
-                            token_of(letters), err);
+                            token_of(letters->sent + 1), err);
 }
 
 // A letter that does not fit (into an event, into what the broker takes) keeps hash and size instead of the
@@ -92,19 +133,19 @@ void snk_letters_send(struct snk_sink *sink, const struct snk_record *record, co
 {
     assert(record->table != SNK_TABLE_DEAD_LETTERS);
     struct snk_letters *letters = &sink->letters;
+    struct snk_letter letter = letter_of(sink, record);
     struct mf_error err;
-    MF_LOGF(sink->service->log, MF_LOG_WARNING, "sink", "record_refused",
-            MF_FIELDS(mf_lf_str("topic", record->topic), mf_lf_i64("partition", record->partition),
-                      mf_lf_i64("offset", record->offset), mf_lf_str("error_code", refused->code)),
-            "to the dead-letter queue: %s", refused->message);
+    log_problem(sink, "record_refused", &letter, refused, "to the dead-letter queue");
     if (send(sink, record, refused, attempts, &err) != 0) {
         letters->failed = true;
-        mf_log_error(sink->service->log, MF_LOG_WARNING, "sink", "dead_letter_failed", &err,
-                     "queueing a dead letter; its record will be read again");
+        log_problem(sink, "dead_letter_failed", &letter, &err,
+                    "queueing a dead letter; its record will be read again");
         if (err.class == MF_ERROR_FATAL || err.class == MF_ERROR_POISON)
             snk_fail(sink, &err, "queueing a dead letter");
         return;
     }
+    letter.number = ++letters->sent;
+    letters->recent[letter.number % SNK_LETTERS_KEPT] = letter;
     if (letters->pending++ == 0)
         letters->pending_since_us = mf_clock_monotonic_us();
     mf_metric_add(MF_METRIC(sink->service->metrics, &mf_common_metrics[MF_M_DEAD_LETTERS], record->topic,

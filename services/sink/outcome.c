@@ -281,6 +281,7 @@ static bool replace_by_digest(struct snk_sink *sink, struct snk_row *row)
     mf_buf_clear(text);
     if (row->replaced || snk_dead_letter_digest(&record, &sink->refused, text, &err) != 0)
         return false;
+    snk_log_refused(sink, &record, &sink->refused, "its digest takes its place");
     record.value = mf_buf_str(text);
     if (snk_record_check(sink->checker, &record, &err) != 0)
         return false;

@@ -14,16 +14,31 @@
 #include "services/sink/policy.h"
 #include "services/sink/warehouse.h"
 
+// Letters under way at which the intake stops: what must be read again if they fail stays small.
+#define SNK_LETTERS_MAX 500
+#define SNK_LETTERS_KEPT 512
+
 enum snk_phase {
     SNK_COLLECTING, // records go into the batch
     SNK_FLUSHING    // the batch is on its way; no record is taken
+};
+
+// Whose letter it is, for the log.
+struct snk_letter {
+    uint64_t number;   // of the letter; 0 = none
+    const char *topic; // of the refused record, as partition and offset are
+    int32_t partition;
+    int64_t offset;
+    char event_id[MF_EVENT_ID_SIZE]; // "" when it has none that can be read
 };
 
 // Letters on their way to market.dlq. Offsets do not pass a record before its letter is acknowledged.
 struct snk_letters {
     struct mf_kafka_producer *producer;
     struct mf_buf text;
-    uint64_t generation; // of the batch: deliveries of an older one are of no interest any more
+    uint64_t sent;        // letters so far: the number of the last one
+    uint64_t older_batch; // up to this number they belong to an older batch: their deliveries do not count
+    struct snk_letter recent[SNK_LETTERS_KEPT]; // by number, the oldest overwritten
     size_t pending;
     int64_t
         pending_since_us; // monotonic time at which the oldest of them was sent, or one was last acknowledged
@@ -101,6 +116,9 @@ bool snk_intake_is_full(const struct snk_sink *sink);
 
 // ---- letters.c: dead letters
 int snk_letters_start(struct snk_sink *sink, struct mf_error *err);
+// What was refused and what becomes of it, with the record's event_id as correlation_id when it has one.
+void snk_log_refused(struct snk_sink *sink, const struct snk_record *record, const struct mf_error *refused,
+                     const char *consequence);
 // Sends one; when it cannot be sent, letters.failed says so. A record of market.dlq is never given here
 // (asserted).
 void snk_letters_send(struct snk_sink *sink, const struct snk_record *record, const struct mf_error *refused,
