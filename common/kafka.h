@@ -161,10 +161,11 @@ struct mf_kafka_consumer_ops {
     // committed). Comes again after each time that something was there. May be NULL.
     void (*on_eof)(void *arg, const char *topic, int32_t partition, int64_t offset);
     // The committed or asked offset is outside the log: [low, high) is what there is. Returns the offset to
-    // go on from, or -1 to fail with FATAL "offset_out_of_range". May be NULL (= fail).
+    // go on from, or -1 to fail with CONFIG "offset_out_of_range": a person must decide. May be NULL (=
+    // fail).
     int64_t (*on_out_of_range)(void *arg, const char *topic, int32_t partition, int64_t low, int64_t high);
-    // FATAL: "fenced" (names group.instance.id), "no_offset" (see start_at_earliest), "offset_out_of_range"
-    // and fatal client errors. At most once; no message follows.
+    // FATAL: "fenced" (names group.instance.id), "no_offset" (see start_at_earliest), fatal client errors;
+    // CONFIG "offset_out_of_range". At most once; no message follows.
     void (*on_fatal)(void *arg, const struct mf_error *err);
     void *arg;
 };

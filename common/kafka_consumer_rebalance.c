@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rebalances of the eager protocol, and partitions that librdkafka has stopped because an offset is not in
 // the log. Blocking seams: an assignment asks for committed offsets like a rewind (kafka_consumer_seek.c), an
-// offset out of range for the two ends of its log, 2 s each at most. Failure classes: FATAL told through
-// on_fatal ("offset_out_of_range", "no_offset").
+// offset out of range for the two ends of its log, 2 s each at most. Failure classes, told through on_fatal:
+// CONFIG "offset_out_of_range", FATAL "offset_out_of_range", "no_offset".
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
@@ -184,14 +184,16 @@ static int out_of_range(struct mf_kafka_consumer *consumer, struct kafka_partiti
         log_end(consumer, partition, RD_KAFKA_OFFSET_END, &high, err) < 0) {
         if (err->class != MF_ERROR_TRANSIENT)
             return -1;
-        partition->resets--; // the broker is away again: assigned anew at the same offset, as often as it takes
+        partition
+            ->resets--; // the broker is away again: assigned anew at the same offset, as often as it takes
         return 0;
     }
     if (consumer->ops.on_out_of_range != NULL)
         chosen = consumer->ops.on_out_of_range(consumer->ops.arg, partition->topic, partition->partition, low,
                                                high);
+    // Where to go on is not decided: that is for a person, not for another start.
     if (chosen < 0 || chosen == asked)
-        return mf_error_set(err, MF_ERROR_FATAL, "offset_out_of_range",
+        return mf_error_set(err, chosen < 0 ? MF_ERROR_CONFIG : MF_ERROR_FATAL, "offset_out_of_range",
                             "offset %lld of %s [%d] is not in the log, which holds %lld to %lld",
                             (long long)asked, partition->topic, (int)partition->partition, (long long)low,
                             (long long)high);

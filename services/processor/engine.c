@@ -136,13 +136,15 @@ static void on_revoke(void *arg, bool lost)
 static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, int64_t low, int64_t high)
 {
     struct prc_engine *engine = arg;
-    MF_LOGF(engine->service->log, engine->reset_earliest ? MF_LOG_ERROR : MF_LOG_CRITICAL, "processor",
-            "offset_out_of_range",
-            MF_FIELDS(mf_lf_str("topic", topic), mf_lf_i64("partition", partition), mf_lf_i64("low", low),
-                      mf_lf_i64("high", high)),
-            "the next input offset is outside the log: records were removed before they were processed (%s)",
-            engine->reset_earliest ? "going on from the earliest"
-                                   : "PROCESSOR_OFFSET_RESET=earliest accepts the loss");
+    MF_LOGF(
+        engine->service->log, engine->reset_earliest ? MF_LOG_ERROR : MF_LOG_CRITICAL, "processor",
+        "offset_out_of_range",
+        MF_FIELDS(mf_lf_str("topic", topic), mf_lf_i64("partition", partition), mf_lf_i64("low", low),
+                  mf_lf_i64("high", high)),
+        "the next input offset is not in the log: records were removed before they were processed, or the "
+        "topic was made anew (%s)",
+        engine->reset_earliest ? "going on from the earliest"
+                               : "PROCESSOR_OFFSET_RESET=earliest accepts the loss");
     return engine->reset_earliest ? low : -1;
 }
 

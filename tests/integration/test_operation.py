@@ -6,11 +6,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
 from line import Line
-from mflocal import base_environment, free_port, run_program, wait_for
+from mflocal import ServiceProcess, base_environment, free_port, run_program, wait_for
 
 SERVICES = ("ingestor", "processor", "sink")
 
@@ -98,6 +101,22 @@ def test_sigterm_under_load_drains(line: Line) -> None:
     assert len(filtered) == len(set(filtered)) == 12_154
 
 
+def test_the_search_for_stored_secrets_finds_them(line: Line) -> None:
+    key = line.parts.simulator.key
+    assert not line.stored_secrets()
+    line.produce("ALERTS", [b"{}"], key=key.encode())
+    line.produce("RAW", [f"x{key}x".encode()])
+    line.produce("DLQ", [b"{}"], headers=[("mf-flags", key.encode())])
+    line.parts.postgres.sql(
+        f'CREATE TABLE raw.kept AS SELECT 1 AS id, \'{{"a": "{key}"}}\'::jsonb AS payload',
+        user="postgres",
+        database=line.database,
+    )
+    line.parts.postgres.sql("GRANT SELECT ON raw.kept TO PUBLIC", user="postgres", database=line.database)
+    found = " ".join(line.stored_secrets())
+    assert all(place in found for place in ("market.alerts", "market.raw[", "market.dlq", "raw.kept"))
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_full_disk_under_the_log(line: Line, name: str) -> None:
     """Lines that cannot be written are counted; the service goes on."""
@@ -114,6 +133,93 @@ def test_a_full_disk_under_the_log(line: Line, name: str) -> None:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def small_file_system(tmp_path: Path) -> Iterator[Path]:
+    """Room for a few lines, and a file that takes the rest of it."""
+    path = tmp_path / "small"
+    path.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(path)], capture_output=True, text=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system may be mounted here: {mounted.stderr.strip()}")
+    try:
+        with pytest.raises(OSError, match="No space"), (path / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(1024))
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def start_with_log(service: ServiceProcess, log: Path, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    with log.open("ab") as stderr:
+        return subprocess.Popen(
+            [*prefix, *service.command()],
+            env=base_environment() | service.spec.settings,
+            stdin=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+
+
+def assert_work_goes_on(line: Line, services: Sequence[ServiceProcess]) -> None:
+    """Rows arrive although no service can say anything, and each counts what it could not say."""
+    line.backfill_replay(["FB"])
+    line.wait_count("raw_bars", 196)
+    for service in services:
+        wait_for(
+            lambda s=service: (s.metric("marketflow_log_dropped_total") or 0) > 0,
+            60,
+            f"dropped lines of {service.name}",
+        )
+
+
+def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    try:
+        assert [process.wait(40) for process in processes] == [0] * len(processes)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_a_log_file_at_its_size_limit(line: Line, tmp_path: Path) -> None:
+    """The write fails with EFBIG, and its signal ends nothing."""
+    services = [line.service(name) for name in ("sink", "processor")]
+    logs = [tmp_path / f"{service.name}.stderr" for service in services]
+    limit = 4096
+    processes = [
+        start_with_log(service, log, ["prlimit", f"--fsize={limit}"])
+        for service, log in zip(services, logs, strict=True)
+    ]
+    try:
+        assert_work_goes_on(line, services)
+        assert [log.stat().st_size for log in logs] == [limit, limit]
+    finally:
+        end(processes)
+
+
+def test_a_log_on_a_full_file_system(line: Line, small_file_system: Path) -> None:
+    """The write fails with ENOSPC; with room again, lines are whole and say how many are missing."""
+    services = [line.service(name) for name in ("sink", "processor")]
+    logs = [small_file_system / service.name for service in services]
+    processes = [start_with_log(service, log) for service, log in zip(services, logs, strict=True)]
+    try:
+        assert_work_goes_on(line, services)
+        (small_file_system / "filler").unlink()
+        for log in logs:
+            wait_for(
+                lambda path=log: '"log_dropped"' in path.read_text(), 60, f"{log.name} says what it lost"
+            )
+    finally:
+        end(processes)
+    for log in logs:
+        entries = [json.loads(text) for text in log.read_text().splitlines()]
+        assert sum(entry.get("dropped", 0) for entry in entries) > 0
 
 
 def test_metrics_are_well_formed(line: Line) -> None:
@@ -140,6 +246,28 @@ def test_a_partition_count_that_changed_is_refused(line: Line) -> None:
         text = service.log_path.read_text()
         assert "7" in text and "4" in text and "KAFKA_PARTITIONS" in text
         line.services.remove(service)
+
+
+def test_input_that_retention_removed_needs_a_person(line: Line) -> None:
+    """Unread records are gone: the processor ends with 78, which no supervisor restarts, until it is told to go on."""
+    line.expected_errors.append("offset_out_of_range")
+    line.backfill_replay(["FB"])
+    processor = line.start("processor")
+    wait_for(lambda: processor.lag() == 0, 60, "all of it folded")
+    processor.stop()
+    line.backfill_replay(["IBM"])
+    admin = AdminClient({"bootstrap.servers": line.parts.broker.bootstrap})
+    topic = line.topic("RAW_BACKFILL")
+    ends = [TopicPartition(topic, p, OFFSET_END) for p in range(4)]
+    for removed in admin.delete_records(ends).values():
+        removed.result()
+    processor.start()
+    assert processor.wait_exit(60) == 78
+    line.services.remove(processor)
+    again = line.start("processor", PROCESSOR_OFFSET_RESET="earliest")
+    line.backfill_replay(["GOOG"])
+    wait_for(lambda: len(line.messages("BARS_FILTERED")) == 196 + 2148, 60, "what came later")
+    assert again.running()
 
 
 def test_topics_check_names_differences(line: Line) -> None:

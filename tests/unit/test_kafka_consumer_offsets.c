@@ -127,7 +127,7 @@ static void an_offset_outside_of_the_log_is_the_owners_decision(void **state)
     struct mf_error err;
     assert_int_equal(mf_kafka_consumer_seek(setup->consumer, &offset, 1, &err), 0);
     assert_true(kafka_world_run(setup->world, setup_has_failed, setup, WAIT_MS));
-    assert_int_equal(setup->error.class, MF_ERROR_FATAL);
+    assert_int_equal(setup->error.class, MF_ERROR_CONFIG);
     assert_string_equal(setup->error.code, "offset_out_of_range");
     assert_non_null(strstr(setup->error.message, "77777"));
     assert_non_null(strstr(setup->error.message, "1000"));
