@@ -94,6 +94,23 @@ static struct prc_thresholds thresholds_of(const struct mf_settings *settings, e
     return thresholds;
 }
 
+// RSI is 0 to 100, and its lower side mirrors the upper one: below 50 both would hold at once.
+static bool rsi_fits(enum mf_interval interval, const struct prc_thresholds *thresholds,
+                     struct mf_buf *problems)
+{
+    for (int s = 0; s < MF_SEVERITY_MAX; s++) {
+        double level = thresholds->level[s];
+        if (level <= 0 || (level > 50 && level < 100))
+            continue;
+        char name[NAME_SIZE];
+        level_name(PRC_RULE_RSI_EXTREME, interval, s, name);
+        mf_buf_addf(problems, "%s: %g is not between 50 and 100 (interval %s)\n", name, level,
+                    mf_interval_name(interval));
+        return false;
+    }
+    return true;
+}
+
 // False after having said what is wrong.
 static bool rises(enum prc_rule rule, enum mf_interval interval, const struct prc_thresholds *thresholds,
                   struct mf_buf *problems)
@@ -122,7 +139,8 @@ void prc_rule_config_check(const struct mf_settings *settings, struct mf_buf *pr
         bool ok = true;
         for (int i = 0; i < MF_INTERVAL_MAX && ok; i++) {
             struct prc_thresholds thresholds = thresholds_of(settings, (enum prc_rule)r, (enum mf_interval)i);
-            ok = rises((enum prc_rule)r, (enum mf_interval)i, &thresholds, problems);
+            ok = rises((enum prc_rule)r, (enum mf_interval)i, &thresholds, problems) &&
+                 (r != PRC_RULE_RSI_EXTREME || rsi_fits((enum mf_interval)i, &thresholds, problems));
         }
     }
     const char *const *words = NULL;

@@ -226,6 +226,7 @@ static void test_settings(void **state)
     (void)state;
     char info[] = "ALERT_PRICE_MOVE_INFO=0.7", five[] = "ALERT_PRICE_MOVE_5M_INFO=0.9";
     char daily[] = "ALERT_PRICE_MOVE_1D_INFO=2.5", gap[] = "ALERT_GAP_WARNING=0.5";
+    char rsi[] = "ALERT_RSI_EXTREME_INFO=20", volume[] = "ALERT_MIN_VOLUME=2000";
     char *env[] = {info, five, daily, NULL};
     struct prc_rule_config config = load(env), plain = defaults();
     assert_true(config.thresholds[PRC_RULE_PRICE_MOVE][MF_INTERVAL_1M].level[0] == 0.7);
@@ -233,15 +234,20 @@ static void test_settings(void **state)
     assert_true(config.thresholds[PRC_RULE_PRICE_MOVE][MF_INTERVAL_1D].level[0] == 2.5);
     assert_string_not_equal(config.versions[PRC_RULE_PRICE_MOVE], plain.versions[PRC_RULE_PRICE_MOVE]);
     assert_string_equal(config.versions[PRC_RULE_GAP], plain.versions[PRC_RULE_GAP]);
+    char *thinner[] = {volume, NULL};
+    config = load(thinner); // decides every bar rule, and no news rule
+    assert_string_not_equal(config.versions[PRC_RULE_GAP], plain.versions[PRC_RULE_GAP]);
+    assert_string_equal(config.versions[PRC_RULE_NEWS_KEYWORD], plain.versions[PRC_RULE_NEWS_KEYWORD]);
     struct mf_settings *settings = NULL;
     struct mf_buf problems;
     struct mf_error err;
-    char *wrong[] = {gap, NULL};
+    char *wrong[] = {gap, rsi, NULL};
     mf_buf_init(&problems, 4096);
     assert_int_equal(
         mf_settings_parse(&prc_settings_table_alerts, 1, wrong, NULL, &settings, &problems, &err), 0);
     prc_rule_config_check(settings, &problems);
     assert_non_null(strstr(mf_buf_c_str(&problems), "ALERT_GAP_WARNING: 0.5 is not above"));
+    assert_non_null(strstr(mf_buf_c_str(&problems), "ALERT_RSI_EXTREME_INFO: 20 is not between 50 and 100"));
     assert_null(strstr(mf_buf_c_str(&problems), "ALERT_PRICE_MOVE"));
     mf_settings_free(&settings);
     mf_buf_free(&problems);
