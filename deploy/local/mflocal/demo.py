@@ -29,9 +29,12 @@ from .warehouse import RAW_TABLES, Session
 _BACKFILL_TIMEOUT = 1_800.0
 _LANDING_TIMEOUT = 300.0
 _QUIET = 2.0  # seconds without a new row of history after which it has landed
+# Bars as they were traded, which is how the demo asks for them: those of somebody's own backfill are split-adjusted
+# unless they ask otherwise, and then they are the demo's very rows.
 _DAILY = """
 SELECT count(*) FROM raw.raw_bars
- WHERE payload ->> 'interval' = '1d' AND payload #>> '{provenance,mode}' = 'replay'
+ WHERE payload ->> 'interval' = '1d' AND payload ->> 'adjusted' = 'none'
+   AND payload #>> '{provenance,mode}' = 'replay'
 """
 _HISTORY = " UNION ALL ".join(
     f"SELECT '{table}', count(*) FROM raw.{table} WHERE lane LIKE 'backfill:%'"
@@ -92,6 +95,11 @@ def backfill_arguments(simulated: bool) -> list[str]:
     return [*arguments, "--timespan", "day", "--adjusted", adjusted]
 
 
+def count_replayed(session: Session) -> int:
+    """Daily bars of the replay as the demo loads them, whoever loaded them."""
+    return session.number(_DAILY)
+
+
 class Demo:
     """One run over one stack."""
 
@@ -139,7 +147,7 @@ class Demo:
             counts = session.query(f"{_HISTORY} UNION ALL {_WARMUP}")
             if counts != last:
                 last, since = counts, time.monotonic()
-            enough = not self.simulated or session.number(_DAILY) >= REPLAY_ROWS
+            enough = not self.simulated or count_replayed(session) >= REPLAY_ROWS
             return enough and time.monotonic() - since >= _QUIET and self._lag() == 0
 
         try:
@@ -188,7 +196,7 @@ class Demo:
         example = session.value(_EXAMPLE)
         report = Report(
             rows=rows,
-            daily_bars=session.number(_DAILY),
+            daily_bars=count_replayed(session),
             alerts=alerts,
             alerts_by_symbol=by_symbol,
             latency=latency,
