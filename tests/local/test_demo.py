@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from mflocal import Layout, Postgres, Session
-from mflocal.demo import count_replayed
+from mflocal.demo import count_replayed, duration, main
 
 
 @pytest.fixture
@@ -36,3 +36,15 @@ def test_a_backfill_of_ones_own_is_not_counted(postgres: Postgres) -> None:
     postgres.sql(f"INSERT INTO raw.raw_bars VALUES {values}")
     with Session(postgres) as session:
         assert count_replayed(session) == len(own)
+
+
+@pytest.mark.parametrize("text", ["-1", "0", "nan", "inf", "-inf", "soon", ""])
+def test_a_time_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main([f"--seconds={text}"])
+    assert refused.value.code == 2
+    assert f"{text} is not a positive number of seconds" in capsys.readouterr().err
+
+
+def test_times() -> None:
+    assert [duration(text) for text in ("0.5", "60", "1e3")] == [0.5, 60, 1_000]

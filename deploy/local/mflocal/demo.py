@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -270,13 +271,24 @@ def show(report: Report) -> None:
         print(f"\nPROBLEM: {problem}")
 
 
+def duration(text: str) -> float:
+    """Seconds from the command line, more than none and an end to them."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+    return seconds
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="deploy/local/demo", description=__doc__.split("\n\n")[0] if __doc__ else ""
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--down", action="store_true", help="stop the stack afterwards")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long to watch the live feed (60)")
+    parser.add_argument("--seconds", type=duration, default=60.0, help="how long to watch the live feed (60)")
     options = parser.parse_args(arguments)
     stack = Stack(env=os.environ)
     began = datetime.now(UTC)
