@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mflocal import (
     ServiceProcess,
     Simulator,
     last_json_object,
+    prometheus,
     run_program,
     wait_for,
 )
@@ -194,6 +196,7 @@ class Line:
                 "enable.auto.commit": False,
                 "isolation.level": isolation,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 20,  # the end of a partition is told by an answer without records
             }
         )
         try:
@@ -271,17 +274,34 @@ class Line:
     def finish(self) -> list[str]:
         """Stops the services and says everything that is wrong with how they went."""
         problems: list[str] = []
-        metrics = ""
         for service in self.services:
             if service.running():
                 service.thaw()
-                metrics += "\n".join(f"{s.name} {s.labels}" for s in service.metrics())
+                for path in ("/metrics", "/readyz"):
+                    answer = prometheus.fetch(service.url + path)[1]
+                    problems += self._secrets_in(answer, f"{service.name}{path}")
                 service.stop()
                 code = service.wait_exit(1)
                 if code != 0:
                     problems.append(f"{service.name} ended with {code} after SIGTERM")
         problems += self._wrong_lines()
-        problems += self._secrets_in(metrics, "metrics")
+        return problems
+
+    def stored_secrets(self) -> list[str]:
+        """Looks for the secrets in every table and on every topic of the line, aborted records included."""
+        problems: list[str] = []
+        tables = self.query(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_schema IN ('raw', 'ops') ORDER BY 1, 2"
+        )
+        for schema, table in tables:
+            rows = self.parts.postgres.sql(f"SELECT t::text FROM {schema}.{table} t", database=self.database)
+            problems += self._secrets_in(rows, f"{schema}.{table}")
+        for role in ROLES:
+            for message in self.messages(role, committed=False):
+                value = (message.value or b"").decode("utf-8", "replace")
+                text = f"{message.key} {message.headers} {value}"
+                problems += self._secrets_in(text, f"{message.topic}[{message.partition}]@{message.offset}")
         return problems
 
     def _wrong_lines(self) -> list[str]:
@@ -299,9 +319,12 @@ class Line:
                 problems.append(f"{path.name}: {text[found.start() : found.start() + 2000]}")
         return problems
 
-    def _secrets_in(self, text: str, where: str) -> list[str]:
+    @cached_property
+    def _secrets(self) -> dict[str, str]:
         directory = self.parts.postgres.layout.secrets
-        values = {path.name: path.read_text().strip() for path in directory.iterdir()}
+        return {path.name: value for path in directory.iterdir() if (value := path.read_text().strip())}
+
+    def _secrets_in(self, text: str, where: str) -> list[str]:
         return [
-            f"{where}: the secret {name} appears" for name, value in values.items() if value and value in text
+            f"{where}: the secret {name} appears" for name, value in self._secrets.items() if value in text
         ]

@@ -48,6 +48,7 @@ def test_history_arrives_exactly_once(line: Line) -> None:
     # The new lane's bars are the same bars: they meet the old keys in the warehouse. Its metrics are a lane's own.
     line.wait_count("raw_metrics", REPLAY_ROWS + DAYS["FB"])
     assert line.keys("raw_bars") == before["raw_bars"]
+    assert not line.stored_secrets()
 
 
 def test_the_numbers_are_the_feeds_own(line: Line) -> None:
