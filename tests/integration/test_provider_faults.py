@@ -91,18 +91,27 @@ def test_an_empty_answer_is_asked_again(line: Line, kind: str) -> None:
     assert len(bars(line)) == FB_DAYS
 
 
-RATE_LIMITS = [{"body": True, "retry_after": 1}, {"body": False, "retry_after": 1}]
+# Without Retry-After the wait is the setting's, which is neither the header's nor the default.
+RATE_LIMIT_WAIT_MS = 1500
+RATE_LIMITS = [
+    ({"body": True, "retry_after": 1}, 1000),
+    ({"body": False, "retry_after": 1}, 1000),
+    ({"body": True}, RATE_LIMIT_WAIT_MS),
+    ({"body": False}, RATE_LIMIT_WAIT_MS),
+]
+RATE_LIMIT_NAMES = ["with-body", "without-body", "with-body-only", "with-nothing"]
 
 
-@pytest.mark.parametrize("parameters", RATE_LIMITS, ids=["with-body", "without-body"])
-def test_too_many_requests_waits(line: Line, parameters: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("parameters", "wait_ms"), RATE_LIMITS, ids=RATE_LIMIT_NAMES)
+def test_too_many_requests_waits(line: Line, parameters: dict[str, Any], wait_ms: int) -> None:
     line.parts.simulator.add_fault("rate_limited", match={"endpoint": "aggs"}, **parameters)
-    summary = line.backfill(*BACKFILL)
+    summary = line.backfill(*BACKFILL, POLYGON_RATE_LIMIT_WAIT_MS=str(RATE_LIMIT_WAIT_MS))
     assert summary["complete"] is True
     assert len(bars(line)) == FB_DAYS
     seen = requests(line)
     assert seen[0]["status"] == 429
     assert len(seen) == 2  # one refused, one after the wait: no hammering
+    assert wait_ms <= seen[1]["at_ms"] - seen[0]["at_ms"] < wait_ms + 20_000  # not the default's minute
 
 
 def test_a_rejected_key_stops_all_work(line: Line) -> None:
