@@ -6,12 +6,15 @@ The points come from a seed, which MARKETFLOW_TEST_SEED changes.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -32,6 +35,7 @@ class Killer(threading.Thread):
         self._progress = progress
         self._random = random.Random(seed)
         self.done = 0
+        self.over = threading.Event()
         self.problem: BaseException | None = None
 
     def run(self) -> None:
@@ -40,6 +44,15 @@ class Killer(threading.Thread):
                 self._kill_once()
         except BaseException as problem:
             self.problem = problem
+        finally:
+            self.over.set()
+        threading.Event().wait()  # a service ends with the thread that started it
+
+    def wait(self, timeout: float) -> None:
+        """Returns after the last kill; the service runs on."""
+        assert self.over.wait(timeout), f"{self.done} kills within {timeout:g} s"
+        assert self.problem is None, self.problem
+        assert self.done == KILLS
 
     def _kill_once(self) -> None:
         # Anywhere from the start-up to the middle of a batch: sometimes before any progress is made.
@@ -65,10 +78,8 @@ def feed_slowly(line: Line, values: list[tuple[bytes, bytes, int]], killer: Kill
             producer.produce(line.topic("RAW_BACKFILL"), value, key, partition)
         assert producer.flush(60) == 0
         wanted = start * KILLS // len(values)
-        wait_for(lambda wanted=wanted: killer.done >= wanted or not killer.is_alive(), 120, f"{wanted} kills")
-    killer.join(180)
-    assert killer.problem is None, killer.problem
-    assert killer.done == KILLS
+        wait_for(lambda wanted=wanted: killer.done >= wanted or killer.over.is_set(), 120, f"{wanted} kills")
+    killer.wait(180)
 
 
 def recorded_history(line: Line, symbols: list[str]) -> list[tuple[bytes, bytes, int]]:
@@ -120,6 +131,56 @@ def test_ingestor_killed_while_backfilling(line: Line) -> None:
     assert pages < 31 + 3 * KILLS  # 31 pages hold it all: no run began again at the start
 
 
+LIVE = ("X:BTCUSD", "X:ETHUSD", "X:SOLUSD", "X:DOGEUSD")
+
+
+def minutes_of(line: Line, symbol: str, first_ms: int, last_ms: int) -> list[int]:
+    """The beginnings of the minutes that the provider has, both ends included."""
+    simulator = line.parts.simulator
+    path = f"/v2/aggs/ticker/{symbol}/range/1/minute/{first_ms}/{last_ms}?limit=50000&sort=asc"
+    headers = {"Authorization": f"Bearer {simulator.key}"}
+    with urllib.request.urlopen(urllib.request.Request(simulator.url + path, headers=headers)) as answer:
+        body = json.load(answer)
+    assert "next_url" not in body
+    return [int(row["t"]) for row in body["results"]]
+
+
+def test_live_ingestor_killed(line: Line) -> None:
+    """Two days of minutes and those that pass meanwhile: no hole and nothing twice, whenever it is killed."""
+    line.settings |= {"INGEST_SYMBOLS": ",".join(LIVE), "INGEST_DAY_BARS": "false", "INGEST_NEWS": "false"}
+    line.settings |= {"INGEST_POLL_MS": "200", "INGEST_BARS_PAGE_LIMIT": "60", "INGEST_PARALLEL": "2"}
+    line.start("sink")
+    line.start("processor")
+    line.parts.simulator.add_fault("slow", times=None, delay_ms=100)
+    ingestor = line.start("ingestor")
+    killer = Killer(ingestor, lambda: line.parts.simulator.requests()["total"], SEED + 3)
+    killer.start()
+    killer.wait(240)
+
+    def warm() -> set[str | None]:
+        marks = [m for m in line.messages("INGESTOR_WATERMARKS") if m.key and "|minute|" in m.key]
+        return {m.key for m in marks if m.event["status"] == "complete"}
+
+    assert line.messages("RAW") and len(warm()) < len(LIVE), "the kills were not in the middle of it"
+    line.parts.simulator.clear_faults()
+    wait_for(lambda: len(warm()) == len(LIVE), 120, "the end of the warm-up", 0.5)
+    ingestor.stop()
+    bars = [m.event for m in line.messages("RAW") if b'"event_type":"bar"' in (m.value or b"")]
+    published = {(bar["symbol"], time_ms(bar["event_time"])) for bar in bars}
+    line.wait_count("raw_bars", len(published))
+    assert line.count("raw_bars") == len(published)
+    rows = line.query("SELECT symbol, (extract(epoch FROM event_time) * 1000)::bigint FROM raw.raw_bars")
+    assert {(symbol, int(at)) for symbol, at in rows} == published
+    for symbol in LIVE:
+        got = sorted(at for name, at in published if name == symbol)
+        assert got[-1] - got[0] > 86_400_000
+        assert got == minutes_of(line, symbol, got[0], got[-1])
+
+
+def time_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def test_processor_killed(line: Line) -> None:
     """Every input record leads to its filtered event once, whatever the moment of death."""
     values = recorded_history(line, ["AAPL", "MSFT", "FB"])
@@ -144,8 +205,7 @@ def test_sink_killed(line: Line) -> None:
     values = recorded_history(line, ["AAPL", "IBM", "MSFT", "GOOG", "FB"])
     killer = Killer(sink, lambda: line.count("raw_bars"), SEED + 2)
     killer.start()
-    killer.join(240)
-    assert killer.problem is None, killer.problem
+    killer.wait(240)
     bars = sum(1 for _, value, _ in values if b'"event_type":"bar"' in value)
     assert bars == REPLAY_ROWS
     line.wait_count("raw_bars", bars, timeout=300)
