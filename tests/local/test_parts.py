@@ -330,6 +330,47 @@ def test_following_a_log(empty: Path) -> None:
         process.terminate()
 
 
+# --- standard output that takes nothing --------------------------------------------------------------
+
+
+def shell(command: str, state: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": "/usr/bin:/bin", "MARKETFLOW_LOCAL_DIR": str(state)}
+    return subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=LOCAL, env=environment, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", ["stack status", "stack logs", "stack --help", "demo --help"])
+@pytest.mark.parametrize(
+    ("where", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
+)
+def test_output_that_is_not_written_is_an_error(empty: Path, command: str, where: str, why: str) -> None:
+    (Layout.from_environment().log / "sink.log").write_text("line\n")
+    result = shell(f"./{command} {where}", empty)
+    assert result.stderr == f"{command.split()[0]}: standard output: {why}\n"
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "error"),
+    [("stack status", 1, "stack: standard output: Broken pipe\n"), ("stack logs", 0, "")],
+)
+def test_a_reader_that_leaves(empty: Path, command: str, code: int, error: str) -> None:
+    """The pipe has no reader from the beginning on. Who reads logs may stop at any line."""
+    (Layout.from_environment().log / "sink.log").write_text("line\n" * 100)
+    script = f"exec {{pipe}}> >(exit 0); wait $!; ./{command} >&$pipe"
+    result = shell(script, empty)
+    assert (result.returncode, result.stderr) == (code, error)
+
+
+def test_other_closed_streams_do_no_harm(empty: Path) -> None:
+    result = shell("./stack reset <&-", empty)
+    assert result.returncode == 1 and result.stderr.startswith("stack: reset removes all data")
+    result = shell("./stack status 2>&-", empty)
+    assert result.returncode == 3 and result.stdout.startswith("broker")
+    assert shell("./stack down 2>&-", empty).stdout == "", "messages do not turn into output"
+
+
 def test_wait_for_says_what_it_waited_for() -> None:
     with pytest.raises(LocalError, match=r"a miracle: not within 0\.01 s"):
         wait_for(lambda: False, 0.01, "a miracle", 0.001)

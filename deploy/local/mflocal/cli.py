@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -12,10 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .install import say
+from .output import EXIT_FAILED, ReaderLeftError, run_command
 from .stack import Stack
 from .waiting import LocalError
 
-EXIT_FAILED, EXIT_DOWN, EXIT_USAGE = 1, 3, 78
+EXIT_DOWN = 3
 
 
 def show_addresses(stack: Stack) -> None:
@@ -71,7 +73,8 @@ def logs(stack: Stack, options: argparse.Namespace) -> int:
         if not files[0].exists():
             names = ", ".join(path.stem for path in sorted(directory.glob("*.log")))
             raise LocalError(f"no log of {options.service}; there are: {names or 'none'}")
-    _show_logs(files, options.follow)
+    with contextlib.suppress(ReaderLeftError):  # `logs | head` has seen enough
+        _show_logs(files, options.follow)
     return 0
 
 
@@ -141,9 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_command("stack", main))

@@ -11,7 +11,6 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from typing import Any
 from .explain import explain_alert
 from .install import say
 from .latency import Latency, LatencyReader
+from .output import run_command
 from .services import last_json_object, run_program
 from .stack import Stack
 from .universe import REPLAY_FROM, REPLAY_ROWS, REPLAY_TO, REPLAYED
@@ -314,4 +314,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(run_command("demo", main))
