@@ -91,7 +91,7 @@ static int produce(struct snk_sink *sink, const struct snk_record *record, struc
 {
     struct snk_letters *letters = &sink->letters;
     const struct mf_origin origin = snk_record_origin(record);
-    struct mf_origin_texts texts;
+    struct mf_origin_texts texts = {0};
     struct mf_kafka_header headers[MF_ORIGIN_HEADERS + 2];
     size_t count = MF_ORIGIN_HEADERS;
     char key[MF_EVENT_KEY_MAX];

@@ -21,7 +21,7 @@ static void an_origin_is_four_headers(void **state)
     (void)state;
     const struct mf_origin origin = {
         .topic = MF_STR("market.raw"), .partition = 3, .offset = 4711, .timestamp_ms = 1704205862113};
-    struct mf_origin_texts texts;
+    struct mf_origin_texts texts = {0};
     struct mf_kafka_header headers[MF_ORIGIN_HEADERS];
     mf_kafka_origin_headers(&origin, &texts, headers);
     expect(&headers[0], "mf-origin-topic", "market.raw");
@@ -35,7 +35,7 @@ static void numbers_of_any_size_fit(void **state)
     (void)state;
     const struct mf_origin origin = {
         .topic = MF_STR("t"), .partition = INT64_MAX, .offset = INT64_MIN, .timestamp_ms = 0};
-    struct mf_origin_texts texts;
+    struct mf_origin_texts texts = {0};
     struct mf_kafka_header headers[MF_ORIGIN_HEADERS];
     mf_kafka_origin_headers(&origin, &texts, headers);
     expect(&headers[1], "mf-origin-partition", "9223372036854775807");
