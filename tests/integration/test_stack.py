@@ -66,6 +66,12 @@ def test_the_stack_goes_up_and_down(run: Command) -> None:
     assert again.returncode == 0
     assert status(run) == first  # the same processes
 
+    os.kill(int(first["simulator"][2]), signal.SIGSTOP)
+    assert status(run)["simulator"][:2] == ["not", "ready"]
+    assert run("stack", "status").returncode == 3
+    os.kill(int(first["simulator"][2]), signal.SIGCONT)
+    wait_for(lambda: run("stack", "status").returncode == 0, 60, "all ready after the pause", 0.5)
+
     os.kill(int(first["processor"][2]), signal.SIGKILL)
     wait_for(
         lambda: status(run)["processor"][2:3] not in ([], [first["processor"][2]]), 60, "a new processor", 0.5

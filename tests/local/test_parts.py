@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from mflocal import Layout, LocalError, Stack, last_json_object, wait_for
+from mflocal import NAMES, BackgroundProcess, Layout, LocalError, Stack, last_json_object, wait_for
 from mflocal.broker import cluster_id
 from mflocal.cli import main
 from mflocal.demo import backfill_arguments
@@ -289,6 +289,30 @@ def test_status_and_down_of_nothing(empty: Path, capsys: pytest.CaptureFixture[s
     ]
     assert main(["down"]) == 0 and "was not up" in capsys.readouterr().err
     assert not Stack().is_up()
+
+
+class Standing(BackgroundProcess):
+    """A part whose process is there, and answers or does not."""
+
+    def __init__(self, layout: Layout, answers: bool) -> None:
+        super().__init__(layout)
+        self.answers = answers
+
+    def running(self) -> bool:
+        return True
+
+    def ready(self) -> bool:
+        return self.answers
+
+
+def test_a_part_that_does_not_answer_is_not_up(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout.from_environment()
+    part, service = Standing(layout, True), Standing(layout, True)
+    monkeypatch.setattr(Stack, "parts", lambda stack: [part])
+    monkeypatch.setattr(Stack, "running_services", lambda stack: dict.fromkeys(NAMES, service))
+    assert main(["status"]) == 0
+    part.answers = False
+    assert main(["status"]) == 3 and not Stack().is_up()
 
 
 def test_reset_asks_first(

@@ -55,6 +55,17 @@ def test_the_key_can_be_rotated(tmp_path: Path) -> None:
         simulator.stop()
 
 
+def test_one_that_is_stopped_is_not_ready(simulator: Simulator) -> None:
+    assert simulator.ready()
+    simulator.freeze()
+    try:
+        assert simulator.running() and not simulator.ready()
+    finally:
+        simulator.thaw()
+    simulator.wait_ready(20)
+    assert simulator.requests()["total"] == 0, "the question is not one of the provider's requests"
+
+
 def test_the_limit_counts_requests_of_a_minute(client: Client) -> None:
     client.simulator.set_options(rate_per_minute=3)
     assert [client.get(PATH).status for _ in range(5)] == [200, 200, 200, 429, 429]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import secrets
 import urllib.error
@@ -18,6 +19,7 @@ from .process import BackgroundProcess, base_environment
 from .waiting import LocalError
 
 _SOURCES = REPOSITORY / "deploy" / "simulator"
+_PROBE_TIMEOUT = 1.0
 
 
 class Simulator(BackgroundProcess):
@@ -86,17 +88,24 @@ class Simulator(BackgroundProcess):
             write_private(self.key_file, "sim-" + secrets.token_urlsafe(18) + "\n")
 
     def ready(self) -> bool:
-        return self.running() and self._ready_file.exists()
+        """It has written its file and answers now: a process that hangs or is stopped keeps the file."""
+        if not self.running() or not self._ready_file.exists():
+            return False
+        try:
+            self.control("GET", "clock", timeout=_PROBE_TIMEOUT)
+        except (LocalError, OSError, ValueError, http.client.HTTPException):
+            return False
+        return True
 
     # --- control ---------------------------------------------------------------------------------
 
-    def control(self, method: str, what: str, body: object = None) -> Any:
+    def control(self, method: str, what: str, body: object = None, *, timeout: float = 10.0) -> Any:
         """One call of /control/<what>; raises LocalError with the server's words when it refuses."""
         data = json.dumps(body).encode() if body is not None else None
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/control/{what}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as problem:
             raise LocalError(f"simulator: {problem.read().decode('utf-8', 'replace')}") from None

@@ -201,7 +201,7 @@ class Stack:
         services = self.running_services()
         return (
             len(services) == len(NAMES)
-            and all(part.running() for part in self.parts())
+            and all(part.running() and part.ready() for part in self.parts())
             and all(service.ready() for service in services.values())
         )
 
