@@ -11,10 +11,12 @@ import time
 import zlib
 from http.client import RemoteDisconnected
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from marketflow_simulator.faults import KINDS
-from simulator_client import KEY, Client
+from simulator_client import KEY, Client, Reply
 
 PATH = "/v2/aggs/ticker/AAPL/range/1/day/2005-02-14/2005-03-11?adjusted=false"
 NEWS = "/v2/reference/news?ticker=NVDA&limit=5"
@@ -298,9 +300,76 @@ def test_bad_articles(client: Client, variant: str) -> None:
 
 
 def test_a_fault_that_does_not_fit_is_said_aloud(client: Client) -> None:
-    client.simulator.add_fault("bad_row", variant="missing_title")
+    client.simulator.add_fault("correction", percent="much")
     reply = client.get(PATH)
-    assert reply.status == 500 and "no variant missing_title for aggs" in reply.json["error"]
+    assert reply.status == 500 and "(correction)" in reply.json["error"]
+
+
+def rows_as_sent(reply: Reply) -> str:
+    """The text of the rows, as two texts of a number can mean the same."""
+    return reply.text.partition('"results":')[2].partition('"status":')[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "hits"),
+    [
+        ("correction", {}, [False, False, True]),
+        *(
+            ("bad_row", {"variant": variant}, [False, False, True])
+            for variant in sorted({*BAD_BARS} - {"future"})
+        ),
+        ("bad_row", {"variant": "missing_title"}, [True, False, False]),
+        ("bad_row", {"variant": "future"}, [True, False, True]),
+        ("bad_row", {"set": {"x": "1"}}, [True, True, True]),
+    ],
+)
+def test_a_fault_of_rows_waits_for_its_endpoint(
+    client: Client, kind: str, parameters: dict[str, Any], hits: list[bool]
+) -> None:
+    urls = [NEWS, "/v3/reference/tickers?ticker=NVDA", PATH]
+    before = [rows_as_sent(client.get(url)) for url in urls]
+    client.simulator.add_fault(kind, times=None, **parameters)
+    replies = [client.get(url) for url in urls]
+    assert [reply.status for reply in replies] == [200] * 3
+    assert [rows_as_sent(reply) != rows for reply, rows in zip(replies, before, strict=True)] == hits
+    assert client.simulator.faults()[0]["hits"] == sum(hits), "nothing is counted that did nothing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "match", "parameters", "sentence"),
+    [
+        ("correction", {"endpoint": "news"}, {}, "correction changes aggs only, and match names others"),
+        ("correction", {"path": "/v2/reference/"}, {}, "correction changes aggs only"),
+        ("bad_row", {"endpoint": "news"}, {"variant": "nan"}, "bad_row nan changes aggs only"),
+        ("bad_row", {"endpoint": "tickers"}, {"variant": "future"}, "future changes aggs or news only"),
+        ("bad_row", {"timespan": "day"}, {"variant": "emoji"}, "bad_row emoji changes news only"),
+        (
+            "bad_row",
+            {},
+            {"variant": "nonsense"},
+            "bad_row has no variant 'nonsense'; for aggs: high_below_low",
+        ),
+        ("bad_row", {}, {"variant": ["nan"]}, "bad_row has no variant"),
+    ],
+)
+def test_a_fault_that_could_never_hit_is_refused(
+    client: Client, kind: str, match: dict[str, Any], parameters: dict[str, Any], sentence: str
+) -> None:
+    fault = json.dumps({"kind": kind, "match": match, "parameters": parameters}).encode()
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{client.simulator.url}/control/faults", fault, timeout=20)
+    assert refused.value.code == 400 and sentence in json.load(refused.value)["error"]
+    assert client.simulator.faults() == []
+
+
+@pytest.mark.parametrize(
+    "match", [{"endpoint": "aggs"}, {"path": "/v2/"}, {"path": PATH[:20]}, {"timespan": "day"}, {"page": 1}]
+)
+def test_a_match_that_leaves_its_endpoint_is_taken(
+    client: Client, clean: list[dict[str, Any]], match: dict[str, Any]
+) -> None:
+    client.simulator.add_fault("correction", match=match)
+    assert client.get(PATH).json["results"] != clean
 
 
 # --- where and how often -----------------------------------------------------------------------------

@@ -4,13 +4,16 @@
 A fault has one of three places. `before` faults answer instead of the provider (an error status, a
 redirect, silence). `page` faults change a right answer before it becomes bytes (rows, envelope,
 next_url). `wire` faults change the bytes or how they travel. Several can hit one request: the first
-`before` fault, every `page` fault, every `wire` fault, in the order they were set.
+`before` fault, every `page` fault, every `wire` fault, in the order they were set. A fault that
+changes what only some rows have belongs to their endpoints, and waits for them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+
+from . import bad_rows
 
 BEFORE = frozenset(
     {
@@ -77,6 +80,7 @@ class Fault:
     after: int
     times: int | None
     parameters: dict[str, Any]
+    endpoints: frozenset[str] | None = None  # where it makes sense; None: everywhere
     seen: int = 0
     hits: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
@@ -86,6 +90,7 @@ class Fault:
         return (
             subject.path.startswith(match.get("path", ""))
             and match.get("endpoint", subject.kind) == subject.kind
+            and (self.endpoints is None or subject.kind in self.endpoints)
             and match.get("symbol", subject.symbol) == subject.symbol
             and match.get("page", subject.page) == subject.page
             and match.get("timespan", subject.span) == subject.span
@@ -104,6 +109,8 @@ class Fault:
         }
 
 
+# What the paths of the endpoints that some faults belong to begin with.
+_PATHS = {"aggs": "/v2/aggs/ticker/", "news": "/v2/reference/news"}
 _MATCH_TYPES = {"path": str, "endpoint": str, "symbol": str, "page": int, "timespan": str}
 
 
@@ -112,6 +119,38 @@ def _count(body: dict[str, Any], name: str, default: int | None) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
         raise FaultError(f"{name} must be a number of requests, 0 or more")
     return value
+
+
+def _endpoints(kind: str, variant: object) -> frozenset[str] | None:
+    """The endpoints whose rows the fault can change; None when any answer will do."""
+    if kind == "correction":
+        return frozenset({"aggs"})
+    if kind != "bad_row" or variant is None:
+        return None
+    found = bad_rows.endpoints_of(variant)
+    if not found:
+        raise FaultError(f"bad_row has no variant {variant!r}; {bad_rows.variants()}")
+    return found
+
+
+def _can_meet(match: dict[str, Any], endpoint: str) -> bool:
+    """Whether there are requests of `endpoint` that `match` means."""
+    path, start = match.get("path", ""), _PATHS[endpoint]
+    return (
+        match.get("endpoint", endpoint) == endpoint
+        and (path.startswith(start) or start.startswith(path))
+        and (endpoint == "aggs" or not match.get("timespan"))
+    )
+
+
+def _fitting_endpoints(kind: str, match: dict[str, Any], parameters: dict[str, Any]) -> frozenset[str] | None:
+    """As _endpoints; FaultError when `match` names others, as the fault would wait for ever."""
+    variant = parameters.get("variant")
+    endpoints = _endpoints(kind, variant)
+    if endpoints is not None and not any(_can_meet(match, endpoint) for endpoint in endpoints):
+        what = f"{kind} {variant}" if variant else kind
+        raise FaultError(f"{what} changes {' or '.join(sorted(endpoints))} only, and match names others")
+    return endpoints
 
 
 def parse_fault(body: object, number: int) -> Fault:
@@ -134,8 +173,9 @@ def parse_fault(body: object, number: int) -> Fault:
     for name in parameters:
         if name not in PARAMETERS.get(kind, frozenset()):
             raise FaultError(f"{kind} has no parameter {name}")
+    endpoints = _fitting_endpoints(kind, match, parameters)
     after = _count(body, "after", 0) or 0
-    return Fault(number, kind, match, after, _count(body, "times", 1), parameters)
+    return Fault(number, kind, match, after, _count(body, "times", 1), parameters, endpoints)
 
 
 class FaultTable:

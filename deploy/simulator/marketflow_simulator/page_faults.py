@@ -9,54 +9,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from .bars import plain
+from .bad_rows import spoil
 from .clock import parse_instant
 from .faults import Fault, FaultError
-from .page import Page, Row
-
-_FAR_FUTURE_MS = 4_102_444_800_000  # 2100-01-01
-
-# What `bad_row` can do to a bar; numbers as strings and exponents are odd but still right values.
-BAR_VARIANTS: dict[str, Callable[[Row], dict[str, str]]] = {
-    "high_below_low": lambda row: {"h": plain(Decimal(row["l"]) / 2)},
-    "close_above_high": lambda row: {"c": plain(Decimal(row["h"]) * 2)},
-    "negative_price": lambda row: {"l": "-" + row["l"]},
-    "zero_price": lambda row: {"o": "0", "l": "0"},
-    "nan": lambda row: {"c": "NaN"},
-    "infinity": lambda row: {"h": "Infinity"},
-    "negative_volume": lambda row: {"v": "-1"},
-    "string_numbers": lambda row: {name: f'"{row[name]}"' for name in "ohlcv"},
-    "exponent": lambda row: {name: _exponent(row[name]) for name in "ohlcv"},
-    "integer_decimal": lambda row: {"n": row.get("n", "12") + ".0"},
-    "null_close": lambda row: {"c": "null"},
-    "text_close": lambda row: {"c": '"n/a"'},
-    "too_precise": lambda row: {"c": row["c"].split(".")[0] + ".1234567890123"},
-    "too_large": lambda row: {"h": "1" + "0" * 16},
-    "future": lambda row: {"t": str(_FAR_FUTURE_MS)},
-    "seconds": lambda row: {"t": row["t"][:-3]},
-    "missing_close": lambda row: {},
-}
-# What `bad_row` can do to an article.
-NEWS_VARIANTS: dict[str, Callable[[Row], dict[str, str]]] = {
-    "missing_title": lambda row: {},
-    "missing_id": lambda row: {},
-    "future": lambda row: {"published_utc": '"2099-12-31T00:00:00Z"'},
-    "bad_time": lambda row: {"published_utc": '"yesterday"'},
-    "no_tickers": lambda row: {"tickers": "[]"},
-    "embedded_nul": lambda row: {"title": '"before\\u0000after"'},
-    "lone_surrogate": lambda row: {"title": '"before\\ud800after"'},
-    "emoji": lambda row: {"title": '"up \\ud83d\\ude80 \U0001f4c8 übrig"'},
-    "long_description": lambda row: {"description": '"' + "long " * 20_480 + '"'},
-}
-_DROPPED = {"missing_close": "c", "missing_title": "title", "missing_id": "id"}
-
-
-def _exponent(text: str) -> str:
-    """The same value as digits and a power of ten: 118.56 as 1.1856e+02."""
-    sign, digits, exponent = Decimal(text).as_tuple()
-    shift = len(digits) - 1 + int(exponent)
-    mantissa = str(digits[0]) + ("." + "".join(map(str, digits[1:])) if len(digits) > 1 else "")
-    return f"{'-' if sign else ''}{mantissa}e{shift:+03d}"
+from .page import Page
 
 
 def _whole(parameters: dict[str, Any], name: str, default: int) -> int:
@@ -76,15 +32,10 @@ def _bad_row(page: Page, fault: Fault) -> None:
     parameters = fault.parameters
     if not page.rows:
         return
-    variants = NEWS_VARIANTS if page.kind == "news" else BAR_VARIANTS
-    variant = parameters.get("variant")
-    if variant is not None and variant not in variants:
-        raise ValueError(f"no variant {variant} for {page.kind}; one of {', '.join(variants)}")
     index = _whole(parameters, "index", 0) % len(page.rows)
     row = dict(page.rows[index])
-    if variant in variants:
-        row.update(variants[variant](row))
-        row.pop(_DROPPED.get(str(variant), ""), None)
+    if parameters.get("variant") is not None:
+        spoil(row, page.kind, parameters["variant"])
     row.update({str(key): str(value) for key, value in parameters.get("set", {}).items()})
     for name in parameters.get("drop", []):
         row.pop(name, None)

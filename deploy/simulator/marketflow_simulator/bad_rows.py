@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the fault `bad_row` can do to one row: the variants, and the endpoints whose rows have what each one changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from .bars import plain
+from .page import Row
+
+Changes = dict[str, Callable[[Row], dict[str, str]]]
+_FAR_FUTURE_MS = 4_102_444_800_000  # 2100-01-01
+
+# To a bar; numbers as strings and exponents are odd but still right values.
+_BARS: Changes = {
+    "high_below_low": lambda row: {"h": plain(Decimal(row["l"]) / 2)},
+    "close_above_high": lambda row: {"c": plain(Decimal(row["h"]) * 2)},
+    "negative_price": lambda row: {"l": "-" + row["l"]},
+    "zero_price": lambda row: {"o": "0", "l": "0"},
+    "nan": lambda row: {"c": "NaN"},
+    "infinity": lambda row: {"h": "Infinity"},
+    "negative_volume": lambda row: {"v": "-1"},
+    "string_numbers": lambda row: {name: f'"{row[name]}"' for name in "ohlcv"},
+    "exponent": lambda row: {name: _exponent(row[name]) for name in "ohlcv"},
+    "integer_decimal": lambda row: {"n": row.get("n", "12") + ".0"},
+    "null_close": lambda row: {"c": "null"},
+    "text_close": lambda row: {"c": '"n/a"'},
+    "too_precise": lambda row: {"c": row["c"].split(".")[0] + ".1234567890123"},
+    "too_large": lambda row: {"h": "1" + "0" * 16},
+    "future": lambda row: {"t": str(_FAR_FUTURE_MS)},
+    "seconds": lambda row: {"t": row["t"][:-3]},
+    "missing_close": lambda row: {},
+}
+# To an article.
+_NEWS: Changes = {
+    "missing_title": lambda row: {},
+    "missing_id": lambda row: {},
+    "future": lambda row: {"published_utc": '"2099-12-31T00:00:00Z"'},
+    "bad_time": lambda row: {"published_utc": '"yesterday"'},
+    "no_tickers": lambda row: {"tickers": "[]"},
+    "embedded_nul": lambda row: {"title": '"before\\u0000after"'},
+    "lone_surrogate": lambda row: {"title": '"before\\ud800after"'},
+    "emoji": lambda row: {"title": '"up \\ud83d\\ude80 \U0001f4c8 übrig"'},
+    "long_description": lambda row: {"description": '"' + "long " * 20_480 + '"'},
+}
+_DROPPED = {"missing_close": "c", "missing_title": "title", "missing_id": "id"}
+_VARIANTS = {"aggs": _BARS, "news": _NEWS}
+
+
+def _exponent(text: str) -> str:
+    """The same value as digits and a power of ten: 118.56 as 1.1856e+02."""
+    sign, digits, exponent = Decimal(text).as_tuple()
+    shift = len(digits) - 1 + int(exponent)
+    mantissa = str(digits[0]) + ("." + "".join(map(str, digits[1:])) if len(digits) > 1 else "")
+    return f"{'-' if sign else ''}{mantissa}e{shift:+03d}"
+
+
+def endpoints_of(variant: object) -> frozenset[str]:
+    """The endpoints that have this variant, none when it is unknown."""
+    return frozenset(endpoint for endpoint, changes in _VARIANTS.items() if variant in list(changes))
+
+
+def variants() -> str:
+    """All names, for an error's text."""
+    return "; ".join(f"for {endpoint}: {', '.join(changes)}" for endpoint, changes in _VARIANTS.items())
+
+
+def spoil(row: Row, endpoint: str, variant: str) -> None:
+    """Changes a row of `endpoint`, which must be one of the variant's."""
+    row.update(_VARIANTS[endpoint][variant](row))
+    row.pop(_DROPPED.get(variant, ""), None)
