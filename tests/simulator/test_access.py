@@ -66,6 +66,25 @@ def test_one_that_is_stopped_is_not_ready(simulator: Simulator) -> None:
     assert simulator.requests()["total"] == 0, "the question is not one of the provider's requests"
 
 
+def test_a_proxy_of_the_environment_is_not_asked(simulator: Simulator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from mflocal import Layout, Simulator; from mflocal.prometheus import fetch\n"
+        "simulator = Simulator(Layout(Path(sys.argv[1]), Path(sys.argv[1])))\n"
+        "print(simulator.ready(), fetch(simulator.url + '/control/clock')[0])"
+    )
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(ROOT / "deploy" / "local"),
+        "http_proxy": nobody,
+    }
+    command = [sys.executable, "-B", "-c", script, str(simulator.layout.state)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() == ["True", "200"], result.stderr
+
+
 def test_the_limit_counts_requests_of_a_minute(client: Client) -> None:
     client.simulator.set_options(rate_per_minute=3)
     assert [client.get(PATH).status for _ in range(5)] == [200, 200, 200, 429, 429]

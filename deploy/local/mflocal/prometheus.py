@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import re
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from .loopback import ask
 
 _SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
 _LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
@@ -25,7 +26,7 @@ class Sample:
 def fetch(url: str, timeout: float = 2.0) -> tuple[int, str]:
     """Status and body of a loopback URL; status 0 when nobody answers."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as answer:
+        with ask(url, timeout) as answer:
             return answer.status, answer.read().decode("utf-8", "replace")
     except urllib.error.HTTPError as problem:
         return problem.code, problem.read().decode("utf-8", "replace")

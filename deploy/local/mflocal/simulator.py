@@ -14,6 +14,7 @@ from typing import Any
 
 from .install import python_environment
 from .layout import REPOSITORY, Layout, write_private
+from .loopback import ask
 from .ports import Ports
 from .process import BackgroundProcess, base_environment
 from .waiting import LocalError
@@ -105,7 +106,7 @@ class Simulator(BackgroundProcess):
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/control/{what}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with ask(request, timeout) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as problem:
             raise LocalError(f"simulator: {problem.read().decode('utf-8', 'replace')}") from None
