@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -137,11 +136,8 @@ static void take(struct floor *floor, const rd_kafka_message_t *message)
     }
     if (floor->in_txn == 0) {
         check("begin", rd_kafka_begin_transaction(floor->producer));
-        int64_t since_us = mf_clock_monotonic_us() - floor->committed_us;
-        if (floor->committed_us != 0 && since_us < HOLD_BACK_US) {
-            struct timespec pause = {.tv_nsec = (long)(HOLD_BACK_US - since_us) * 1000};
-            nanosleep(&pause, NULL);
-        }
+        while (mf_clock_monotonic_us() - floor->committed_us < HOLD_BACK_US)
+            rd_kafka_poll(floor->producer, 1);
     }
     produce(floor, 0, message->partition, message, message->payload, message->len);
     produce(floor, 1, message->partition, message, floor->metric, (size_t)floor->metric_bytes);
