@@ -243,6 +243,9 @@ struct mf_kafka_reader_ops {
 int mf_kafka_reader_new(const struct mf_kafka_config *config, const char *topic, int64_t stall_ms,
                         const struct mf_kafka_reader_ops *ops, struct mf_kafka_reader **reader,
                         struct mf_error *err);
+// Right after making it: begin at an offset of partition 0 (0 = its beginning), to read on from where an
+// earlier reader ended. From the beginning when the log does not reach that far.
+void mf_kafka_reader_start_at(struct mf_kafka_reader *reader, int64_t offset);
 void mf_kafka_reader_free(struct mf_kafka_reader **reader);
 
 // ---------------------------------------------------------------- admin (blocking; for commands and start

@@ -31,6 +31,7 @@ struct mf_kafka_reader {
     char *topic;
     char *group; // a name that librdkafka wants; nothing joins or commits
     int64_t stall_ms;
+    int64_t start; // offset of partition 0
     enum phase phase;
     struct kafka_client client; // of the phase
     struct kafka_fetch fetch;
@@ -163,6 +164,7 @@ static void begin_reading(struct mf_kafka_reader *reader)
     kafka_client_close(&reader->client);
     reader->phase = PHASE_READ;
     set_partitions(reader, reader->partitions.count);
+    reader->partitions.items[0].next = reader->partitions.items[0].start = reader->start;
     // A partition that has never had a record has nothing to wait for.
     for (size_t i = 0; i < reader->partitions.count; i++) {
         reader->reached[i] = reader->ends[i] == 0;
@@ -389,6 +391,12 @@ int mf_kafka_reader_new(const struct mf_kafka_config *config, const char *topic,
     mf_timer_arm_every_ms(made->check, check_period_ms(stall_ms));
     *reader = made;
     return 0;
+}
+
+void mf_kafka_reader_start_at(struct mf_kafka_reader *reader, int64_t offset)
+{
+    assert(reader->phase == PHASE_REACH && offset >= 0);
+    reader->start = offset;
 }
 
 void mf_kafka_reader_free(struct mf_kafka_reader **reader)

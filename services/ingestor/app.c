@@ -77,13 +77,17 @@ static void on_start(void *arg)
     ing_store_read(app->store);
 }
 
-// The last step of the start. A stop that came first has the last word.
+// The last step of the start, and the end of each later reading. A stop that came first has the last word.
 static void on_store_ready(void *arg)
 {
     struct ing_app *app = arg;
     struct mf_error err;
     if (mf_service_state(app->service) == MF_SERVICE_DRAINING)
         return;
+    if (app->begun) {
+        app->mode->refreshed(app->state);
+        return;
+    }
     app->begun = true;
     if (app->mode->begin(app->state, &err) < 0)
         mf_service_fail(app->service, &err, "beginning to work");
@@ -101,16 +105,30 @@ static bool wants_watermark(void *arg, struct mf_str key)
     return app->mode->wants_watermark(app->state, key);
 }
 
+static void seen_watermark(void *arg, struct mf_str key, struct mf_str value)
+{
+    struct ing_app *app = arg;
+    if (app->mode->seen_watermark != NULL)
+        app->mode->seen_watermark(app->state, key, value);
+}
+
 // ---------------------------------------------------------------- the end
 
 // Everything that was produced is acknowledged: watermarks that deliveries caused are among it.
 static void on_drain_check(void *arg)
 {
     struct ing_app *app = arg;
-    if (app->requests_drained && ing_publisher_outstanding(app->publisher) == 0)
+    bool acknowledged = app->requests_drained && ing_publisher_outstanding(app->publisher) == 0;
+    if (acknowledged && app->left) {
         mf_service_drained(app->service);
-    else
-        mf_timer_arm_ms(app->drain_timer, DRAIN_CHECK_MS);
+        return;
+    }
+    if (acknowledged) {
+        app->left = true;
+        if (app->mode->leave != NULL)
+            app->mode->leave(app->state);
+    }
+    mf_timer_arm_ms(app->drain_timer, acknowledged ? 0 : DRAIN_CHECK_MS);
 }
 
 void ing_app_requests_drained(struct ing_app *app)
@@ -154,8 +172,11 @@ static int make_parts(struct ing_app *app, int argc, char **argv, struct mf_erro
 {
     struct ing_driver driver;
     struct ing_publisher_ops publisher_ops = {.on_room = on_room, .on_fatal = on_fatal, .arg = app};
-    struct ing_store_ops store_ops = {
-        .wants = wants_watermark, .on_ready = on_store_ready, .on_error = on_store_error, .arg = app};
+    struct ing_store_ops store_ops = {.wants = wants_watermark,
+                                      .seen = seen_watermark,
+                                      .on_ready = on_store_ready,
+                                      .on_error = on_store_error,
+                                      .arg = app};
     if (ing_config_fill(app->service->settings, &app->config, err) < 0 ||
         mf_calendar_new(&app->calendar, err) < 0 ||
         app->mode->create(app, argc, argv, &app->state, &driver, err) < 0 ||

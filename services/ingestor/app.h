@@ -20,8 +20,12 @@ struct ing_mode {
     // Topic that must have as many partitions as KAFKA_PARTITIONS says.
     const char *(*topic)(const struct ing_app *app);
     bool (*wants_watermark)(void *state, struct mf_str key);
+    // Every record of a wanted key, in order; absent value = tombstone. May be NULL.
+    void (*seen_watermark)(void *state, struct mf_str key, struct mf_str value);
     int (*begin)(void *state, struct mf_error *err); // the watermarks are there
+    void (*refreshed)(void *state);                  // they were read again; NULL when they never are
     void (*drain)(void *state);                      // before the engine's requests stop; may be NULL
+    void (*leave)(void *state);                      // all is acknowledged: the last records; may be NULL
     int (*reload)(void *state, const struct mf_settings *fresh, struct mf_error *err); // may be NULL
     void (*check_ready)(void *state, struct mf_health *health);                        // may be NULL
     void (*status)(void *state, char *text, size_t size);
@@ -40,7 +44,7 @@ struct ing_app {
     void *state;
     struct mf_timer *start_timer, *drain_timer;
     struct mf_error waiting; // what the start waits for; no code = for nothing
-    bool checked, begun, requests_drained;
+    bool checked, begun, requests_drained, left;
 };
 
 int ing_app_new(struct mf_service *service, const struct ing_mode *mode, int argc, char **argv,

@@ -252,6 +252,9 @@ static void on_finish(void *arg)
     ing_backfill_finish(arg);
 }
 
+static void on_owned(void *arg);
+static void on_lost(void *arg, const struct mf_error *err);
+
 static int create(struct ing_app *app, enum ing_feed feed, int argc, char **argv, void **state,
                   struct ing_driver *driver, struct mf_error *err)
 {
@@ -264,6 +267,8 @@ static int create(struct ing_app *app, enum ing_feed feed, int argc, char **argv
                                 mf_random_seed(), &backfill->args, err) < 0)
         return -1;
     snprintf(backfill->lane, sizeof backfill->lane, "backfill:%s", backfill->args.run_id);
+    const struct ing_owner_ops owner_ops = {.on_owned = on_owned, .on_lost = on_lost, .arg = backfill};
+    backfill->owner = ing_owner_new(app, backfill->args.run_id, &owner_ops);
     backfill->started_us = mf_clock_monotonic_us();
     *driver = (struct ing_driver){.prepare = prepare,
                                   .page_done = page_done,
@@ -295,6 +300,7 @@ static void backfill_free(void **state)
     *state = NULL;
     ing_backfill_report(backfill);
     ing_batch_abandon(&backfill->batch);
+    ing_owner_free(&backfill->owner);
     for (size_t i = 0; i < backfill->count; i++)
         ing_engine_remove(backfill->app->engine, &backfill->series[i].base);
     mf_timer_free(&backfill->progress_timer);
@@ -313,7 +319,26 @@ static const char *topic(const struct ing_app *app)
 static bool wants_watermark(void *state, struct mf_str key)
 {
     struct backfill *backfill = state;
-    return ing_watermark_key_is_of_run(key, backfill->args.run_id);
+    return ing_watermark_key_is_of_run(key, backfill->args.run_id) || ing_owner_wants(backfill->owner, key);
+}
+
+static void seen_watermark(void *state, struct mf_str key, struct mf_str value)
+{
+    struct backfill *backfill = state;
+    ing_owner_seen(backfill->owner, key, value);
+}
+
+static void refreshed(void *state)
+{
+    struct backfill *backfill = state;
+    ing_owner_refreshed(backfill->owner);
+}
+
+static void leave(void *state)
+{
+    struct backfill *backfill = state;
+    ing_owner_release(backfill->owner,
+                      backfill->already_complete || backfill->run.status == ING_STATUS_COMPLETE);
 }
 
 // The run as the topic knows it. CONFIG when it is another one or has been abandoned.
@@ -376,6 +401,7 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     const struct mf_calendar *calendar = backfill->app->calendar;
     const struct ing_config *config = &backfill->app->config;
     struct ing_work *work = &series->base.work;
+    *series = (struct backfill_series){0};
     *work = (struct ing_work){
         .feed = args->feed,
         .timespan = args->timespan,
@@ -409,6 +435,19 @@ static int read_all(struct backfill *backfill, struct mf_error *err)
     return result;
 }
 
+// What the topic says about the run, once more when other processes had to stop first.
+static int take_stock(struct backfill *backfill, struct mf_error *err)
+{
+    if (read_all(backfill, err) < 0) {
+        backfill->impossible = true;
+        return -1;
+    }
+    backfill->begun = true;
+    if (backfill->already_complete)
+        mf_service_finish(backfill->app->service, MF_EXIT_OK, "the run is complete already");
+    return 0;
+}
+
 static int begin(void *state, struct mf_error *err)
 {
     struct backfill *backfill = state;
@@ -417,19 +456,27 @@ static int begin(void *state, struct mf_error *err)
     backfill->count = symbols->count;
     backfill->terminal = isatty(STDERR_FILENO) == 1;
     backfill->started_us = mf_clock_monotonic_us();
-    if (read_all(backfill, err) < 0) {
-        backfill->impossible = true;
+    if (take_stock(backfill, err) < 0)
         return -1;
-    }
-    backfill->begun = true;
     MF_LOGF(
         backfill->app->service->log, MF_LOG_NOTICE, "backfill", "run_begun",
         MF_FIELDS(mf_lf_str("run_id", backfill->args.run_id), mf_lf_i64("series", (int64_t)backfill->count)),
         "run %s%s", backfill->args.run_id, backfill->already_complete ? " is complete already" : "");
-    if (backfill->already_complete) {
-        mf_service_finish(backfill->app->service, MF_EXIT_OK, "the run is complete already");
-        return 0;
+    if (!backfill->already_complete)
+        ing_owner_claim(backfill->owner);
+    return 0;
+}
+
+static void on_owned(void *arg)
+{
+    struct backfill *backfill = arg;
+    struct mf_error err;
+    if (take_stock(backfill, &err) < 0) {
+        mf_service_fail(backfill->app->service, &err, "beginning to work");
+        return;
     }
+    if (backfill->already_complete)
+        return;
     ing_backfill_save_run(backfill);
     mf_metric_set(MF_METRIC0(backfill->app->service->metrics, &ing_metric_defs[ING_M_SYMBOLS]),
                   (double)backfill->count);
@@ -441,7 +488,11 @@ static int begin(void *state, struct mf_error *err)
         else
             end_series(backfill, series);
     }
-    return 0;
+}
+
+static void on_lost(void *arg, const struct mf_error *err)
+{
+    ing_backfill_lost(arg, err);
 }
 
 static void status(void *state, char *text, size_t size)
@@ -459,7 +510,10 @@ const struct ing_mode ing_mode_backfill_bars = {
     .create = create_bars,
     .topic = topic,
     .wants_watermark = wants_watermark,
+    .seen_watermark = seen_watermark,
     .begin = begin,
+    .refreshed = refreshed,
+    .leave = leave,
     .status = status,
     .free = backfill_free,
 };
@@ -469,7 +523,10 @@ const struct ing_mode ing_mode_backfill_news = {
     .create = create_news,
     .topic = topic,
     .wants_watermark = wants_watermark,
+    .seen_watermark = seen_watermark,
     .begin = begin,
+    .refreshed = refreshed,
+    .leave = leave,
     .status = status,
     .free = backfill_free,
 };

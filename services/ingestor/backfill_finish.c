@@ -163,6 +163,12 @@ static int send_lane(struct backfill *backfill, struct mf_error *err)
     return send_lane_end(backfill->app, backfill->batch, backfill->lane, &backfill->next_partition, err);
 }
 
+static void close_lane(void *arg)
+{
+    struct backfill *backfill = arg;
+    begin_batch(backfill, send_lane, on_lane_closed);
+}
+
 // Will a later start with the same arguments ask for more?
 static bool may_go_on(const struct backfill *backfill)
 {
@@ -185,7 +191,21 @@ void ing_backfill_finish(struct backfill *backfill)
         finish_with(backfill, MF_EXIT_TEMPORARY, "the run is not complete: start it again");
         return;
     }
-    begin_batch(backfill, send_lane, on_lane_closed);
+    // Behind a lane end of this process, another one's records would be folded as if the lane were new, and
+    // the other way round: only the owner closes it.
+    if (!backfill->closing)
+        ing_owner_check(backfill->owner, close_lane, backfill);
+    backfill->closing = true;
+}
+
+void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err)
+{
+    if (backfill->finished || backfill->batch != NULL)
+        return; // all was published and the lane is being closed: the newer process will find the run
+                // complete
+    backfill->error = *err;
+    mf_log_error(backfill->app->service->log, MF_LOG_WARNING, "backfill", "run_lost", err, "leaving the run");
+    finish_with(backfill, MF_EXIT_TEMPORARY, err->message);
 }
 
 // ---------------------------------------------------------------- abandon
@@ -199,6 +219,7 @@ struct abandon {
     int32_t next_partition;
     size_t series, at; // watermarks forgotten; looked at in this turn
     bool run_sent, full, done;
+    struct ing_owner *owner;
 };
 
 static bool never_prepare(void *arg, struct ing_series *series, const struct ing_page *page,
@@ -215,6 +236,8 @@ static void abandon_drained(void *arg)
 }
 
 static void abandon_send(void *arg);
+static void abandon_owned(void *arg);
+static void abandon_lost(void *arg, const struct mf_error *err);
 
 static int abandon_create(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
                           struct mf_error *err)
@@ -228,6 +251,9 @@ static int abandon_create(struct ing_app *app, int argc, char **argv, void **sta
         return -1;
     mf_str_copy(abandon->run_id, sizeof abandon->run_id, mf_str_of(run_id));
     snprintf(abandon->lane, sizeof abandon->lane, "backfill:%s", run_id);
+    const struct ing_owner_ops owner_ops = {
+        .on_owned = abandon_owned, .on_lost = abandon_lost, .arg = abandon};
+    abandon->owner = ing_owner_new(app, run_id, &owner_ops);
     *driver = (struct ing_driver){.prepare = never_prepare,
                                   .drained = abandon_drained,
                                   .topic = app->config.topic_backfill,
@@ -239,7 +265,25 @@ static int abandon_create(struct ing_app *app, int argc, char **argv, void **sta
 static bool abandon_wants(void *state, struct mf_str key)
 {
     struct abandon *abandon = state;
-    return ing_watermark_key_is_of_run(key, abandon->run_id);
+    return ing_watermark_key_is_of_run(key, abandon->run_id) || ing_owner_wants(abandon->owner, key);
+}
+
+static void abandon_seen(void *state, struct mf_str key, struct mf_str value)
+{
+    struct abandon *abandon = state;
+    ing_owner_seen(abandon->owner, key, value);
+}
+
+static void abandon_refreshed(void *state)
+{
+    struct abandon *abandon = state;
+    ing_owner_refreshed(abandon->owner);
+}
+
+static void abandon_leave(void *state)
+{
+    struct abandon *abandon = state;
+    ing_owner_release(abandon->owner, abandon->done);
 }
 
 static void on_abandoned(void *arg, const struct mf_error *err)
@@ -257,7 +301,8 @@ static void forget_key(void *arg, struct mf_str key, struct mf_str value)
     (void)value;
     struct abandon *abandon = arg;
     struct mf_error err;
-    if (mf_str_starts_with(key, "run|") || abandon->full || abandon->at++ < abandon->series)
+    if (mf_str_starts_with(key, "run|") || ing_owner_wants(abandon->owner, key) || abandon->full ||
+        abandon->at++ < abandon->series)
         return;
     abandon->full =
         ing_publisher_watermark(abandon->app->publisher, abandon->batch, key, MF_STR_NULL, &err) < 0;
@@ -283,6 +328,22 @@ static void abandon_send(void *arg)
         ing_batch_seal(abandon->batch);
 }
 
+// A process that still works on the run stops first: what it published behind the lane end would open the
+// lane again.
+static void abandon_owned(void *arg)
+{
+    struct abandon *abandon = arg;
+    ing_owner_rest(abandon->owner); // the list of keys must not change under abandon_send
+    abandon->batch = ing_batch_new(abandon->app->publisher, on_abandoned, abandon);
+    abandon_send(abandon);
+}
+
+static void abandon_lost(void *arg, const struct mf_error *err)
+{
+    struct abandon *abandon = arg;
+    mf_service_fail(abandon->app->service, err, "abandoning the run");
+}
+
 static int abandon_begin(void *state, struct mf_error *err)
 {
     struct abandon *abandon = state;
@@ -293,8 +354,7 @@ static int abandon_begin(void *state, struct mf_error *err)
     mf_buf_free(&key);
     if (!known)
         return mf_error_set(err, MF_ERROR_CONFIG, "unknown_run", "there is no run %s", abandon->run_id);
-    abandon->batch = ing_batch_new(abandon->app->publisher, on_abandoned, abandon);
-    abandon_send(abandon);
+    ing_owner_claim(abandon->owner);
     return 0;
 }
 
@@ -318,6 +378,7 @@ static void abandon_free(void **state)
         fflush(stdout);
     }
     ing_batch_abandon(&abandon->batch);
+    ing_owner_free(&abandon->owner);
     mf_timer_free(&abandon->timer);
     free(abandon);
 }
@@ -327,7 +388,10 @@ const struct ing_mode ing_mode_abandon = {
     .create = abandon_create,
     .topic = abandon_topic,
     .wants_watermark = abandon_wants,
+    .seen_watermark = abandon_seen,
     .begin = abandon_begin,
+    .refreshed = abandon_refreshed,
+    .leave = abandon_leave,
     .status = abandon_status,
     .free = abandon_free,
 };

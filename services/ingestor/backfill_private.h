@@ -6,6 +6,7 @@
 
 #include "services/ingestor/app.h"
 #include "services/ingestor/backfill_args.h"
+#include "services/ingestor/run_owner.h"
 
 struct backfill_series {
     struct ing_series base;
@@ -29,8 +30,9 @@ struct backfill {
     struct backfill_series *series;
     size_t count, ended;
     struct ing_run run;
+    struct ing_owner *owner;
     bool impossible; // as it was asked for: nothing is reported
-    bool begun, finished, already_complete, key_rejected;
+    bool begun, finished, closing, already_complete, key_rejected;
     struct mf_error error; // why the whole run stopped; no code = fine
     int64_t started_us;    // monotonic
     struct mf_timer *progress_timer, *finish_timer;
@@ -43,11 +45,13 @@ struct backfill {
 };
 
 // backfill_finish.c
+void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err); // the run is another's now
 void ing_backfill_finish(struct backfill *backfill);   // all series have ended, or nothing goes on
 void ing_backfill_save_run(struct backfill *backfill); // at the start
 // backfill_report.c
 void ing_backfill_progress(struct backfill *backfill);
 void ing_backfill_report(struct backfill *backfill);
+void ing_backfill_flush(struct ing_app *app); // what was printed; 75 when it did not arrive
 const char *ing_backfill_status(const struct backfill_series *series);
 bool ing_backfill_is_complete(const struct backfill *backfill);
 

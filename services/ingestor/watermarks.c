@@ -24,6 +24,7 @@ struct ing_store {
     struct mf_deferred *ended; // the reader cannot be freed inside its own callback
     struct mf_error err;
     bool failed, ready;
+    int64_t next_offset; // behind the last record that was read
     struct mf_backoff backoff;
     struct entry *buckets[BUCKETS];
 };
@@ -54,6 +55,7 @@ static void forget_all(struct ing_store *store)
 static void on_message(void *arg, const struct mf_kafka_message *message)
 {
     struct ing_store *store = arg;
+    store->next_offset = message->offset + 1;
     if (message->key.data == NULL || !store->ops.wants(store->ops.arg, message->key))
         return;
     size_t bucket;
@@ -68,6 +70,8 @@ static void on_message(void *arg, const struct mf_kafka_message *message)
     free(entry->value);
     entry->value = message->value.data != NULL ? mf_strndup(message->value) : NULL;
     entry->value_len = message->value.len;
+    if (store->ops.seen != NULL)
+        store->ops.seen(store->ops.arg, message->key, message->value);
 }
 
 static void on_done(void *arg)
@@ -115,9 +119,11 @@ static void begin(void *arg)
     struct mf_kafka_reader_ops ops = {
         .on_message = on_message, .on_done = on_done, .on_error = on_error, .arg = store};
     struct mf_error err;
-    forget_all(store);
+    // A reading that failed goes on from what it had, as does a later one.
     if (mf_kafka_reader_new(&store->kafka, store->topic, STALL_MS, &ops, &store->reader, &err) < 0)
         retry_later(store, &err);
+    else
+        mf_kafka_reader_start_at(store->reader, store->next_offset);
 }
 
 struct ing_store *ing_store_new(const struct mf_kafka_config *kafka, const char *topic,

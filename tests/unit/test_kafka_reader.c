@@ -113,6 +113,28 @@ static void flush(struct setup *setup)
         fail_msg("%s", err.message);
 }
 
+// What an earlier reader had is not read again; from an offset that the log does not have, all is.
+static void reading_goes_on_from_an_offset(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t from;
+        int messages;
+    } cases[] = {{0, 10}, {7, 3}, {10, 0}, {1000, 10}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct setup *setup = setup_new(1);
+        for (int j = 0; j < 10; j++)
+            produce(setup, 0, "a", "value");
+        flush(setup);
+        start(setup, STALL_MS);
+        mf_kafka_reader_start_at(setup->reader, cases[i].from);
+        assert_true(kafka_world_run(setup->world, is_over, setup, WAIT_MS));
+        assert_int_equal(setup->done, 1);
+        assert_int_equal(setup->messages, cases[i].messages);
+        setup_free(setup);
+    }
+}
+
 static void a_topic_is_read_from_its_beginning_to_its_end(void **state)
 {
     (void)state;
@@ -251,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_topic_is_read_from_its_beginning_to_its_end),
+        cmocka_unit_test(reading_goes_on_from_an_offset),
         cmocka_unit_test(an_empty_topic_is_done_at_once),
         cmocka_unit_test(what_comes_later_is_not_waited_for),
         cmocka_unit_test(a_missing_topic_stalls_and_says_so),
