@@ -219,6 +219,7 @@ struct abandon {
     int32_t next_partition;
     size_t series, at; // watermarks forgotten; looked at in this turn
     bool run_sent, full, done;
+    bool complete; // there is nothing to abandon
     struct ing_owner *owner;
 };
 
@@ -283,7 +284,7 @@ static void abandon_refreshed(void *state)
 static void abandon_leave(void *state)
 {
     struct abandon *abandon = state;
-    ing_owner_release(abandon->owner, abandon->done);
+    ing_owner_release(abandon->owner, abandon->done || abandon->complete);
 }
 
 static void on_abandoned(void *arg, const struct mf_error *err)
@@ -328,11 +329,35 @@ static void abandon_send(void *arg)
         ing_batch_seal(abandon->batch);
 }
 
+// Is there such a run? One that is complete is left alone: its lane is closed, and with another record the
+// same command would fetch it all again. A record that cannot be read is one more reason to abandon it.
+static bool abandon_look(struct abandon *abandon)
+{
+    struct mf_buf key;
+    struct ing_run run;
+    struct mf_error err;
+    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
+    ing_run_key(abandon->run_id, &key);
+    struct mf_str value = ing_store_get(abandon->app->store, mf_buf_str(&key));
+    mf_buf_free(&key);
+    if (value.data == NULL)
+        return false;
+    struct mf_json *json = mf_json_new();
+    abandon->complete = ing_run_decode(json, value, &run, &err) == 0 && run.status == ING_STATUS_COMPLETE;
+    mf_json_free(&json);
+    if (abandon->complete)
+        mf_service_finish(abandon->app->service, MF_EXIT_OK, "the run is complete: nothing to abandon");
+    return true;
+}
+
 // A process that still works on the run stops first: what it published behind the lane end would open the
 // lane again.
 static void abandon_owned(void *arg)
 {
     struct abandon *abandon = arg;
+    (void)abandon_look(abandon);
+    if (abandon->complete)
+        return;
     ing_owner_rest(abandon->owner); // the list of keys must not change under abandon_send
     abandon->batch = ing_batch_new(abandon->app->publisher, on_abandoned, abandon);
     abandon_send(abandon);
@@ -347,14 +372,10 @@ static void abandon_lost(void *arg, const struct mf_error *err)
 static int abandon_begin(void *state, struct mf_error *err)
 {
     struct abandon *abandon = state;
-    struct mf_buf key;
-    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
-    ing_run_key(abandon->run_id, &key);
-    bool known = ing_store_get(abandon->app->store, mf_buf_str(&key)).data != NULL;
-    mf_buf_free(&key);
-    if (!known)
+    if (!abandon_look(abandon))
         return mf_error_set(err, MF_ERROR_CONFIG, "unknown_run", "there is no run %s", abandon->run_id);
-    ing_owner_claim(abandon->owner);
+    if (!abandon->complete)
+        ing_owner_claim(abandon->owner);
     return 0;
 }
 
@@ -373,10 +394,12 @@ static void abandon_free(void **state)
 {
     struct abandon *abandon = *state;
     *state = NULL;
-    if (abandon->done) {
+    if (abandon->done)
         printf("{\"run_id\":\"%s\",\"abandoned\":true,\"series\":%zu}\n", abandon->run_id, abandon->series);
-        fflush(stdout);
-    }
+    if (abandon->complete)
+        printf("{\"run_id\":\"%s\",\"abandoned\":false,\"reason\":\"the run is complete\"}\n",
+               abandon->run_id);
+    fflush(stdout);
     ing_batch_abandon(&abandon->batch);
     ing_owner_free(&abandon->owner);
     mf_timer_free(&abandon->timer);

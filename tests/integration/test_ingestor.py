@@ -155,3 +155,20 @@ def test_a_run_of_many_series_is_abandoned(line: Line) -> None:
     known = watermarks(line)
     assert json.loads(known["run|many"] or b"{}")["status"] == "abandoned"
     assert [key for key in keys if known[key] is not None] == []
+
+
+def test_a_complete_run_is_not_abandoned(line: Line) -> None:
+    """It stays complete: the same command fetches nothing again."""
+    day = ["--from", "2012-03-01", "--to", "2012-03-01", "--timespan", "day", "--run-id", "done"]
+    backfill = ["bars", "--symbols", "IBM", *day]
+    assert line.backfill(*backfill)["complete"] is True
+    before = watermarks(line)
+    assert line.backfill("--abandon", "done") == {
+        "run_id": "done",
+        "abandoned": False,
+        "reason": "the run is complete",
+    }
+    assert watermarks(line) == before
+    requests = len(asked(line))
+    assert line.backfill(*backfill)["complete_before"] is True
+    assert len(asked(line)) == requests
