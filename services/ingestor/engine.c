@@ -62,6 +62,12 @@ void ing_engine_wait(struct ing_engine *engine, struct ing_series *series, int64
     ing_engine_pump(engine);
 }
 
+void ing_engine_hasten(struct ing_engine *engine, struct ing_series *series)
+{
+    if (series->state == ING_SERIES_WAITING)
+        ing_engine_wait(engine, series, 0);
+}
+
 void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, const char *next, unsigned page,
                       int64_t last_time_us, int64_t delay_us)
 {

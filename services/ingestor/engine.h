@@ -128,6 +128,7 @@ void ing_series_init(struct ing_series *series, const struct ing_config *config,
 // none.
 void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, const char *next, unsigned page,
                       int64_t last_time_us, int64_t delay_us);
+void ing_engine_hasten(struct ing_engine *engine, struct ing_series *series); // waits no longer, if it waits
 // Takes the series back, whatever it was doing, and frees what the engine kept in it. Outstanding records go
 // on.
 void ing_engine_remove(struct ing_engine *engine, struct ing_series *series);

@@ -10,7 +10,6 @@
 #include "services/ingestor/live_private.h"
 
 enum { PROBE_MS = 15 * 60 * 1000, GAUGE_MS = 5000 };
-#define UNKNOWN_WAIT_US MF_US_PER_HOUR
 
 static struct live_series *of(struct ing_series *series)
 {
@@ -189,6 +188,7 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     struct live_series *series = of(base);
     bool was_warming = series->mark.status == ING_STATUS_RUNNING;
     bool complete = end == ING_RANGE_COMPLETE;
+    series->refusals = complete ? 0 : series->refusals + 1;
     ing_rejects_commit(&series->rejects); // of a refused answer
     if (complete && base->work.to_us > base->work.from_us) {
         ing_rejects_range_read(&series->rejects);
@@ -207,6 +207,10 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
         series->good_us = series->range_asked_us;
     else
         base->last_error = *err;
+    bool known =
+        series->good_us != 0 || series->mark.last_time_us != INT64_MIN || series->mark.position_us != 0;
+    if (was_warming && end == ING_RANGE_UNKNOWN_TICKER && known && !live->once)
+        was_warming = false; // it passes: the warm-up goes on where it was
     if (was_warming)
         end_warmup(live, series, complete);
     if (live->once)
@@ -214,8 +218,8 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     if (complete) {
         schedule_poll(live, series);
     } else {
-        int64_t wait_us = end == ING_RANGE_UNKNOWN_TICKER ? UNKNOWN_WAIT_US
-                                                          : live->app->config.closed_poll_ms * MF_US_PER_MS;
+        int64_t wait_us =
+            ing_plan_refused_wait_us(&live->app->config, &base->work, end, known, series->refusals);
         if (was_warming)
             wait_us = 0; // the plan did not cover the history; the present may be
         schedule(live, series, wait_us);
@@ -338,8 +342,12 @@ static int begin(void *state, struct mf_error *err)
 static int reload(void *state, const struct mf_settings *fresh, struct mf_error *err)
 {
     struct live *live = state;
-    if (live->app->begun)
-        return ing_live_take_symbols(live, fresh, err);
+    if (live->app->begun) {
+        if (ing_live_take_symbols(live, fresh, err) < 0)
+            return -1;
+        ing_live_ask_refused_again(live);
+        return 0;
+    }
     struct ing_symbols symbols = {0}; // taken when the mode begins
     int result = ing_symbols_from_settings(fresh, &symbols, err);
     ing_symbols_free(&symbols);

@@ -5,6 +5,7 @@
 #include "services/ingestor/bar_session.h"
 
 enum { DAY_OVERLAP_DAYS = 7 }; // day bars are corrected for days
+#define UNKNOWN_WAIT_US MF_US_PER_HOUR
 #define DAY_WAIT_MAX_US (6 * MF_US_PER_HOUR)
 // Publishers' clocks run ahead a little; what is further ahead is refused anyway.
 #define NEWS_AHEAD_US (10 * MF_US_PER_MINUTE)
@@ -77,6 +78,20 @@ static void plan_minutes(const struct mf_calendar *calendar, const struct ing_co
         plan->range.to_us = plan->range.from_us + longest_us;
         plan->more = true;
     }
+}
+
+int64_t ing_plan_refused_wait_us(const struct ing_config *config, const struct ing_work *work,
+                                 enum ing_range_end end, bool known, unsigned refusals)
+{
+    if (end == ING_RANGE_UNKNOWN_TICKER && !known)
+        return UNKNOWN_WAIT_US;
+    int64_t longest_ms = config->closed_poll_ms;
+    if (end == ING_RANGE_PLAN_LIMIT)
+        return longest_ms * MF_US_PER_MS;
+    int64_t wait_ms = work->feed == ING_FEED_NEWS ? config->news_poll_ms : config->poll_ms;
+    for (unsigned i = 1; i < refusals && wait_ms < longest_ms; i++)
+        wait_ms *= 2;
+    return (wait_ms < longest_ms ? wait_ms : longest_ms) * MF_US_PER_MS;
 }
 
 int64_t ing_plan_last_day_us(const struct mf_calendar *calendar, const struct ing_config *config,

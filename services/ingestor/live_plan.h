@@ -4,6 +4,7 @@
 #ifndef ING_LIVE_PLAN_H
 #define ING_LIVE_PLAN_H
 
+#include "services/ingestor/engine.h"
 #include "services/ingestor/settings.h"
 #include "services/ingestor/watermark.h"
 
@@ -25,6 +26,13 @@ bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config 
 int64_t ing_plan_wait_us(const struct mf_calendar *calendar, const struct ing_config *config,
                          const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
                          int64_t now_us);
+
+// µs until a series whose request was refused is asked again; refusals counts them, this one included. A name
+// that the provider has never answered for waits an hour: it is most likely wrong. For one that it has, an
+// unknown ticker is a fault of the provider's that passes. Refusals wait longer each time, from the feed's
+// pace to that of closed markets.
+int64_t ing_plan_refused_wait_us(const struct ing_config *config, const struct ing_work *work,
+                                 enum ing_range_end end, bool known, unsigned refusals);
 
 // The midnight (event time) of the newest day whose bar must be there by now: its session has ended, plus
 // settling and the plan's delay.

@@ -21,6 +21,7 @@ struct live_series {
     struct ing_rejects rejects;
     int64_t range_asked_us; // real time at which the range's first page was asked for
     int64_t good_us;        // of the last range read to the present
+    unsigned refusals;      // in a row; the series waits for longer each time
 };
 
 struct live_symbol {
@@ -51,6 +52,7 @@ void ing_live_begin_symbol(struct live *live, struct live_symbol *symbol);
 // live_symbols.c
 // Takes the settings' symbols (all, or those of the shard) as the live ones: new ones are added, others
 // leave.
+void ing_live_ask_refused_again(struct live *live); // those that wait because an answer was refused
 int ing_live_take_symbols(struct live *live, const struct mf_settings *settings, struct mf_error *err);
 void ing_live_take_list(struct live *live, const struct ing_symbols *list);
 void ing_live_free_symbols(struct live *live);

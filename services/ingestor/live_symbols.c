@@ -142,6 +142,18 @@ void ing_live_take_list(struct live *live, const struct ing_symbols *list)
                   (double)live->count);
 }
 
+// Whoever sends SIGHUP may have mended what was refused.
+void ing_live_ask_refused_again(struct live *live)
+{
+    for (size_t i = 0; i < live->count; i++) {
+        for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
+            struct live_series *series = live->symbols[i]->series[feed];
+            if (series != NULL && series->refusals > 0)
+                ing_engine_hasten(live->app->engine, &series->base);
+        }
+    }
+}
+
 // All or nothing: the list is complete and checked before the first series is touched.
 int ing_live_take_symbols(struct live *live, const struct mf_settings *settings, struct mf_error *err)
 {

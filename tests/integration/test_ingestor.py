@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import pytest
 from line import Line
 from mflocal import wait_for
 
@@ -103,6 +105,32 @@ def test_a_quiet_symbol_is_read_from_where_it_began(line: Line) -> None:
     ingestor.start()
     polls(line, 1, NEWS)
     assert beginning(asked(line, NEWS)[0]["query"]) == beginning(began)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [("not_found", {}), ("bad_request", {}), ("large_body", {"bytes": 4 * 1024 * 1024})],
+)
+def test_one_refused_answer_costs_one_poll(line: Line, kind: str, parameters: dict[str, Any]) -> None:
+    """The symbol had data before: it is asked for again at once, not after an hour or a closed market's wait."""
+    line.expected_errors.append("fetch|page")
+    line.start("ingestor", POLYGON_BODY_MAX_BYTES="1048576", **ONE_MINUTE_SERIES)
+    polls(line, 2)
+    line.parts.simulator.add_fault(kind, match={"endpoint": "aggs"}, **parameters)
+    polls(line, 4)
+    assert all(fault["hits"] == 1 for fault in line.parts.simulator.faults())
+
+
+def test_a_hangup_asks_for_an_unknown_symbol_again(line: Line) -> None:
+    line.expected_errors.append("fetch|page")
+    line.parts.simulator.add_fault("not_found", match={"endpoint": "aggs"}, times=None)
+    ingestor = line.start("ingestor", **ONE_MINUTE_SERIES)
+    wait_for(lambda: asked(line), 60, "the first request")
+    wait_for(lambda: line.messages("DLQ"), 60, "its refusal")
+    line.parts.simulator.clear_faults()
+    assert ingestor.identity is not None
+    ingestor.identity.send(signal.SIGHUP)
+    polls(line, 3)
 
 
 def beginning(query: str) -> str:

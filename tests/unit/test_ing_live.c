@@ -141,6 +141,38 @@ static void test_news_ranges(void **state)
                 "2024-01-02T15:10:00Z", false);
 }
 
+static void test_waits_after_refusals(void **state)
+{
+    (void)state;
+    const struct {
+        const char *symbol; // NULL = news
+        enum ing_range_end end;
+        bool known;
+        unsigned refusals;
+        int64_t wait_ms;
+    } cases[] = {
+        {"AAPL", ING_RANGE_UNKNOWN_TICKER, false, 1, 3600000}, // never seen: most likely a wrong name
+        {"AAPL", ING_RANGE_UNKNOWN_TICKER, false, 9, 3600000},
+        {"AAPL", ING_RANGE_UNKNOWN_TICKER, true, 1, 15000}, // one bad answer costs one poll
+        {"AAPL", ING_RANGE_UNKNOWN_TICKER, true, 2, 30000},
+        {"AAPL", ING_RANGE_UNKNOWN_TICKER, true, 6, 300000},
+        {"AAPL", ING_RANGE_UNKNOWN_TICKER, true, 4000000000, 300000},
+        {"AAPL", ING_RANGE_REFUSED, true, 1, 15000},
+        {"AAPL", ING_RANGE_REFUSED, false, 3, 60000},
+        {NULL, ING_RANGE_REFUSED, true, 1, 60000},
+        {NULL, ING_RANGE_REFUSED, true, 9, 300000},
+        {"AAPL", ING_RANGE_PLAN_LIMIT, true, 1, 300000},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct ing_work work = cases[i].symbol != NULL
+                                   ? work_of(cases[i].symbol, ING_TIMESPAN_MINUTE)
+                                   : ing_news_work("AAPL", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z");
+        int64_t wait_us =
+            ing_plan_refused_wait_us(&config, &work, cases[i].end, cases[i].known, cases[i].refusals);
+        assert_int_equal(wait_us, cases[i].wait_ms * MF_US_PER_MS);
+    }
+}
+
 static void test_last_day(void **state)
 {
     struct ing_fixture *f = *state;
@@ -269,9 +301,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_minute_ranges), cmocka_unit_test(test_day_ranges),
-        cmocka_unit_test(test_news_ranges),   cmocka_unit_test(test_last_day),
-        cmocka_unit_test(test_waits),         cmocka_unit_test(test_read_to),
-        cmocka_unit_test(test_complete_to),
+        cmocka_unit_test(test_news_ranges),   cmocka_unit_test(test_waits_after_refusals),
+        cmocka_unit_test(test_last_day),      cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_read_to),       cmocka_unit_test(test_complete_to),
     };
     return cmocka_run_group_tests(tests, ing_fixture_set_up, ing_fixture_tear_down);
 }
