@@ -6,6 +6,8 @@
 #ifndef MF_SERVICE_H
 #define MF_SERVICE_H
 
+#include <stdio.h>
+
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
@@ -106,6 +108,9 @@ void mf_service_finish(struct mf_service *service, int exit_code, const char *re
 // The service cannot go on: logs err once (critical), then drains and exits by its class. FATAL skips the
 // drain.
 void mf_service_fail(struct mf_service *service, const struct mf_error *err, const char *doing);
+// The end of a command's result: MF_EXIT_OK, or MF_EXIT_TEMPORARY with a sentence on stderr when some of what
+// was written to `out` did not arrive (a full disk, a reader that is gone, a closed descriptor).
+int mf_service_flush(const char *binary, FILE *out);
 void mf_service_drained(struct mf_service *service); // called by the service when its drain is complete
 // The service's last known address of the metrics endpoint ("127.0.0.1:9401"; useful when the port was 0).
 const char *mf_service_metrics_address(const struct mf_service *service);

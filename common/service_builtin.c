@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a program answers about itself, before anything touches the network.
+#include <errno.h>
 #include <stdio.h>
 
 #include "common/service_internal.h"
@@ -7,25 +8,37 @@
 
 #define TEXT_MAX ((size_t)4 * 1024 * 1024)
 
-// A reader that is gone or a full disk is temporary: run it again.
-static int print(const struct mf_buf *text)
+// A reader that is gone or a full disk is temporary: run it again. The reason may be of a write long ago.
+int mf_service_flush(const char *binary, FILE *out)
 {
-    bool written = fwrite(text->data != NULL ? text->data : "", 1, text->len, stdout) == text->len;
-    return fflush(stdout) == 0 && written && !text->overflow ? MF_EXIT_OK : MF_EXIT_TEMPORARY;
+    bool failed_before = ferror(out) != 0;
+    if (fflush(out) == 0 && !failed_before)
+        return MF_EXIT_OK;
+    fprintf(stderr, "%s: cannot write the result: %s\n", binary,
+            failed_before ? "an earlier write failed" : strerror(errno));
+    return MF_EXIT_TEMPORARY;
+}
+
+static int print(const struct mf_service_ops *ops, const struct mf_buf *text)
+{
+    errno = 0;
+    (void)fwrite(text->data != NULL ? text->data : "", 1, text->len, stdout);
+    int result = mf_service_flush(ops->binary, stdout);
+    return text->overflow ? MF_EXIT_TEMPORARY : result;
 }
 
 static int help(const struct mf_service_ops *ops, const struct mf_service_call *call, struct mf_buf *out)
 {
     if (call->command_given) {
         mf_service_command_usage(ops, call->command, out);
-        return print(out);
+        return print(ops, out);
     }
     struct mf_setting_table tables[MF_SERVICE_TABLES_MAX];
     size_t count = mf_service_tables(ops, tables);
     mf_service_usage(ops, out);
     mf_buf_add_char(out, '\n');
     mf_settings_help(tables, count, out);
-    return print(out);
+    return print(ops, out);
 }
 
 // Problems and warnings go to stderr, so that stdout is the answer alone.
@@ -45,7 +58,7 @@ static int config(const struct mf_service_ops *ops, bool check, struct mf_buf *o
     else
         mf_settings_print(settings, out);
     mf_settings_free(&settings);
-    return print(out);
+    return print(ops, out);
 }
 
 // One section of the page that is put together from all programs.
@@ -79,7 +92,7 @@ static int reference(const struct mf_service_ops *ops, const char *what, struct 
         fprintf(stderr, "%s: there is no reference '%s'\n", ops->binary, what);
         return MF_EXIT_CONFIG;
     }
-    return print(out);
+    return print(ops, out);
 }
 
 int mf_service_builtin(const struct mf_service_ops *ops, const struct mf_service_call *call)
@@ -91,7 +104,7 @@ int mf_service_builtin(const struct mf_service_ops *ops, const struct mf_service
     case MF_ACTION_HELP: code = help(ops, call, &out); break;
     case MF_ACTION_VERSION:
         mf_buf_addf(&out, "%s %s (%s)\n", ops->binary, MF_VERSION, MF_REVISION);
-        code = print(&out);
+        code = print(ops, &out);
         break;
     case MF_ACTION_CHECK_CONFIG: code = config(ops, true, &out); break;
     case MF_ACTION_PRINT_CONFIG: code = config(ops, false, &out); break;

@@ -44,15 +44,12 @@ static void set_handler(int number, void (*handler)(int))
 
 void mf_service_prepare_process(void)
 {
-    // A descriptor 0 to 2 that is closed would be given to the next socket, and log lines would go into it.
-    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO) {
-        if (fcntl(fd, F_SETFD, 0) != 0)
-            abort();
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    // A descriptor 0 to 2 that is closed would be given to the next socket, and log lines would go into it. A
+    // result has nowhere to go then: writing it fails, as it should.
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) < 0)
+            break; // else it is the lowest free one, this one
     }
-    if (fd >= 0)
-        close(fd);
     // One heap for us and one for librdkafka's threads: an arena per thread keeps what a backlog needed once.
     mallopt(M_ARENA_MAX, 2);
     // A reader that goes away and a file at its limit are errors of a write, not ends of the process.

@@ -3,7 +3,6 @@
 // operator.
 #include "services/ctl/ctl.h"
 
-#include <errno.h>
 #include <stdarg.h>
 
 int ctl_usage(const char *command, const char *fmt, ...)
@@ -19,10 +18,7 @@ int ctl_usage(const char *command, const char *fmt, ...)
 
 int ctl_flush(FILE *out)
 {
-    if (fflush(out) == 0 && !ferror(out))
-        return MF_EXIT_OK;
-    fprintf(stderr, "marketflowctl: cannot write the result: %s\n", strerror(errno));
-    return MF_EXIT_TEMPORARY;
+    return mf_service_flush("marketflowctl", out);
 }
 
 int ctl_calendar_print(const struct mf_calendar *calendar, struct mf_date from, struct mf_date to, FILE *out)

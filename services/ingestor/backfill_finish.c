@@ -399,7 +399,8 @@ static void abandon_free(void **state)
     if (abandon->complete)
         printf("{\"run_id\":\"%s\",\"abandoned\":false,\"reason\":\"the run is complete\"}\n",
                abandon->run_id);
-    fflush(stdout);
+    if (abandon->done || abandon->complete)
+        ing_backfill_flush(abandon->app);
     ing_batch_abandon(&abandon->batch);
     ing_owner_free(&abandon->owner);
     mf_timer_free(&abandon->timer);

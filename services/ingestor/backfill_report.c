@@ -176,6 +176,13 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
     mf_buf_add_char(out, '\n');
 }
 
+// A result that nobody got is no success, whatever became of the run.
+void ing_backfill_flush(struct ing_app *app)
+{
+    if (mf_service_flush("marketflow-ingestor", stdout) != MF_EXIT_OK)
+        mf_service_finish(app->service, MF_EXIT_TEMPORARY, "the result could not be written");
+}
+
 void ing_backfill_report(struct backfill *backfill)
 {
     if (backfill->impossible || mf_service_state(backfill->app->service) == MF_SERVICE_STARTING)
@@ -183,7 +190,7 @@ void ing_backfill_report(struct backfill *backfill)
     struct mf_buf out;
     mf_buf_init(&out, (size_t)64 * 1024 * 1024);
     write_report(backfill, &out);
-    fwrite(out.data, 1, out.len, stdout);
-    fflush(stdout);
+    (void)fwrite(out.data, 1, out.len, stdout);
+    ing_backfill_flush(backfill->app);
     mf_buf_free(&out);
 }

@@ -84,8 +84,9 @@ int snk_migrate_run(struct mf_service *service, int argc, char **argv)
     if (result == 0)
         result = migrate(warehouse, dry_run, &err);
     snk_warehouse_free(&warehouse);
+    int written = mf_service_flush("marketflow-sink", stdout);
     if (result == 0)
-        return MF_EXIT_OK;
+        return written;
     mf_log_error(service->log, MF_LOG_ERROR, "migrate", "migrate_failed", &err, "migrating the warehouse");
     return mf_error_exit_code(&err);
 }

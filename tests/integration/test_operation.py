@@ -35,6 +35,29 @@ def test_every_wrong_setting_is_named(line: Line, name: str) -> None:
             assert setting in result.stderr + result.stdout, setting
 
 
+ONE_DAY = ["--from", "2012-03-01", "--to", "2012-03-01", "--timespan", "day"]
+RESULTS = [
+    ["marketflow-ingestor", "backfill", "bars", "--symbols", "IBM", *ONE_DAY, "--run-id", "said"],
+    ["marketflow-ingestor", "backfill", "--abandon", "said"],  # complete by now
+    ["marketflow-sink", "migrate", "--dry-run"],
+    ["marketflow-sink", "migrate"],
+    ["marketflowctl", "calendar", "2024-01-02", "2024-01-05"],
+    ["marketflowctl", "topics", "check"],
+    ["marketflow-processor", "--print-config"],
+]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["full", "closed"])
+def test_a_result_that_cannot_be_written_is_no_success(line: Line, closed: bool) -> None:
+    for binary, *arguments in RESULTS:
+        shell = ["sh", "-c", 'exec "$@" >&-' if closed else 'exec "$@" >/dev/full', "sh"]
+        command = [*shell, str(line.parts.binaries / binary), *arguments]
+        environment = {**base_environment(), **line.settings, "METRICS_LISTEN": "127.0.0.1:0"}
+        result = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, timeout=60)
+        assert result.returncode == 75, (arguments, result.stderr)
+        assert f"{binary}: cannot write the result: " in result.stderr, arguments
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_configuration_can_be_looked_at(line: Line, name: str) -> None:
     program = line.parts.binaries / f"marketflow-{name}"
