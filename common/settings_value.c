@@ -34,13 +34,34 @@ bool mf_setting_variant_name(const char *name, struct mf_str interval, char out[
     return true;
 }
 
-// Appends the text in quotes, made safe and short.
-static void quote(struct mf_buf *sentence, const char *text)
+// Made safe and short.
+static void add_shown(struct mf_buf *sentence, struct mf_str text)
 {
     char shown[64];
     size_t used;
-    size_t len = mf_escape(MF_ESCAPE_TEXT, mf_str_of(text), shown, sizeof shown, &used);
-    mf_buf_addf(sentence, "'%.*s%s'", (int)len, shown, used < strlen(text) ? "…" : "");
+    size_t len = mf_escape(MF_ESCAPE_TEXT, text, shown, sizeof shown, &used);
+    mf_buf_addf(sentence, "%.*s%s", (int)len, shown, used < text.len ? "…" : "");
+}
+
+// Appends the text in quotes. It may be a URL, as wrong as it is: what stands before its '@' and behind its
+// '?' may be secret.
+static void quote(struct mf_buf *sentence, const char *text)
+{
+    struct mf_str rest = mf_str_of(text);
+    const char *scheme = strstr(text, "://");
+    const char *at = strrchr(text, '@');
+    const char *query = scheme != NULL ? strchr(text, '?') : NULL;
+    mf_buf_add_c(sentence, "'");
+    if (at != NULL) {
+        size_t kept = scheme != NULL && scheme < at ? (size_t)(scheme + 3 - text) : 0;
+        add_shown(sentence, (struct mf_str){text, kept});
+        mf_buf_add_c(sentence, "***");
+        rest = mf_str_of(at);
+    }
+    if (query != NULL)
+        rest.len = query > rest.data ? (size_t)(query - rest.data) : 0;
+    add_shown(sentence, rest);
+    mf_buf_add_c(sentence, query != NULL ? "?***'" : "'");
 }
 
 bool mf_setting_decimal_parse(const char *text, double *value)

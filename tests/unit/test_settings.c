@@ -190,6 +190,13 @@ static void wrong_values_are_named(void **state)
         {"T_COUNT=9223372036854775808", "T_COUNT: '9223372036854775808' is not a whole number\n"},
         {"T_COUNT=513", "T_COUNT: '513' is outside -3 to 512\n"},
         {"T_COUNT=-4", "T_COUNT: '-4' is outside -3 to 512\n"},
+        // What may be a password is not shown, in whatever is wrong about it.
+        {"T_COUNT=http://user:secretpw@host/x", "T_COUNT: 'http://***@host/x' is not a whole number\n"},
+        {"T_COUNT=http://u:s@cret/p@host", "T_COUNT: 'http://***@host' is not a whole number\n"},
+        {"T_COUNT=user:secretpw@host", "T_COUNT: '***@host' is not a whole number\n"},
+        {"T_COUNT=https://host/?apiKey=secret", "T_COUNT: 'https://host/?***' is not a whole number\n"},
+        {"T_COUNT=https://u:pw@host/?k=s", "T_COUNT: 'https://***@host/?***' is not a whole number\n"},
+        {"T_COUNT=https://host/?to=u@secret", "T_COUNT: 'https://***?***' is not a whole number\n"},
         {"T_EVEN=3", "T_EVEN: '3' is not even\n"},
         {"T_RATIO=1e1", "T_RATIO: '1e1' is not a number such as 2 or 0.5 (at most 15 digits)\n"},
         {"T_RATIO=0,5", "T_RATIO: '0,5' is not a number such as 2 or 0.5 (at most 15 digits)\n"},
