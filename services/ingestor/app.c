@@ -177,8 +177,8 @@ static int make_parts(struct ing_app *app, int argc, char **argv, struct mf_erro
                                       .on_ready = on_store_ready,
                                       .on_error = on_store_error,
                                       .arg = app};
-    if (ing_config_fill(app->service->settings, &app->config, err) < 0 ||
-        mf_calendar_new(&app->calendar, err) < 0 ||
+    ing_config_fill(app->service->settings, &app->config);
+    if (mf_calendar_new(&app->calendar, err) < 0 ||
         app->mode->create(app, argc, argv, &app->state, &driver, err) < 0 ||
         ing_publisher_new(&app->kafka, &app->config, &publisher_ops, &app->publisher, err) < 0)
         return -1;
@@ -231,8 +231,7 @@ void ing_app_free(struct ing_app **app)
 int ing_app_reload(struct ing_app *app, const struct mf_settings *fresh, struct mf_error *err)
 {
     struct ing_config config;
-    if (ing_config_fill(fresh, &config, err) < 0)
-        return -1;
+    ing_config_fill(fresh, &config);
     if (app->mode->reload != NULL && app->mode->reload(app->state, fresh, err) < 0) {
         ing_config_free(&config);
         return -1;

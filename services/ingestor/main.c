@@ -101,6 +101,7 @@ int main(int argc, char **argv)
         .command_count = MF_ARRAY_LEN(commands),
         .start = start,
         .drain = drain,
+        .check_settings = ing_check_settings,
         .stop = stop,
         .reload = reload,
         .check_ready = check_ready,

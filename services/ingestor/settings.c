@@ -212,25 +212,59 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->topic_watermarks = mf_topic_name(settings, MF_TOPIC_INGESTOR_WATERMARKS);
 }
 
-int ing_config_fill(const struct mf_settings *settings, struct ing_config *config, struct mf_error *err)
+void ing_config_fill(const struct mf_settings *settings, struct ing_config *config)
 {
     *config = (struct ing_config){0};
     fill_provider(settings, config);
     fill_times(settings, config);
     fill_ingest(settings, config);
-    const char *problem = NULL;
-    if (config->retry_max_ms < config->retry_base_ms)
-        problem = "INGEST_RETRY_MAX_MS is below INGEST_RETRY_BASE_MS";
-    if (config->shard.count > (unsigned)config->partitions)
-        problem = "INGEST_SHARD has more shards than KAFKA_PARTITIONS";
-    if (problem == NULL)
-        return 0;
-    ing_config_free(config);
-    return mf_error_set(err, MF_ERROR_CONFIG, "bad_settings", "%s", problem);
 }
 
 void ing_config_free(struct ing_config *config)
 {
     free((void *)(uintptr_t)config->allowed_hosts);
     config->allowed_hosts = NULL;
+}
+
+// ---------------------------------------------------------------- together
+
+// Each wrong item of the list, and what is wrong with the file: all that can be mended at once is said at
+// once.
+static void check_symbols(const struct mf_settings *settings, struct mf_buf *problems)
+{
+    enum { SAID_MAX = 20 };
+    struct ing_symbols symbols = {0};
+    struct mf_error err;
+    const char *const *items = NULL;
+    size_t count = mf_settings_is_set(settings, "INGEST_SYMBOLS")
+                       ? mf_settings_list(settings, "INGEST_SYMBOLS", &items)
+                       : 0;
+    size_t said = 0;
+    for (size_t i = 0; i < count && said < SAID_MAX && symbols.count < ING_SYMBOLS_MAX; i++) {
+        if (ing_symbols_add(&symbols, mf_str_of(items[i]), &err) == 0)
+            continue;
+        said++;
+        mf_buf_addf(problems, "INGEST_SYMBOLS: %s\n", err.message);
+    }
+    if (said == SAID_MAX)
+        mf_buf_add_c(problems, "INGEST_SYMBOLS: and maybe more\n");
+    if (count > ING_SYMBOLS_MAX)
+        mf_buf_addf(problems, "INGEST_SYMBOLS: more than %d symbols\n", ING_SYMBOLS_MAX);
+    const char *path = mf_settings_string(settings, "INGEST_SYMBOLS_FILE");
+    if (path != NULL && ing_symbols_add_file(&symbols, path, &err) < 0)
+        mf_buf_addf(problems, "INGEST_SYMBOLS_FILE: %s\n", err.message);
+    ing_symbols_free(&symbols);
+}
+
+void ing_check_settings(const struct mf_settings *settings, struct mf_buf *problems)
+{
+    struct ing_config config;
+    ing_config_fill(settings, &config);
+    if (config.retry_max_ms < config.retry_base_ms)
+        mf_buf_add_c(problems, "INGEST_RETRY_BASE_MS: must not be more than INGEST_RETRY_MAX_MS\n");
+    if (config.shard.count > (unsigned)config.partitions)
+        mf_buf_addf(problems, "INGEST_SHARD: has more shards than KAFKA_PARTITIONS, %d\n",
+                    (int)config.partitions);
+    ing_config_free(&config);
+    check_symbols(settings, problems);
 }

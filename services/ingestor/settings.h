@@ -29,8 +29,10 @@ struct ing_config {
     int32_t partitions;
     const char *topic_raw, *topic_backfill, *topic_dlq, *topic_watermarks;
 };
-// CONFIG when values that are right alone do not fit together.
-int ing_config_fill(const struct mf_settings *settings, struct ing_config *config, struct mf_error *err);
+void ing_config_fill(const struct mf_settings *settings, struct ing_config *config);
+// For mf_service_ops: values that are right alone and do not fit together, and the symbols, whose file is
+// read.
+void ing_check_settings(const struct mf_settings *settings, struct mf_buf *problems);
 void ing_config_free(struct ing_config *config);
 
 #endif

@@ -185,9 +185,8 @@ static void test_settings(void **state)
     (void)state;
     struct mf_settings *settings = settings_of(NULL);
     struct ing_config config;
-    struct mf_error err;
     assert_non_null(settings);
-    assert_int_equal(ing_config_fill(settings, &config, &err), 0);
+    ing_config_fill(settings, &config);
     assert_string_equal(config.base_url, "https://api.massive.com");
     assert_string_equal(config.allowed_hosts[1], "api.polygon.io");
     assert_null(config.allowed_hosts[2]);
@@ -205,15 +204,50 @@ static void test_settings(void **state)
         if (settings != NULL)
             fail_msg("accepted: %s", bad[i]);
     }
-    static const char *const together[][3] = {
-        {"INGEST_SHARD=9/16", NULL}, {"INGEST_RETRY_BASE_MS=5000", "INGEST_RETRY_MAX_MS=1000", NULL}};
-    for (size_t i = 0; i < MF_ARRAY_LEN(together); i++) {
-        settings = settings_of(together[i]);
-        assert_non_null(settings);
-        assert_int_equal(ing_config_fill(settings, &config, &err), -1);
-        assert_int_equal(err.class, MF_ERROR_CONFIG);
-        mf_settings_free(&settings);
-    }
+}
+
+static void expect_problems(const char *const *extra, const char *wanted)
+{
+    struct mf_buf problems;
+    struct mf_settings *settings = settings_of(extra);
+    mf_buf_init(&problems, 65536);
+    assert_non_null(settings);
+    ing_check_settings(settings, &problems);
+    assert_string_equal(mf_buf_c_str(&problems), wanted);
+    mf_buf_free(&problems);
+    mf_settings_free(&settings);
+}
+
+// What the start would refuse, all at once.
+static void test_settings_together(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"INGEST_SHARD=7/8", "INGEST_SYMBOLS=IBM,X:BTCUSD", NULL};
+    expect_problems(good, "");
+    static const char *const wrong[] = {"INGEST_SHARD=9/16",
+                                        "INGEST_RETRY_BASE_MS=5000",
+                                        "INGEST_RETRY_MAX_MS=1000",
+                                        "INGEST_SYMBOLS=IBM,A B,KO,O:IBM240119C1",
+                                        "INGEST_SYMBOLS_FILE=/nonexistent/symbols.csv",
+                                        NULL};
+    expect_problems(wrong, "INGEST_RETRY_BASE_MS: must not be more than INGEST_RETRY_MAX_MS\n"
+                           "INGEST_SHARD: has more shards than KAFKA_PARTITIONS, 8\n"
+                           "INGEST_SYMBOLS: 'A B' is not a symbol\n"
+                           "INGEST_SYMBOLS: 'O:IBM240119C1' is an option contract, which is not served\n"
+                           "INGEST_SYMBOLS_FILE: /nonexistent/symbols.csv: No such file or directory\n");
+}
+
+static void test_too_many_symbols(void **state)
+{
+    (void)state;
+    struct mf_buf list;
+    mf_buf_init(&list, 200000);
+    mf_buf_add_c(&list, "INGEST_SYMBOLS=");
+    for (int i = 0; i <= ING_SYMBOLS_MAX; i++)
+        mf_buf_addf(&list, "%s%c%c%c", i > 0 ? "," : "", 'A' + i / 676, 'A' + i / 26 % 26, 'A' + i % 26);
+    const char *const extra[] = {mf_buf_c_str(&list), NULL};
+    expect_problems(extra, "INGEST_SYMBOLS: more than 10000 symbols\n");
+    mf_buf_free(&list);
 }
 
 // ---------------------------------------------------------------- backfill arguments
@@ -352,11 +386,18 @@ static void test_run_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),          cmocka_unit_test(test_list_limit),
-        cmocka_unit_test(test_csv),           cmocka_unit_test(test_file),
-        cmocka_unit_test(test_shards),        cmocka_unit_test(test_key),
-        cmocka_unit_test(test_settings),      cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_bad_arguments), cmocka_unit_test(test_run_id),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_limit),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_key),
+        cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_settings_together),
+        cmocka_unit_test(test_too_many_symbols),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_run_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
