@@ -180,6 +180,12 @@ int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf
 {
     const char *text = NULL;
     const struct mf_option options[] = {{.name = "--abandon", .value = &text, .required = true}};
+    if (argc == 0) // of all that follows the word backfill, only this is left
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "backfill what? bars, news or --abandon RUN");
+    if (!mf_str_starts_with(mf_str_of(argv[0]), "--abandon"))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "backfill what? bars, news or --abandon RUN, not '%.100s'", argv[0]);
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
         return -1;
     assert(text != NULL); // required

@@ -154,6 +154,9 @@ int ing_symbols_add_csv(struct ing_symbols *symbols, struct mf_str text, const c
         bool present = false;
         if (line.len == 0)
             continue;
+        if (memchr(line.data, '\0', line.len) != NULL)
+            return mf_error_set(err, MF_ERROR_CONFIG, "bad_symbols_file", "%s line %zu holds a NUL byte",
+                                name, number);
         if (column < 0) {
             column = symbol_column(line);
             if (column < 0)

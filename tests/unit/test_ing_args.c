@@ -96,6 +96,12 @@ static void test_csv(void **state)
         assert_int_equal(err.class, MF_ERROR_CONFIG);
         ing_symbols_free(&symbols);
     }
+    // A text of C would end there: what follows is not to be lost in silence.
+    struct ing_symbols symbols = {0};
+    struct mf_error err;
+    assert_int_equal(ing_symbols_add_csv(&symbols, MF_STR("symbol\nAAPL\nIBM\0X\n"), "list.csv", &err), -1);
+    assert_string_equal(err.message, "list.csv line 3 holds a NUL byte");
+    ing_symbols_free(&symbols);
 }
 
 static void test_file(void **state)
@@ -274,6 +280,31 @@ static int parse(enum ing_feed feed, const char *line, uint64_t seed, struct ing
     return result;
 }
 
+static void test_abandon(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *argv[2];
+        int argc;
+        const char *says; // NULL = right
+    } cases[] = {
+        {{"--abandon", "some-run"}, 2, NULL},
+        {{NULL}, 0, "backfill what? bars, news or --abandon RUN"},
+        {{"foo"}, 1, "backfill what? bars, news or --abandon RUN, not 'foo'"},
+        {{"--from", "2024-01-02"}, 2, "backfill what? bars, news or --abandon RUN, not '--from'"},
+        {{"--abandon", "no/run"}, 2, "--abandon: 'no/run' is not a run's id"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        const char *run_id = NULL;
+        struct mf_error err = {0};
+        char *argv[] = {(char *)(uintptr_t)cases[i].argv[0], (char *)(uintptr_t)cases[i].argv[1], NULL};
+        assert_int_equal(ing_abandon_args_parse(cases[i].argc, argv, &run_id, &err),
+                         cases[i].says == NULL ? 0 : -1);
+        assert_string_equal(cases[i].says == NULL ? run_id : err.message,
+                            cases[i].says == NULL ? "some-run" : cases[i].says);
+    }
+}
+
 static void test_arguments(void **state)
 {
     (void)state;
@@ -395,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_settings_together),
         cmocka_unit_test(test_too_many_symbols),
+        cmocka_unit_test(test_abandon),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_run_id),
