@@ -26,6 +26,19 @@ def test_which_ends_are_followed_by_a_start() -> None:
     assert [code for code in (0, 1, 2, 70, 75, 78, 127, -9, -11) if may_restart(code)] == [70, 75, -9, -11]
 
 
+def test_it_is_ready_when_the_last_service_has_been_started(
+    services: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services.supervisor, "running", lambda: True)
+    states = {"sink": "running", "processor": "finished", "ingestor": "starting"}
+    monkeypatch.setattr(services.supervisor, "states", lambda: {n: {"state": s} for n, s in states.items()})
+    assert not services.supervisor.ready()
+    states["ingestor"] = "running"
+    assert services.supervisor.ready()
+    del states["sink"]
+    assert not services.supervisor.ready()
+
+
 @pytest.mark.parametrize("code", [70, 75])
 def test_a_service_that_asks_for_it_is_started_again(services: FakeServices, code: int) -> None:
     started(services)

@@ -76,4 +76,5 @@ class Supervisor(BackgroundProcess):
     def ready(self) -> bool:
         """Every service has been started once; whether each is ready is the service's own answer."""
         states = self.states()
-        return self.running() and all(s.name in states for s in self._services)
+        begun = all(states.get(s.name, {}).get("state", "starting") != "starting" for s in self._services)
+        return begun and self.running()
