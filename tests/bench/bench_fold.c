@@ -5,11 +5,11 @@
 // else. Usage: bench_fold [EVENTS [ROUNDS]]. Exit 0, 70 when an output is missing, 78 for bad arguments.
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <yajl/yajl_parse.h>
 
 #include "services/processor/fold.h"
 #include "tests/bench/bars.h"
+#include "tests/bench/measure.h"
 
 enum { SYMBOLS = 500, COMMIT_EVERY = 10000 };
 
@@ -22,13 +22,6 @@ struct records {
 struct counted {
     uint64_t outputs, bytes, metrics;
 };
-
-static double cpu_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void fill(struct records *records, size_t events)
 {
@@ -94,11 +87,6 @@ static double parse_all(const struct records *records)
         yajl_free(handle);
     }
     return cpu_seconds() - begin;
-}
-
-static bool take_number(const char *text, int64_t max, int64_t *number)
-{
-    return mf_str_to_i64(mf_str_of(text), number) && *number >= 1 && *number <= max;
 }
 
 static void load_rules(struct prc_rule_config *rules, struct mf_settings **settings)

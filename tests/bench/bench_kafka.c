@@ -10,13 +10,13 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/kafka_producer.h"
+#include "tests/bench/measure.h"
 #include "tests/unit/kafka_mock.h"
 
 enum { PARTITIONS = 4, EVENT_BYTES = 490, SAMPLES = 64, WORK_HASHES = 100, WAIT_MS = 120000 };
@@ -40,14 +40,6 @@ struct bench {
 };
 
 // ---------------------------------------------------------------- measuring
-
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
 
 static void begin(struct bench *bench)
 {
@@ -270,11 +262,6 @@ static void print_pair(const struct bench *bench, const char *name, const struct
     printf(",");
     print_side(bench, "bare", bare);
     printf(",\"rate_ratio\":%.3f,\"cpu_ratio\":%.3f}", bare->seconds / ours->seconds, ours->cpu / bare->cpu);
-}
-
-static bool take_number(const char *text, int64_t max, int64_t *number)
-{
-    return mf_str_to_i64(mf_str_of(text), number) && *number >= 1 && *number <= max;
 }
 
 int main(int argc, char **argv)

@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/kafka_client.h"
+#include "tests/bench/measure.h"
 #include "tests/unit/kafka_mock.h"
 
 enum { WAIT_MS = 60000, PRODUCE_MAX = 500 };
@@ -37,14 +38,6 @@ struct floor {
     int64_t begin_us, committed_us;
     double begin_cpu;
 };
-
-static double cpu_seconds(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
 
 static void check(const char *doing, rd_kafka_error_t *error)
 {
@@ -184,11 +177,6 @@ static void move_all(struct floor *floor)
     }
     if (floor->in_txn > 0)
         commit(floor);
-}
-
-static bool take_number(const char *text, int64_t max, int64_t *number)
-{
-    return mf_str_to_i64(mf_str_of(text), number) && *number >= 1 && *number <= max;
 }
 
 static void close_all(struct floor *floor)

@@ -8,6 +8,7 @@
 #include "common/hash.h"
 #include "common/kafka.h"
 #include "tests/bench/bars.h"
+#include "tests/bench/measure.h"
 #include "tests/unit/kafka_mock.h"
 
 enum { WAIT_MS = 120000, FULL_QUEUE_MS = 10 };
@@ -29,11 +30,6 @@ static void on_fatal(void *arg, const struct mf_error *err)
 {
     (void)arg;
     give_up(err);
-}
-
-static bool take_number(const char *text, int64_t max, int64_t *number)
-{
-    return mf_str_to_i64(mf_str_of(text), number) && *number >= 1 && *number <= max;
 }
 
 int main(int argc, char **argv)
