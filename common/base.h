@@ -13,6 +13,16 @@
 #define MF_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MF_PRINTF(fmt_index, args_index) __attribute__((format(printf, fmt_index, args_index)))
 #define MF_UNUSED __attribute__((unused))
+// For a large buffer on a hot path that is written before it is read: without it, -ftrivial-auto-var-init
+// clears it on every call.
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define MF_UNINITIALISED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef MF_UNINITIALISED
+#define MF_UNINITIALISED
+#endif
 
 #define MF_US_PER_MS INT64_C(1000)
 #define MF_US_PER_SECOND INT64_C(1000000)

@@ -44,8 +44,8 @@ static int encode_checked(const struct mf_event *event, struct mf_buf *out, stru
 {
     size_t start = out->len;
     size_t limit = event->type == MF_EVENT_DEAD_LETTER ? MF_DEAD_LETTER_SIZE_MAX : MF_EVENT_SIZE_MAX;
-    struct mf_hash128_stream hash;
-    mf_hash128_begin(&hash);
+    MF_UNINITIALISED struct mf_hash_text hash;
+    mf_hash_text_begin(&hash);
     struct mf_json_writer writer;
     mf_jw_init(&writer, out);
     struct mf_event_output output = {.json = &writer, .hash = &hash};
@@ -54,7 +54,7 @@ static int encode_checked(const struct mf_event *event, struct mf_buf *out, stru
     mf_jw_object_end(&writer);
     if (out->overflow || out->len - start > limit)
         return too_large(err, out->overflow && out->max - start < limit ? out->max - start : limit);
-    return place_event_id(event, mf_hash128_end(&hash), out->data + output.event_id_at, err);
+    return place_event_id(event, mf_hash_text_end(&hash), out->data + output.event_id_at, err);
 }
 
 // A copy with the bytes as base64, cut and hashed where they are too many. The texts are in *scratch, which

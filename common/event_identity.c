@@ -140,35 +140,79 @@ int mf_event_dedupe_key(const struct mf_event *event, char out[MF_DEDUPE_KEY_MAX
     return 0;
 }
 
+void mf_hash_text_begin(struct mf_hash_text *hash)
+{
+    hash->len = 0;
+    hash->spilled = false;
+}
+
+static void spill(struct mf_hash_text *hash, const char *data, size_t len)
+{
+    if (!hash->spilled)
+        mf_hash128_begin(&hash->stream);
+    hash->spilled = true;
+    mf_hash128_add(&hash->stream, data, len);
+}
+
+char *mf_hash_text_room(struct mf_hash_text *hash, size_t len)
+{
+    assert(len <= sizeof hash->bytes);
+    if (len > sizeof hash->bytes - hash->len) {
+        spill(hash, hash->bytes, hash->len);
+        hash->len = 0;
+    }
+    return hash->bytes + hash->len;
+}
+
+void mf_hash_text_add(struct mf_hash_text *hash, struct mf_str part)
+{
+    if (part.len > sizeof hash->bytes) {
+        spill(hash, hash->bytes, hash->len);
+        hash->len = 0;
+        spill(hash, part.data, part.len);
+    } else if (part.len > 0) {
+        memcpy(mf_hash_text_room(hash, part.len), part.data, part.len);
+        hash->len += part.len;
+    }
+}
+
+struct mf_hash128 mf_hash_text_end(struct mf_hash_text *hash)
+{
+    if (!hash->spilled)
+        return mf_hash128(hash->bytes, hash->len);
+    spill(hash, hash->bytes, hash->len);
+    return mf_hash128_end(&hash->stream);
+}
+
 struct mf_hash128 mf_event_content_hash(const struct mf_event *event)
 {
-    struct mf_hash128_stream hash;
-    mf_hash128_begin(&hash);
+    MF_UNINITIALISED struct mf_hash_text hash;
+    mf_hash_text_begin(&hash);
     struct mf_event_output out = {.hash = &hash};
     mf_event_emit(&out, event);
-    return mf_hash128_end(&hash);
+    return mf_hash_text_end(&hash);
 }
 
 int mf_event_id_of(const struct mf_event *event, struct mf_hash128 content, char id[MF_EVENT_ID_SIZE],
                    struct mf_error *err)
 {
-    char key[MF_DEDUPE_KEY_MAX], content_text[MF_EVENT_ID_SIZE];
+    MF_UNINITIALISED char key[MF_DEDUPE_KEY_MAX];
+    MF_UNINITIALISED struct mf_hash_text hash;
+    char content_text[MF_EVENT_ID_SIZE];
     size_t key_len = 0;
     if (mf_event_dedupe_key(event, key, &key_len, err) != 0)
         return -1;
-    mf_hash128_hex(content, content_text);
-    struct mf_hash128_stream hash;
-    mf_hash128_begin(&hash);
-    mf_hash128_add(&hash, event->source.data, event->source.len);
-    mf_hash128_add(&hash, "\n", 1);
+    mf_hash_text_begin(&hash);
+    mf_hash_text_add(&hash, event->source);
+    mf_hash_text_add(&hash, MF_STR("\n"));
     if (mf_event_is_made(event)) {
-        mf_hash128_add(&hash, event->lane.data, event->lane.len);
-        mf_hash128_add(&hash, "\n", 1);
+        mf_hash_text_add(&hash, event->lane);
+        mf_hash_text_add(&hash, MF_STR("\n"));
     }
-    mf_hash128_add(&hash, key, key_len);
-    mf_hash128_add(&hash, "\n", 1);
-    mf_hash128_add(&hash, content_text, sizeof content_text - 1);
-    mf_hash128_hex(mf_hash128_end(&hash), id);
+    mf_hash_text_add(&hash, (struct mf_str){key, key_len});
+    mf_hash_text_add(&hash, MF_STR("\n"));
+    mf_hash_text_add(&hash, mf_str_of(mf_hash128_hex(content, content_text)));
+    mf_hash128_hex(mf_hash_text_end(&hash), id);
     return 0;
 }
 

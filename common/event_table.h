@@ -20,12 +20,27 @@ struct mf_event_report {
 void mf_event_report_add(struct mf_event_report *report, const char *code, const char *name, const char *fmt,
                          ...) MF_PRINTF(4, 5);
 
+// A text on its way into XXH3-128: kept in one piece and hashed at once, which costs a fraction of the hash's
+// own bookkeeping; only what does not fit (long news) goes through the stream. Lives on the stack, where it
+// should be MF_UNINITIALISED: begin sets what is read.
+struct mf_hash_text {
+    size_t len;
+    bool spilled; // the stream holds what came before bytes
+    char bytes[2048];
+    struct mf_hash128_stream stream;
+};
+void mf_hash_text_begin(struct mf_hash_text *hash); // event_identity.c
+void mf_hash_text_add(struct mf_hash_text *hash, struct mf_str part);
+// Place for at most len <= sizeof bytes; the caller writes there and adds what it used to hash->len.
+char *mf_hash_text_room(struct mf_hash_text *hash, size_t len);
+struct mf_hash128 mf_hash_text_end(struct mf_hash_text *hash);
+
 // Where values go while an event is walked: to JSON, to the content hash, or to both.
 struct mf_event_output {
-    struct mf_json_writer *json;    // NULL = do not write
-    struct mf_hash128_stream *hash; // NULL = do not hash
-    const char *prefix;             // of nested fields in the hash: "sentiment."
-    size_t event_id_at;             // offset in the buffer of an event_id to be filled in later; 0 = none
+    struct mf_json_writer *json; // NULL = do not write
+    struct mf_hash_text *hash;   // NULL = do not hash
+    const char *prefix;          // of nested fields in the hash: "sentiment."
+    size_t event_id_at;          // offset in the buffer of an event_id to be filled in later; 0 = none
 };
 // One value of a market field: prefix, name, "=", length in bytes, ":", value, "\n".
 void mf_event_hash_item(struct mf_event_output *out, struct mf_str name, struct mf_str value);

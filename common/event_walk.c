@@ -134,28 +134,16 @@ void mf_event_hash_item(struct mf_event_output *out, struct mf_str name, struct 
 {
     if (out->hash == NULL)
         return;
-    // In one piece where it fits, which is nearly always: the hash's own bookkeeping costs more than a copy.
-    char piece[256];
     size_t prefix_len = out->prefix != NULL ? strlen(out->prefix) : 0;
-    size_t head = prefix_len + name.len + 2 + MF_INTEGER_TEXT_SIZE;
-    bool whole = head + value.len + 1 <= sizeof piece;
-    assert(head <= sizeof piece); // prefixes and names are ours
+    char *head = mf_hash_text_room(out->hash, prefix_len + name.len + 2 + MF_INTEGER_TEXT_SIZE);
     if (prefix_len > 0)
-        memcpy(piece, out->prefix, prefix_len);
-    memcpy(piece + prefix_len, name.data, name.len);
+        memcpy(head, out->prefix, prefix_len);
+    memcpy(head + prefix_len, name.data, name.len);
     size_t len = prefix_len + name.len;
-    piece[len++] = '=';
-    len += mf_u64_text(value.len, piece + len);
-    piece[len++] = ':';
-    if (whole && value.len > 0) {
-        memcpy(piece + len, value.data, value.len);
-        len += value.len;
-    }
-    if (!whole) {
-        mf_hash128_add(out->hash, piece, len);
-        mf_hash128_add(out->hash, value.data, value.len);
-        len = 0;
-    }
-    piece[len++] = '\n';
-    mf_hash128_add(out->hash, piece, len);
+    head[len++] = '=';
+    len += mf_u64_text(value.len, head + len);
+    head[len++] = ':';
+    out->hash->len += len;
+    mf_hash_text_add(out->hash, value);
+    mf_hash_text_add(out->hash, MF_STR("\n"));
 }

@@ -18,10 +18,26 @@ uint64_t mf_hash64(const void *data, size_t len)
     return XXH3_64bits(data, len);
 }
 
+// Eight digits at a time: a nibble per byte, then '0' to each, and from 10 on the way from '9' to 'a' as
+// well.
+static inline void hex32(uint32_t value, char *text)
+{
+    uint64_t digits = value;
+    digits = (digits << 16 | digits) & UINT64_C(0x0000ffff0000ffff);
+    digits = (digits << 8 | digits) & UINT64_C(0x00ff00ff00ff00ff);
+    digits = (digits << 4 | digits) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (digits + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    digits += UINT64_C(0x3030303030303030) + letters * ('a' - '9' - 1);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    digits = __builtin_bswap64(digits);
+#endif
+    memcpy(text, &digits, sizeof digits);
+}
+
 static void hex64(uint64_t value, char *text)
 {
-    for (int i = 15; i >= 0; i--, value >>= 4)
-        text[i] = hex_digits[value & 15];
+    hex32((uint32_t)(value >> 32), text);
+    hex32((uint32_t)value, text + 8);
 }
 
 char *mf_hash128_hex(struct mf_hash128 hash, char text[33])
