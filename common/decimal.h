@@ -45,4 +45,24 @@ bool mf_decimal_to_double(struct mf_str text, double *out);
 // more digit (99999999.99999999 → 100000000) takes nothing back: the decimals are zeros then.
 bool mf_decimal_from_double(double value, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len);
 
+// A number in one word, for state that keeps many: mantissa / 10^scale, scale 0 to 8, at most 18 digits.
+// Trailing zeros count: "187.10" is {18710, 2}, so that the text comes back as it was.
+struct mf_decimal_number {
+    int64_t mantissa;
+    uint8_t scale;
+};
+// Text as events carry it (no exponent, at most 8 decimals, no -0). False, out untouched, when it is anything
+// else or its digits on both sides of the point are more than 18.
+bool mf_decimal_number_parse(struct mf_str text, struct mf_decimal_number *out);
+// The very text that it was parsed from. Returns the length.
+size_t mf_decimal_number_text(struct mf_decimal_number number, char out[MF_DECIMAL_TEXT_SIZE]);
+// The nearest double, half to even: what mf_decimal_to_double makes of the text.
+double mf_decimal_number_double(struct mf_decimal_number number);
+// The same value in the unit in which sums are made, and the exact sum of any number of them that memory
+// holds. Its text is mf_decimal_from_fixed8's.
+mf_fixed8 mf_decimal_number_fixed8(struct mf_decimal_number number);
+mf_fixed8 mf_decimal_number_sum(const struct mf_decimal_number *numbers, size_t count);
+int mf_decimal_number_cmp(struct mf_decimal_number a, struct mf_decimal_number b); // by value: -1, 0, 1
+double mf_decimal_fixed8_double(mf_fixed8 value);                                  // nearest, half to even
+
 #endif
