@@ -1,60 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cells: all state that the records of one (input partition, lane, symbol) can touch, and the table that
-// holds them, with an undo log per transaction: the first touch of a cell keeps a copy, which a rollback puts
-// back.
+// Cells: all state that the records of one (input partition, lane, symbol) can touch; and the partition that
+// holds them with its clocks. There is no undo: whoever gives a transaction up drops the partition's state and
+// restores it from the changelog. Ownership: prc_partition_new/free.
 #ifndef PRC_CELL_H
 #define PRC_CELL_H
 
+#include "common/topics.h"
 #include "services/processor/series.h"
 
-#define PRC_SERIES_PER_CELL_MAX 32
-#define PRC_RECENT 256 // article ids and reference events remembered per cell
+#define PRC_GROUPS_PER_CELL_MAX 16
+#define PRC_RECENT 256  // article ids and reference events remembered per cell
+#define PRC_ARTICLES 256 // articles remembered for news_cluster and the mean sentiment
+#define PRC_SPLITS 8    // ex-dates remembered per cell
+#define PRC_LINKS_MAX_US (30 * MF_US_PER_MINUTE)
 
+enum prc_news_rule { PRC_NEWS_KEYWORD, PRC_NEWS_SENTIMENT, PRC_NEWS_CLUSTER, PRC_NEWS_RULE_MAX };
 enum prc_news_alert { PRC_NEWS_ALERT_NEVER, PRC_NEWS_ALERT_STANDS, PRC_NEWS_ALERT_WITHDRAWN };
+
+struct prc_recent_alert { // what was last published for an article by one rule
+    uint32_t digest;      // hash of what the alert said
+    uint16_t revision;
+    uint8_t state;        // enum prc_news_alert
+    uint8_t severity;
+    double value;
+};
 
 struct prc_recent { // one remembered key
     uint64_t key_hash, content_hash;
-    uint16_t revision;       // of the event
-    uint16_t alert_revision; // of the alert last published for it (news)
-    uint8_t alert;           // enum prc_news_alert
-    uint8_t alert_severity, alert_words;
-    uint32_t alert_list; // hash of the words that the alert names
+    uint16_t revision;               // of the event
+    struct prc_recent_alert *alerts; // [PRC_NEWS_RULE_MAX], NULL until one is published; owned
+};
+
+struct prc_article {
+    int64_t time_us;
+    uint64_t url_hash, title_hash;
+    float score; // NAN = no sentiment
+};
+
+// One provider's view of the symbol at one adjustment.
+struct prc_group {
+    char provider[24];
+    enum mf_adjusted adjusted;
+    struct prc_series *vendor[MF_INTERVAL_MAX];
+    struct prc_series *derived[MF_INTERVAL_MAX];
+    uint8_t fed_by[MF_INTERVAL_MAX]; // 1 + index of the interval whose series feeds the derived one; 0 = none; bit 7: that series is derived
 };
 
 struct prc_cell {
-    int32_t partition;
     char *lane, *symbol;
-    struct prc_series *series[PRC_SERIES_PER_CELL_MAX];
-    size_t series_count;
+    uint64_t hash; // of lane and symbol
+    struct prc_group *groups[PRC_GROUPS_PER_CELL_MAX];
+    size_t group_count;
     struct prc_recent *recent; // ring, NULL until the first
     size_t recent_start, recent_count;
-    uint64_t touched_in; // number of the transaction that has a copy of it
-    struct prc_cell *next;
+    struct prc_article *articles; // ring, NULL until the first
+    size_t article_start, article_count;
+    char *name, *exchange, *type; // metadata of the symbol, NULL = not known
+    int32_t splits[PRC_SPLITS];   // ex-dates as days since 1970-01-01, newest last
+    size_t split_count;
+    int64_t news_time_us;   // event_time of the newest news alert
+    double news_price;      // last close known then; 0 = none
+    int64_t cluster_quiet_until_us;
+    uint8_t cluster_severity;
+    // Snapshots: input offsets. dirty_at = first record that changed the cell since its snapshot, -1 = clean.
+    int64_t dirty_at;
+    int64_t restored_at;     // replay: records before this offset are already in the cell
+    int64_t dirty_since_us;  // monotonic; for the snapshot interval only
+    uint16_t parts;          // parts of its last snapshot on the changelog, 0 = none there
+    struct prc_cell *next;        // in the bucket
+    struct prc_cell *older, *newer; // dirty list of the partition, oldest first
 };
 
-struct prc_cells;
+#define PRC_LANES_MAX 256 // per input partition
+struct prc_clock {
+    char *feed;
+    int64_t complete_to_us;
+};
+struct prc_lane { // what is known of a lane besides its cells
+    char *lane;
+    size_t cells;
+    int64_t clock_us; // of the ingestor's heartbeats; 0 = none
+    struct prc_clock *clocks;
+    size_t clock_count;
+    struct prc_lane *next;
+};
 
-// max_cells: per (partition, lane).
-struct prc_cells *prc_cells_new(size_t max_cells);
-void prc_cells_free(struct prc_cells **cells);
+struct prc_partition {
+    enum mf_topic_role role; // MF_TOPIC_RAW or MF_TOPIC_RAW_BACKFILL
+    int32_t number;
+    struct prc_cell **buckets;
+    size_t bucket_count, count, max_cells;
+    struct prc_lane *lanes;
+    struct prc_cell *dirty_oldest, *dirty_newest;
+    size_t dirty_count;
+    // Cells that went away since the last transaction, for tombstones: keys as on the changelog.
+    struct mf_buf removed; // codec's business
+    // Replay: outputs are suppressed below this input offset; cells take only records at or after restored_at.
+    bool replaying;
+};
 
-// The cell, ready to be changed (copied into the undo log on its first touch in this transaction); made when
-// absent and `make`. NULL when absent or when the lane is full (*full is set).
-struct prc_cell *prc_cells_touch(struct prc_cells *cells, int32_t partition, struct mf_str lane,
-                                 struct mf_str symbol, bool make, bool *full);
-// Removes a lane's cells of a partition (end of the lane). Undone by a rollback.
-size_t prc_cells_end_lane(struct prc_cells *cells, int32_t partition, struct mf_str lane);
-// Everything since the last commit stands / is put back exactly.
-void prc_cells_commit(struct prc_cells *cells);
-void prc_cells_rollback(struct prc_cells *cells);
-void prc_cells_clear(struct prc_cells *cells); // all cells go (partitions revoked)
-size_t prc_cells_count(const struct prc_cells *cells);
-size_t prc_cells_bytes(const struct prc_cells *cells);
+struct prc_partition *prc_partition_new(enum mf_topic_role role, int32_t number, size_t max_cells);
+void prc_partition_free(struct prc_partition **partition);
+size_t prc_partition_bytes(const struct prc_partition *partition); // memory of the cells, computed
 
-// The series of that key, made for that class when absent; NULL when the cell holds PRC_SERIES_PER_CELL_MAX
-// already.
-struct prc_series *prc_cell_series(struct prc_cell *cell, const struct prc_series_key *key,
-                                   enum mf_asset_class asset_class);
+// The cell; made when absent and `make`. NULL when absent, or when the lane is full (*full is set).
+struct prc_cell *prc_partition_cell(struct prc_partition *partition, struct mf_str lane, struct mf_str symbol,
+                                    bool make, bool *full);
+// The record at this offset changes the cell: enters the dirty list at its first change.
+void prc_cell_dirty(struct prc_partition *partition, struct prc_cell *cell, int64_t offset);
+// Its snapshot is on its way: leaves the dirty list.
+void prc_cell_clean(struct prc_partition *partition, struct prc_cell *cell);
+// Removes the cell, remembering its changelog keys when it has a snapshot.
+void prc_partition_remove(struct prc_partition *partition, struct prc_cell **cell);
+struct prc_lane *prc_partition_lane(struct prc_partition *partition, struct mf_str lane, bool make);
+void prc_partition_drop_lane(struct prc_partition *partition, struct mf_str lane); // clocks; its cells are gone
+
+// The group; made when absent and `make`; NULL when there is none, or PRC_GROUPS_PER_CELL_MAX.
+struct prc_group *prc_cell_group(struct prc_cell *cell, struct mf_str provider, enum mf_adjusted adjusted,
+                                 bool make);
 // The entry of a key hash; made (with made = true) when absent, the oldest is forgotten beyond PRC_RECENT.
 struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, bool *made);
 

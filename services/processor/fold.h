@@ -5,16 +5,15 @@
 #ifndef PRC_FOLD_H
 #define PRC_FOLD_H
 
-#include "common/topics.h"
+#include "common/calendar.h"
 #include "services/processor/cell.h"
 
 struct prc_input {
-    enum mf_topic_role role; // MF_TOPIC_RAW or MF_TOPIC_RAW_BACKFILL
     const char *topic;
-    int32_t partition;
     int64_t offset;
     int64_t timestamp_ms;
     struct mf_str value; // absent = tombstone, a dead letter
+    bool replayed;       // carries the header mf-origin-topic: a dead letter put back
 };
 
 // What the pipeline learned about a record travels in headers; the payload is never changed.
@@ -27,37 +26,45 @@ struct prc_output { // valid during the call
     unsigned revision;              // header mf-revision when above 0
     unsigned flags;                 // header mf-flags when not 0
     const struct mf_origin *origin; // origin headers (dead letters), else NULL
+    const struct prc_cell *joined;  // news: metadata of the symbol for the headers mf-symbol-*, else NULL
 };
 typedef void (*prc_emit_fn)(void *arg, const struct prc_output *output);
 
-enum prc_result { PRC_KEPT, PRC_LATE, PRC_DUPLICATE, PRC_CORRECTED, PRC_INVALID, PRC_RESULT_MAX };
+enum prc_result { PRC_KEPT, PRC_LATE, PRC_DUPLICATE, PRC_CORRECTED, PRC_INVALID, PRC_DROPPED, PRC_RESULT_MAX };
 const char *prc_result_name(enum prc_result result);
 
 struct prc_counts {
     uint64_t events[MF_EVENT_TYPE_MAX][PRC_RESULT_MAX]; // INVALID of unreadable records counts under BAR
     uint64_t alerts[PRC_RULE_MAX][MF_SEVERITY_MAX];
-    uint64_t metric_events;
+    uint64_t metric_events, derived_bars, rollups_missed;
     uint64_t state_refusals;
     int64_t last_event_time_us[MF_EVENT_TYPE_MAX]; // 0 = none yet
 };
 
+struct prc_fold_config {
+    struct prc_rule_config rules; // copied; rules.keywords borrowed from the settings
+    int64_t lateness_us;
+    bool rollups;
+    bool keep_interesting;              // PROCESSOR_KEEP_BARS=interesting
+    const struct mf_calendar *calendar; // borrowed
+};
+
 struct prc_fold;
 
-struct prc_fold *prc_fold_new(const struct prc_rule_config *rules, size_t max_cells); // rules are copied
+struct prc_fold *prc_fold_new(const struct prc_fold_config *config);
 void prc_fold_free(struct prc_fold **fold);
-// Folds one record; calls emit for each output in order.
-void prc_fold_record(struct prc_fold *fold, const struct prc_input *input, prc_emit_fn emit, void *arg);
+// From the next record on (new thresholds after a replay under the stored ones).
+void prc_fold_set_rules(struct prc_fold *fold, const struct prc_rule_config *rules);
+// Folds one record into the partition's state; calls emit for each output in order. emit NULL: outputs are
+// suppressed and nothing is counted (replay); then only cells whose restored_at is at or below the offset change.
+void prc_fold_record(struct prc_fold *fold, struct prc_partition *partition, const struct prc_input *input,
+                     prc_emit_fn emit, void *arg);
 
 // Type and ingest_time of the record folded last, for the caller's clocks; MF_EVENT_TYPE_MAX when it could
 // not be read.
 void prc_fold_last(const struct prc_fold *fold, enum mf_event_type *type, int64_t *ingest_time_us);
 
-void prc_fold_commit(struct prc_fold *fold);
-void prc_fold_rollback(struct prc_fold *fold); // state as of the last commit, exactly
-void prc_fold_clear(struct prc_fold *fold);    // partitions revoked: all cells go
 const struct prc_counts *prc_fold_counts(const struct prc_fold *fold);
-size_t prc_fold_cells(const struct prc_fold *fold);
-size_t prc_fold_bytes(const struct prc_fold *fold);
 // Dead letters by (input role, reason): iterate from index 0 until NULL.
 const char *prc_fold_dead_letters(const struct prc_fold *fold, size_t index, enum mf_topic_role *role,
                                   uint64_t *count);

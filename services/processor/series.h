@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// One series: a ring of the last 64 bars, which may still change, a tail of look-back behind it, a base
-// (state as of the ring's start) and a head (state after its last bar). A change inside the ring recomputes
-// from the base what the ring would have given and reports the difference to what was emitted. Pure but for
-// memory; no failure classes.
+// One series: a ring of the last 64 bars, which may still change, columns of look-back that reach behind it,
+// checkpoints of the state (every accumulator and all rule state) at or before the ring's start, and a head
+// (state after its last bar). A change inside the ring recomputes from the last checkpoint before it what the ring would have
+// given and reports the difference to what was emitted. Pure but for memory; no failure classes.
 #ifndef PRC_SERIES_H
 #define PRC_SERIES_H
 
+#include "common/decimal.h"
 #include "common/hash.h"
 #include "services/processor/rules.h"
 
 #define PRC_RING 64
-#define PRC_TAIL PRC_WINDOW_MAX
 
 struct prc_series_key { // what makes two series of a cell different
-    char source[24];
+    char source[24];    // of the bars: a provider, or "processor"
+    char provider[24];  // = source, or for a derived series the parent's source
     enum mf_adjusted adjusted;
     enum mf_interval interval;
 };
@@ -23,12 +24,28 @@ struct prc_state {
     struct prc_rule_state rules[PRC_RULE_BAR_MAX];
 };
 
+// Number text of a bar without the text: what roll-ups hand on. A text of more than 18 digits is kept whole
+// (`wide`, owned by the slot).
+enum prc_number_field { PRC_OPEN, PRC_HIGH, PRC_LOW, PRC_CLOSE, PRC_VOLUME, PRC_VWAP, PRC_NUMBER_MAX };
+struct prc_numbers {
+    int64_t mantissa[PRC_NUMBER_MAX];
+    uint8_t scale[PRC_NUMBER_MAX]; // value = mantissa / 10^scale
+    bool has_vwap;
+    char *wide; // NULL, or the texts joined by ' ' in field order ("-" for an absent vwap)
+};
+#define PRC_NO_TRADE_COUNT (-1)
+
 struct prc_slot {
-    struct prc_bar bar;
+    int64_t time_us;
     uint64_t content_hash; // of the bar's market fields, for duplicates
     uint64_t metric_hash;  // of the computed fields last emitted
-    uint16_t revision;
-    uint16_t metric_revision;
+    struct prc_numbers numbers;
+    struct prc_frozen frozen;
+    int64_t trade_count;
+    uint32_t length_s; // window_end - time
+    int32_t session_day;
+    uint16_t revision, metric_revision;
+    uint8_t session, flags, mode;
     bool emitted; // a metric has been emitted for it
 };
 
@@ -41,17 +58,31 @@ struct prc_fired {
     struct prc_transition firing; // the firing event's own words
 };
 
+// Bars are stored from the base on: the logical ring is the last PRC_RING of them; up to PRC_CHECKPOINT more
+// lie before it, between the base and the ring's start.
+#define PRC_CHECKPOINT 32 // bars between two checkpoints
 struct prc_series {
     struct prc_series_key key;
     enum mf_asset_class asset_class; // of its first bar, whatever a later one says: state depends on it
-    struct prc_state base, head;
-    double tail_closes[PRC_TAIL], tail_volumes[PRC_TAIL];
-    size_t tail_count;
-    struct prc_slot ring[PRC_RING];
-    size_t ring_start, ring_count;
+    struct prc_state *checkpoints;   // [0] = base: before slots[0]; [k] = before slots[k * PRC_CHECKPOINT]
+    size_t checkpoint_count;         // valid ones
+    struct prc_state head;
+    struct prc_slot *slots; // stored bars, oldest first; grows to PRC_RING + PRC_CHECKPOINT
+    size_t count, capacity;
+    // Columns: look-back bars before slots[0], then the stored bars. highs and lows for 1d only.
+    double *columns;
+    size_t column_count, column_capacity;
     struct prc_fired *fired; // sorted by (key_time_us, rule)
     size_t fired_count, fired_capacity;
+    // Roll-ups and heartbeats (fold_rollup.c, fold_heartbeat.c).
+    int64_t largest_end_us;      // of every bar placed; the series' own time
+    uint16_t feeds;              // bit per enum mf_interval that this series feeds
+    int64_t stale_since_us;      // event_time of the open stale_feed alert; 0 = none
+    uint16_t stale_revision;
+    uint8_t stale_severity;
+    int8_t mtf_sign; // of the head's bar; PRC_MTF_COLD = not warm
 };
+#define PRC_MTF_COLD 2
 
 enum prc_placement {
     PRC_PLACED_NEW,        // appended or inserted
@@ -72,17 +103,50 @@ struct prc_series_sink {
                   const struct prc_values *values, const struct prc_bar *bar, unsigned revision);
 };
 
+// A bar to fold. The series takes numbers.wide (and sets it NULL).
+struct prc_series_bar {
+    struct prc_bar bar;
+    struct prc_numbers numbers;
+    int64_t trade_count;
+    uint64_t content_hash;
+};
+
+// What became of it, for roll-ups and filters.
+struct prc_applied {
+    bool appended;            // it is the newest bar
+    unsigned revision;        // of the bar
+    unsigned alerts;          // alert events published by the apply
+    bool first_of_session;    // no earlier stored bar has its (session_day, session)
+    struct prc_values values; // of this bar
+};
+
 struct prc_series *prc_series_new(const struct prc_series_key *key, enum mf_asset_class asset_class);
 void prc_series_free(struct prc_series **series);
-struct prc_series *prc_series_clone(const struct prc_series *series);
 
 // Where a final bar belongs; content_hash decides between duplicate and correction. Changes nothing.
 // *revision is the revision that the bar will have.
 enum prc_placement prc_series_place(const struct prc_series *series, int64_t time_us, uint64_t content_hash,
                                     unsigned *revision);
-// Folds a bar whose placement is NEW or CORRECTION.
-void prc_series_apply(struct prc_series *series, const struct prc_bar *bar, uint64_t content_hash,
-                      const struct prc_rule_config *config, const struct prc_series_sink *sink);
+// Folds a bar whose placement is NEW or CORRECTION. A correction keeps what its bar had frozen.
+void prc_series_apply(struct prc_series *series, struct prc_series_bar *bar,
+                      const struct prc_rule_config *config, const struct prc_series_sink *sink,
+                      struct prc_applied *applied);
 size_t prc_series_bytes(const struct prc_series *series);
+
+// The logical ring: bars that may still change, oldest first; index < prc_series_ring_count.
+size_t prc_series_ring_count(const struct prc_series *series);
+const struct prc_slot *prc_series_ring_slot(const struct prc_series *series, size_t index);
+// The stored bar of that start, NULL when there is none.
+const struct prc_slot *prc_series_find(const struct prc_series *series, int64_t time_us);
+// Doubles of a stored bar.
+void prc_slot_bar(const struct prc_slot *slot, struct prc_bar *bar);
+
+// Number texts ↔ numbers. texts[PRC_VWAP] may be absent. False when a text is no number.
+bool prc_numbers_parse(const struct mf_str texts[PRC_NUMBER_MAX], struct prc_numbers *numbers);
+void prc_numbers_clear(struct prc_numbers *numbers); // frees wide
+// The text of one field exactly as it was parsed. scratch: MF_DECIMAL_TEXT_SIZE bytes; the view lives in it or
+// in numbers->wide.
+struct mf_str prc_number_text(const struct prc_numbers *numbers, enum prc_number_field field, char *scratch);
+double prc_number_double(const struct prc_numbers *numbers, enum prc_number_field field);
 
 #endif
