@@ -8,14 +8,34 @@
 #include "common/settings.h"
 #include "services/processor/indicators.h"
 
+// In the order in which a bar's alerts are published.
 enum prc_rule {
     PRC_RULE_PRICE_MOVE,
+    PRC_RULE_PRICE_MOVE_Z,
+    PRC_RULE_VELOCITY,
     PRC_RULE_VOLUME_SPIKE,
+    PRC_RULE_REL_VOLUME,
     PRC_RULE_GAP,
-    PRC_RULE_RSI_EXTREME,
     PRC_RULE_VWAP_DEV,
+    PRC_RULE_VOL_REGIME,
+    PRC_RULE_VOL_REGIME_ATR,
+    PRC_RULE_MARKET_REGIME,
+    PRC_RULE_RSI_EXTREME,
+    PRC_RULE_MA_CROSS,
+    PRC_RULE_MOMENTUM,
+    PRC_RULE_BOLLINGER_BREAK,
+    PRC_RULE_NEW_52W,
+    PRC_RULE_MTF_CONFLUENCE,
+    PRC_RULE_MULTI_SIGNAL,
+    PRC_RULE_NEWS_PRICE_LINK,
+    PRC_RULE_PRICE_INTEGRITY,
+    PRC_RULE_FEED_DISAGREE,
+    PRC_RULE_LATE_DATA,
     PRC_RULE_BAR_MAX, // rules above look at bars
     PRC_RULE_NEWS_KEYWORD = PRC_RULE_BAR_MAX,
+    PRC_RULE_NEWS_SENTIMENT,
+    PRC_RULE_NEWS_CLUSTER,
+    PRC_RULE_STALE_FEED,
     PRC_RULE_MAX
 };
 
@@ -31,6 +51,7 @@ struct prc_rule_config {
     struct prc_thresholds thresholds[PRC_RULE_MAX][MF_INTERVAL_MAX];
     char versions[PRC_RULE_MAX][16]; // "1.<8 hex of all thresholds of the rule>"
     double min_volume, min_price;
+    double cluster_ratio; // news_cluster: times the hourly mean of seven days
     int64_t cooldown_us;
     const char *keywords[PRC_KEYWORDS_MAX]; // borrowed from the settings
     size_t keyword_count;
@@ -40,7 +61,11 @@ struct prc_rule_def {
     const char *id;
     const char *formula; // for people: docs/rules.md
     const char *unit;    // of value and thresholds: "%", "sd", …
-    double (*measure)(const struct prc_values *values, bool *known); // signed value of the rule for this bar
+    unsigned version;    // raised when the formula changes
+    unsigned intervals;  // bit per enum mf_interval it looks at; 0 = not a bar rule
+    unsigned warmup;     // bars before it can be known (n_obs)
+    bool liquidity;      // wants ALERT_MIN_VOLUME and ALERT_MIN_PRICE
+    bool cooldown;
 };
 extern const struct prc_rule_def prc_rules[PRC_RULE_MAX];
 
