@@ -141,6 +141,23 @@ const struct prc_slot *prc_series_find(const struct prc_series *series, int64_t 
 // Doubles of a stored bar.
 void prc_slot_bar(const struct prc_slot *slot, struct prc_bar *bar);
 
+// For the codec, which stores base, stored bars, head, fired and the look-back before slots[0].
+enum prc_column { PRC_COLUMN_CLOSE, PRC_COLUMN_VOLUME, PRC_COLUMN_HIGH, PRC_COLUMN_LOW, PRC_COLUMN_MAX };
+// Look-back bars before slots[0], oldest first: how many; column[HIGH], column[LOW] are NULL but for 1d.
+size_t prc_series_lookback(const struct prc_series *series, const double *column[PRC_COLUMN_MAX]);
+// A series from its parts: base, head, `count` bars (taken, `numbers.wide` too), fired alerts (copied), look-back.
+// Limits have been checked: count <= PRC_RING + PRC_CHECKPOINT, lookback <= PRC_LOOKBACK(_DAILY).
+struct prc_series_parts {
+    struct prc_state base, head;
+    struct prc_slot *slots;
+    size_t count;
+    const struct prc_fired *fired;
+    size_t fired_count;
+    const double *column[PRC_COLUMN_MAX];
+    size_t lookback;
+};
+void prc_series_restore(struct prc_series *series, const struct prc_series_parts *parts);
+
 // Number texts ↔ numbers. texts[PRC_VWAP] may be absent. False when a text is no number.
 bool prc_numbers_parse(const struct mf_str texts[PRC_NUMBER_MAX], struct prc_numbers *numbers);
 void prc_numbers_clear(struct prc_numbers *numbers); // frees wide
