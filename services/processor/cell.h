@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cells: all state that the records of one (input partition, lane, symbol) can touch; and the partition that
-// holds them with its clocks. There is no undo: whoever gives a transaction up drops the partition's state and
-// restores it from the changelog. Ownership: prc_partition_new/free.
+// holds them with its clocks. There is no undo: whoever gives a transaction up drops the partition's state
+// and restores it from the changelog. Ownership: prc_partition_new/free.
 #ifndef PRC_CELL_H
 #define PRC_CELL_H
 
@@ -9,9 +9,9 @@
 #include "services/processor/series.h"
 
 #define PRC_GROUPS_PER_CELL_MAX 16
-#define PRC_RECENT 256  // article ids and reference events remembered per cell
+#define PRC_RECENT 256   // article ids and reference events remembered per cell
 #define PRC_ARTICLES 256 // articles remembered for news_cluster and the mean sentiment
-#define PRC_SPLITS 8    // ex-dates remembered per cell
+#define PRC_SPLITS 8     // ex-dates remembered per cell
 #define PRC_LINKS_MAX_US (30 * MF_US_PER_MINUTE)
 
 enum prc_news_rule { PRC_NEWS_KEYWORD, PRC_NEWS_SENTIMENT, PRC_NEWS_CLUSTER, PRC_NEWS_RULE_MAX };
@@ -20,7 +20,7 @@ enum prc_news_alert { PRC_NEWS_ALERT_NEVER, PRC_NEWS_ALERT_STANDS, PRC_NEWS_ALER
 struct prc_recent_alert { // what was last published for an article by one rule
     uint32_t digest;      // hash of what the alert said
     uint16_t revision;
-    uint8_t state;        // enum prc_news_alert
+    uint8_t state; // enum prc_news_alert
     uint8_t severity;
     double value;
 };
@@ -43,7 +43,8 @@ struct prc_group {
     enum mf_adjusted adjusted;
     struct prc_series *vendor[MF_INTERVAL_MAX];
     struct prc_series *derived[MF_INTERVAL_MAX];
-    uint8_t fed_by[MF_INTERVAL_MAX]; // 1 + index of the interval whose series feeds the derived one; 0 = none; bit 7: that series is derived
+    uint8_t fed_by[MF_INTERVAL_MAX]; // 1 + index of the interval whose series feeds the derived one; 0 =
+                                     // none; bit 7: that series is derived
 };
 
 struct prc_cell {
@@ -58,20 +59,21 @@ struct prc_cell {
     char *name, *exchange, *type; // metadata of the symbol, NULL = not known
     int32_t splits[PRC_SPLITS];   // ex-dates as days since 1970-01-01, newest last
     size_t split_count;
-    int64_t news_time_us;   // event_time of the newest news alert
-    double news_price;      // last close known then; 0 = none
+    int64_t news_time_us; // event_time of the newest news alert
+    double news_price;    // last close known then; 0 = none
     int64_t cluster_quiet_until_us;
     uint8_t cluster_severity;
     // Snapshots: input offsets. dirty_at = first record that changed the cell since its snapshot, -1 = clean.
     int64_t dirty_at;
-    int64_t restored_at;     // replay: records before this offset are already in the cell
-    int64_t dirty_since_us;  // monotonic; for the snapshot interval only
-    uint16_t parts;          // parts of its last snapshot on the changelog, 0 = none there
-    struct prc_cell *next;        // in the bucket
+    int64_t restored_at;            // replay: records before this offset are already in the cell
+    int64_t dirty_since_us;         // monotonic; for the snapshot interval only
+    uint16_t parts;                 // parts of its last snapshot on the changelog, 0 = none there
+    struct prc_cell *next;          // in the bucket
     struct prc_cell *older, *newer; // dirty list of the partition, oldest first
 };
 
-#define PRC_LANES_MAX 256 // per input partition
+#define PRC_LANES_MAX 256          // per input partition
+#define PRC_FEEDS_PER_LANE_MAX 128 // clocks
 struct prc_clock {
     char *feed;
     int64_t complete_to_us;
@@ -95,7 +97,8 @@ struct prc_partition {
     size_t dirty_count;
     // Cells that went away since the last transaction, for tombstones: keys as on the changelog.
     struct mf_buf removed; // codec's business
-    // Replay: outputs are suppressed below this input offset; cells take only records at or after restored_at.
+    // Replay: outputs are suppressed below this input offset; cells take only records at or after
+    // restored_at.
     bool replaying;
 };
 
@@ -113,7 +116,8 @@ void prc_cell_clean(struct prc_partition *partition, struct prc_cell *cell);
 // Removes the cell, remembering its changelog keys when it has a snapshot.
 void prc_partition_remove(struct prc_partition *partition, struct prc_cell **cell);
 struct prc_lane *prc_partition_lane(struct prc_partition *partition, struct mf_str lane, bool make);
-void prc_partition_drop_lane(struct prc_partition *partition, struct mf_str lane); // clocks; its cells are gone
+void prc_partition_drop_lane(struct prc_partition *partition,
+                             struct mf_str lane); // clocks; its cells are gone
 
 // The group; made when absent and `make`; NULL when there is none, or PRC_GROUPS_PER_CELL_MAX.
 struct prc_group *prc_cell_group(struct prc_cell *cell, struct mf_str provider, enum mf_adjusted adjusted,

@@ -76,6 +76,10 @@ void prc_rule_config_check(const struct mf_settings *settings, struct mf_buf *pr
 // Settings that pass the check.
 void prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_config *config);
 
+// Everything in it that follows from thresholds, liquidity, cooldown and keywords: versions and whatever the
+// rules keep ready. After load it has been called; after the codec has read a config, it calls it.
+void prc_rule_config_prepare(struct prc_rule_config *config);
+
 struct prc_verdict {
     bool known;     // the rule could be evaluated for this bar
     bool holding;   // its condition stands
