@@ -34,7 +34,7 @@ struct prc_recent { // one remembered key
 struct prc_article {
     int64_t time_us;
     uint64_t url_hash, title_hash;
-    float score; // NAN = no sentiment
+    double score; // NAN = no sentiment; a float would lose a score of exactly the threshold
 };
 
 // One provider's view of the symbol at one adjustment.

@@ -42,50 +42,63 @@ enum prc_rule {
 #define PRC_CLEAR_BARS 3
 #define PRC_KEYWORDS_MAX 64
 
-// Thresholds per severity; 0 switches a severity off.
+// Thresholds per severity; 0 switches a severity off. News rules have those of interval 0 for all.
 struct prc_thresholds {
     double level[MF_SEVERITY_MAX];
 };
 
 struct prc_rule_config {
     struct prc_thresholds thresholds[PRC_RULE_MAX][MF_INTERVAL_MAX];
-    char versions[PRC_RULE_MAX][16]; // "1.<8 hex of all thresholds of the rule>"
+    char versions[PRC_RULE_MAX][16]; // "<version>.<8 hex of every setting that decides the rule>"
     double min_volume, min_price;
     double cluster_ratio; // news_cluster: times the hourly mean of seven days
     int64_t cooldown_us;
     const char *keywords[PRC_KEYWORDS_MAX]; // borrowed from the settings
     size_t keyword_count;
+    // Made from the above by prc_rule_config_prepare: what a size must reach for a rule to be worth a look;
+    // INFINITY where it is off.
+    double lowest[MF_INTERVAL_MAX][PRC_RULE_BAR_MAX];
 };
+// Whoever fills a config otherwise than by prc_rule_config_load (a codec, a test) ends with this.
+void prc_rule_config_prepare(struct prc_rule_config *config);
+
+struct prc_judgement { // what a bar rule looks at
+    const struct prc_rule_config *config;
+    const struct prc_thresholds *thresholds; // of the rule at the interval
+    const struct prc_values *values;
+    const struct prc_bar *bar;
+    enum mf_interval interval;
+};
+struct prc_verdict;
 
 struct prc_rule_def {
     const char *id;
     const char *formula; // for people: docs/rules.md
-    const char *unit;    // of value and thresholds: "%", "sd", …
+    const char *unit;    // of value and thresholds: "%", "sd", …; "switch": 1 = this severity is on
     unsigned version;    // raised when the formula changes
-    unsigned intervals;  // bit per enum mf_interval it looks at; 0 = not a bar rule
-    unsigned warmup;     // bars before it can be known (n_obs)
+    unsigned intervals;  // bit per enum mf_interval it looks at; 0 = news
+    unsigned warmup;     // bars (n_obs) from which it can fire
     bool liquidity;      // wants ALERT_MIN_VOLUME and ALERT_MIN_PRICE
     bool cooldown;
+    // Bar rules, else NULL. Pure; fills a zeroed verdict, not regarding liquidity, warm-up flag and cooldown.
+    void (*judge)(const struct prc_judgement *in, struct prc_verdict *verdict);
 };
 extern const struct prc_rule_def prc_rules[PRC_RULE_MAX];
 
 // The ALERT_* settings, from the rule table's defaults.
 extern const struct mf_setting_table prc_settings_table_alerts;
-// One line per rule whose thresholds do not rise with the severity, and one for too many keywords.
+// One line per rule whose thresholds cannot be meant (they do not rise with the severity, a switch is neither
+// 0 nor 1, an RSI beyond its scale, …), and one for too many keywords.
 void prc_rule_config_check(const struct mf_settings *settings, struct mf_buf *problems);
 // Settings that pass the check.
 void prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_config *config);
 
-// Everything in it that follows from thresholds, liquidity, cooldown and keywords: versions and whatever the
-// rules keep ready. After load it has been called; after the codec has read a config, it calls it.
-void prc_rule_config_prepare(struct prc_rule_config *config);
-
 struct prc_verdict {
-    bool known;     // the rule could be evaluated for this bar
-    bool holding;   // its condition stands
-    bool triggered; // it may fire on this bar (a crossing, or a standing condition)
-    enum mf_severity severity;
-    enum mf_direction direction;
+    bool known;                  // the rule could be evaluated
+    bool holding;                // its condition stands
+    bool triggered;              // it may fire now (a crossing, or a standing condition)
+    enum mf_severity severity;   // when triggered
+    enum mf_direction direction; // NONE unless holding
     double value, threshold;
 };
 
@@ -98,6 +111,15 @@ struct prc_rule_state {
     uint8_t last_severity; // of the last firing, for "unless the severity rises"
     uint8_t clear_bars;
 };
+
+// All of one series. Zeroed = nothing open.
+struct prc_rule_states {
+    uint32_t open; // bit per rule: of[rule].open_time_us is not 0
+    struct prc_rule_state of[PRC_RULE_BAR_MAX];
+};
+_Static_assert(PRC_RULE_BAR_MAX <= 32, "a bit per bar rule");
+// Sets `open` from the rest, for whoever fills the states otherwise than by prc_rules_step.
+void prc_rule_states_index(struct prc_rule_states *states);
 
 enum prc_resolution {
     PRC_NOT_RESOLVED,
@@ -117,6 +139,7 @@ struct prc_transition {
 };
 #define PRC_TRANSITIONS_MAX (2 * PRC_RULE_BAR_MAX)
 
+// One rule on one bar, liquidity and warm-up flag regarded, cooldown not.
 struct prc_verdict prc_rule_verdict(enum prc_rule rule, const struct prc_rule_config *config,
                                     const struct prc_values *values, const struct prc_bar *bar,
                                     enum mf_interval interval, enum mf_asset_class asset_class);
@@ -125,25 +148,69 @@ struct prc_verdict prc_rule_verdict(enum prc_rule rule, const struct prc_rule_co
 // PRC_TRANSITIONS_MAX), ordered by rule, a resolution before the firing that replaces it.
 size_t prc_rules_step(const struct prc_rule_config *config, const struct prc_values *values,
                       const struct prc_bar *bar, enum mf_interval interval, enum mf_asset_class asset_class,
-                      struct prc_rule_state states[PRC_RULE_BAR_MAX],
-                      struct prc_transition transitions[PRC_TRANSITIONS_MAX]);
+                      struct prc_rule_states *states, struct prc_transition transitions[PRC_TRANSITIONS_MAX]);
 
-// How many distinct keywords of the list stand in the text as whole words (ASCII case folded); their indices
-// in `found`.
-size_t prc_keywords_match(const struct prc_rule_config *config, struct mf_str text,
-                          bool found[PRC_KEYWORDS_MAX]);
-// Severity of a value against thresholds; false when below all.
+// In plain lines, why the rule fired on this bar or did not: known or not, value and thresholds, liquidity,
+// cooldown, what was open, what it does. states: as they were before the bar. Appends to out; returns the
+// number of transitions that the bar makes.
+size_t prc_rule_explain(enum prc_rule rule, const struct prc_rule_config *config,
+                        const struct prc_values *values, const struct prc_bar *bar, enum mf_interval interval,
+                        enum mf_asset_class asset_class, uint32_t n_obs, const struct prc_rule_states *states,
+                        struct mf_buf *out);
+
+// Severity of a value against thresholds (value >= threshold); false when below all.
 bool prc_severity_of(const struct prc_thresholds *thresholds, double value, enum mf_severity *severity,
                      double *threshold);
 
-// The sentence of an alert. Returns the length.
+// News rules: what is known of an article and of those before it.
+struct prc_news_facts {
+    size_t words;     // distinct watched words found
+    const char *list; // of them, for people: "earnings, merger"; may be cut
+    double score;     // prc_news_score; NAN = none
+    double mean;      // of the `scored` articles with a score of the last 60 minutes, this one included
+    size_t scored;
+    size_t hour, week; // distinct articles of the last 60 minutes and 7 days, this one included
+};
+#define PRC_NEWS_MEAN_MIN 3 // articles that the mean must rest on
+#define PRC_NEWS_RELEVANCE_MIN 0.3
+#define PRC_NEWS_WEEK_HOURS 168
+
+// How many distinct keywords of the list stand in the text as whole words (ASCII case folded) and were not
+// found before; marks them in `found`.
+size_t prc_keywords_match(const struct prc_rule_config *config, struct mf_str text,
+                          bool found[PRC_KEYWORDS_MAX]);
+// -1 (bearish) to 1 (bullish) for the labels of the providers, case ignored; NAN for any other.
+double prc_news_label_score(struct mf_str label);
+// The article's sentiment for its ticker: score, else label; NAN when it has none or the relevance is given
+// and below PRC_NEWS_RELEVANCE_MIN.
+double prc_news_score(const struct mf_news *news);
+// Pure verdicts; triggered = holding. rule: a news rule.
+struct prc_verdict prc_news_verdict(enum prc_rule rule, const struct prc_rule_config *config,
+                                    const struct prc_news_facts *facts);
+// Strict: an age of exactly the threshold is not stale. False when not stale.
+bool prc_stale_severity(const struct prc_rule_config *config, enum mf_interval interval,
+                        double age_in_intervals, enum mf_severity *severity, double *threshold);
+
+// The sentence of an alert. Each returns the length.
 size_t prc_alert_message(enum prc_rule rule, const char *interval, const struct prc_verdict *verdict,
                          const struct prc_values *values, const struct prc_bar *bar, char *out, size_t size);
-// The same for a resolved one.
+size_t prc_news_message(enum prc_rule rule, const struct prc_verdict *verdict,
+                        const struct prc_news_facts *facts, char *out, size_t size);
+size_t prc_stale_message(const char *interval, double age_in_intervals, double threshold,
+                         int64_t last_event_time_us, char *out, size_t size);
+// The same for a resolved one of any rule.
 size_t prc_resolved_message(enum prc_rule rule, const char *interval, enum prc_resolution resolution,
                             char *out, size_t size);
 // A firing restated when a correction took its resolution back and its own numbers are out of reach.
 size_t prc_standing_message(enum prc_rule rule, const char *interval, char *out, size_t size);
+#define PRC_MESSAGE_SIZE 512 // enough for every message above
+// The numbers behind the verdict, so that the alert can be checked by hand: appends to alert->baseline (names
+// are literals), at most MF_ALERT_BASELINE_MAX.
+void prc_alert_baseline(enum prc_rule rule, const struct prc_values *values, const struct prc_bar *bar,
+                        struct mf_alert *alert);
+void prc_news_baseline(enum prc_rule rule, const struct prc_news_facts *facts, struct mf_alert *alert);
+// age_s and interval_s.
+void prc_stale_baseline(enum mf_interval interval, double age_in_intervals, struct mf_alert *alert);
 const char *prc_resolution_name(enum prc_resolution resolution); // "cleared", "escalated", "corrected"
 // Reference page of the rules with their defaults.
 void prc_rules_markdown(struct mf_buf *out);

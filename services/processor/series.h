@@ -21,7 +21,7 @@ struct prc_series_key { // what makes two series of a cell different
 
 struct prc_state {
     struct prc_indicator_state indicators;
-    struct prc_rule_state rules[PRC_RULE_BAR_MAX];
+    struct prc_rule_states rules;
 };
 
 // Number text of a bar without the text: what roll-ups hand on. A text of more than 18 digits is kept whole
