@@ -53,13 +53,15 @@ static void io_state(struct prc_io *io, struct prc_state *state)
     uint64_t touched = 0;
     io_indicators(io, &state->indicators);
     for (unsigned r = 0; r < PRC_RULE_BAR_MAX && !prc_io_reading(io); r++)
-        if (memcmp(&state->rules[r], &untouched, sizeof untouched) != 0)
+        if (memcmp(&state->rules.of[r], &untouched, sizeof untouched) != 0)
             touched |= UINT64_C(1) << r;
     prc_io_u64(io, &touched);
     io->bad |= touched >> PRC_RULE_BAR_MAX != 0;
     for (unsigned r = 0; r < PRC_RULE_BAR_MAX; r++)
         if ((touched >> r & 1) != 0)
-            io_rule(io, &state->rules[r]);
+            io_rule(io, &state->rules.of[r]);
+    if (prc_io_reading(io))
+        prc_rule_states_index(&state->rules);
 }
 
 static void io_numbers(struct prc_io *io, struct prc_numbers *numbers)
