@@ -30,7 +30,15 @@ struct prc_output { // valid during the call
 };
 typedef void (*prc_emit_fn)(void *arg, const struct prc_output *output);
 
-enum prc_result { PRC_KEPT, PRC_LATE, PRC_DUPLICATE, PRC_CORRECTED, PRC_INVALID, PRC_DROPPED, PRC_RESULT_MAX };
+enum prc_result {
+    PRC_KEPT,
+    PRC_LATE,
+    PRC_DUPLICATE,
+    PRC_CORRECTED,
+    PRC_INVALID,
+    PRC_DROPPED,
+    PRC_RESULT_MAX
+};
 const char *prc_result_name(enum prc_result result);
 
 struct prc_counts {
@@ -56,9 +64,16 @@ void prc_fold_free(struct prc_fold **fold);
 // From the next record on (new thresholds after a replay under the stored ones).
 void prc_fold_set_rules(struct prc_fold *fold, const struct prc_rule_config *rules);
 // Folds one record into the partition's state; calls emit for each output in order. emit NULL: outputs are
-// suppressed and nothing is counted (replay); then only cells whose restored_at is at or below the offset change.
+// suppressed and nothing is counted (replay); then only cells whose restored_at is at or below the offset
+// change.
 void prc_fold_record(struct prc_fold *fold, struct prc_partition *partition, const struct prc_input *input,
                      prc_emit_fn emit, void *arg);
+
+// For `explain`: told of every bar that is computed, after the series has moved on (series->head holds the
+// rule states after a newest bar); NULL = nobody looks.
+typedef void (*prc_watch_fn)(void *arg, const struct prc_cell *cell, const struct prc_series *series,
+                             const struct prc_bar *bar, const struct prc_values *values, uint32_t n_obs);
+void prc_fold_watch(struct prc_fold *fold, prc_watch_fn watch, void *arg);
 
 // Type and ingest_time of the record folded last, for the caller's clocks; MF_EVENT_TYPE_MAX when it could
 // not be read.
