@@ -243,9 +243,15 @@ struct mf_kafka_reader_ops {
 int mf_kafka_reader_new(const struct mf_kafka_config *config, const char *topic, int64_t stall_ms,
                         const struct mf_kafka_reader_ops *ops, struct mf_kafka_reader **reader,
                         struct mf_error *err);
-// Right after making it: begin at an offset of partition 0 (0 = its beginning), to read on from where an
-// earlier reader ended. From the beginning when the log does not reach that far.
+// Right after making it: begin at an offset of the first partition (0 = its beginning), to read on from where
+// an earlier reader ended. From the beginning when the log does not reach that far.
 void mf_kafka_reader_start_at(struct mf_kafka_reader *reader, int64_t offset);
+// Right after making it: read these partitions (at least one) instead of all. One that the topic does not
+// have: CONFIG "partition_count" through on_error.
+void mf_kafka_reader_choose(struct mf_kafka_reader *reader, const int32_t *partitions, size_t count);
+// Offsets from where it stands to the ends that it found; -1 while those are not known. Compaction leaves
+// gaps, so there may be fewer records.
+int64_t mf_kafka_reader_remaining(const struct mf_kafka_reader *reader);
 void mf_kafka_reader_free(struct mf_kafka_reader **reader);
 
 // ---------------------------------------------------------------- admin (blocking; for commands and start

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a topic from its beginning to the end that it had at the start. Two clients, one after the other, and
-// nothing that waits: a read_uncommitted probe first reaches the topic, then stands at the end of every
-// partition until librdkafka says where that is (an end-of-partition event); then a read_committed client
-// reads from the beginning until its own end-of-partition event is at or beyond it. Positions will not do:
-// they do not pass the control records at the end of a transaction. An end below the target is a transaction
-// still open, so it is waited for, up to stall_ms without progress. Failure classes: TRANSIENT "stalled",
-// FATAL "log_truncated" and fatal client errors, CONFIG from making one.
+// Reads a topic, or chosen partitions of it, from the beginning to the end that was there at the start. Two
+// clients, one after the other, and nothing that waits: a read_uncommitted probe first reaches the topic,
+// then stands at the end of every partition until librdkafka says where that is (an end-of-partition event);
+// then a read_committed client reads from the beginning until its own end-of-partition event is at or beyond
+// it. Positions will not do: they do not pass the control records at the end of a transaction. An end below
+// the target is a transaction still open, so it is waited for, up to stall_ms without progress. Failure
+// classes: TRANSIENT "stalled", FATAL "log_truncated" and fatal client errors, CONFIG from making one.
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
@@ -31,12 +31,14 @@ struct mf_kafka_reader {
     char *topic;
     char *group; // a name that librdkafka wants; nothing joins or commits
     int64_t stall_ms;
-    int64_t start; // offset of partition 0
+    int64_t start;   // offset of the first partition
+    int32_t *chosen; // partitions to read, NULL = all
+    size_t chosen_count;
     enum phase phase;
     struct kafka_client client; // of the phase
     struct kafka_fetch fetch;
     struct kafka_partitions partitions;
-    int64_t *ends; // by partition, -1 = not known yet
+    int64_t *ends; // by place in partitions, -1 = not known yet
     bool *reached;
     size_t waiting;  // partitions without an end, or that have not reached it
     bool assign_due; // a partition must begin elsewhere
@@ -73,6 +75,7 @@ static void destroy(struct mf_kafka_reader *reader)
     mf_timer_free(&reader->check);
     kafka_client_close(&reader->client);
     kafka_partitions_clear(&reader->partitions);
+    free(reader->chosen);
     free(reader->ends);
     free(reader->reached);
     free(reader->topic);
@@ -119,20 +122,32 @@ static void assign_all(struct mf_kafka_reader *reader)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)reader->partitions.count);
     for (size_t i = 0; i < reader->partitions.count; i++)
-        rd_kafka_topic_partition_list_add(list, reader->topic, (int32_t)i)->offset =
-            native_offset(reader, &reader->partitions.items[i]);
+        rd_kafka_topic_partition_list_add(list, reader->topic, reader->partitions.items[i].partition)
+            ->offset = native_offset(reader, &reader->partitions.items[i]);
     kafka_client_assign(&reader->client, list);
     rd_kafka_topic_partition_list_destroy(list);
     reader->assign_due = false;
     reader->progress_us = mf_clock_monotonic_us();
 }
 
+// The first `count` of what is read: of those chosen, else of all.
 static void set_partitions(struct mf_kafka_reader *reader, size_t count)
 {
+    bool chosen = reader->chosen != NULL && reader->phase != PHASE_REACH;
     kafka_partitions_clear(&reader->partitions);
     for (size_t i = 0; i < count; i++)
-        kafka_partitions_add(&reader->partitions, reader->topic, (int32_t)i, 0);
+        kafka_partitions_add(&reader->partitions, reader->topic, chosen ? reader->chosen[i] : (int32_t)i, 0);
     reader->waiting = count;
+}
+
+// Where a partition stands in our lists; -1 = we do not read it.
+static int place_of(const struct mf_kafka_reader *reader, int32_t id)
+{
+    for (size_t i = 0; i < reader->partitions.count; i++) {
+        if (reader->partitions.items[i].partition == id)
+            return (int)i;
+    }
+    return -1;
 }
 
 // ---------------------------------------------------------------- phases
@@ -148,12 +163,19 @@ static int count_partitions(struct mf_kafka_reader *reader, struct mf_error *err
     rd_kafka_topic_destroy(native);
     if (result < 0)
         return -1;
-    reader->ends = mf_calloc((size_t)count, sizeof *reader->ends);
-    reader->reached = mf_calloc((size_t)count, sizeof *reader->reached);
-    for (int32_t i = 0; i < count; i++)
+    for (size_t i = 0; i < reader->chosen_count; i++) {
+        if (reader->chosen[i] >= count)
+            return mf_error_set(err, MF_ERROR_CONFIG, "partition_count",
+                                "%s has %d partitions, no partition %d", reader->topic, (int)count,
+                                (int)reader->chosen[i]);
+    }
+    size_t wanted = reader->chosen != NULL ? reader->chosen_count : (size_t)count;
+    reader->ends = mf_calloc(wanted, sizeof *reader->ends);
+    reader->reached = mf_calloc(wanted, sizeof *reader->reached);
+    for (size_t i = 0; i < wanted; i++)
         reader->ends[i] = -1;
-    set_partitions(reader, (size_t)count);
     reader->phase = PHASE_ENDS;
+    set_partitions(reader, wanted);
     assign_all(reader);
     return 0;
 }
@@ -227,18 +249,19 @@ static void on_end(struct mf_kafka_reader *reader, int32_t id, int64_t offset)
         reader->phase = PHASE_COUNT;
         return;
     }
-    if (id < 0 || (size_t)id >= reader->partitions.count)
+    int place = place_of(reader, id);
+    if (place < 0)
         return;
     reader->progress_us = mf_clock_monotonic_us();
-    if (reader->phase == PHASE_ENDS && reader->ends[id] < 0) {
-        reader->ends[id] = offset;
+    if (reader->phase == PHASE_ENDS && reader->ends[place] < 0) {
+        reader->ends[place] = offset;
         reader->waiting--;
     }
-    if (reader->phase != PHASE_READ || reader->reached[id])
+    if (reader->phase != PHASE_READ || reader->reached[place])
         return;
-    kafka_partition_at_end(&reader->partitions.items[id], offset);
-    if (offset >= reader->ends[id]) {
-        reader->reached[id] = true;
+    kafka_partition_at_end(&reader->partitions.items[place], offset);
+    if (offset >= reader->ends[place]) {
+        reader->reached[place] = true;
         reader->waiting--;
         return;
     }
@@ -246,12 +269,12 @@ static void on_end(struct mf_kafka_reader *reader, int32_t id, int64_t offset)
     struct mf_error err;
     if (rd_kafka_get_watermark_offsets(reader->client.rk, reader->topic, id, &low, &high) !=
             RD_KAFKA_RESP_ERR_NO_ERROR ||
-        high < 0 || high >= reader->ends[id])
+        high < 0 || high >= reader->ends[place])
         return; // a transaction is open there
     mf_error_set(
         &err, MF_ERROR_FATAL, "log_truncated",
         "%s [%d] ended at offset %lld when reading began and now ends at %lld: the log was truncated",
-        reader->topic, (int)id, (long long)reader->ends[id], (long long)high);
+        reader->topic, (int)id, (long long)reader->ends[place], (long long)high);
     fail(reader, &err);
 }
 
@@ -263,9 +286,10 @@ static void on_reset(struct mf_kafka_reader *reader, int32_t id)
         reader->phase = PHASE_COUNT;
         return;
     }
-    if (id < 0 || (size_t)id >= reader->partitions.count || reader->phase == PHASE_OVER)
+    int place = place_of(reader, id);
+    if (place < 0 || reader->phase == PHASE_OVER)
         return;
-    struct kafka_partition *partition = &reader->partitions.items[id];
+    struct kafka_partition *partition = &reader->partitions.items[place];
     partition->last = -1; // what was handed out once may be gone
     kafka_partition_moved(partition, KAFKA_AT_BEGINNING);
     reader->assign_due = true; // once for all that the turn brings
@@ -326,15 +350,16 @@ static void drain(void *owner)
 static void stalled(struct mf_kafka_reader *reader)
 {
     struct mf_error err;
-    size_t id = 0;
-    while (reader->phase == PHASE_READ && id + 1 < reader->partitions.count && reader->reached[id])
-        id++;
+    size_t place = 0;
+    while (reader->phase == PHASE_READ && place + 1 < reader->partitions.count && reader->reached[place])
+        place++;
     if (reader->phase == PHASE_READ)
         mf_error_set(
             &err, MF_ERROR_TRANSIENT, "stalled",
-            "%s [%zu] stands at offset %lld of %lld for %lld ms: a transaction is open, or no broker "
+            "%s [%d] stands at offset %lld of %lld for %lld ms: a transaction is open there, or no broker "
             "answers",
-            reader->topic, id, (long long)reader->partitions.items[id].next, (long long)reader->ends[id],
+            reader->topic, (int)reader->partitions.items[place].partition,
+            (long long)reader->partitions.items[place].next, (long long)reader->ends[place],
             (long long)reader->stall_ms);
     else
         mf_error_set(
@@ -397,6 +422,27 @@ void mf_kafka_reader_start_at(struct mf_kafka_reader *reader, int64_t offset)
 {
     assert(reader->phase == PHASE_REACH && offset >= 0);
     reader->start = offset;
+}
+
+void mf_kafka_reader_choose(struct mf_kafka_reader *reader, const int32_t *partitions, size_t count)
+{
+    assert(reader->phase == PHASE_REACH && reader->chosen == NULL && count > 0);
+    reader->chosen = mf_alloc(count * sizeof *reader->chosen);
+    memcpy(reader->chosen, partitions, count * sizeof *reader->chosen);
+    reader->chosen_count = count;
+}
+
+int64_t mf_kafka_reader_remaining(const struct mf_kafka_reader *reader)
+{
+    int64_t remaining = 0;
+    if (reader->phase < PHASE_READ)
+        return -1;
+    for (size_t i = 0; i < reader->partitions.count && reader->phase == PHASE_READ; i++) {
+        int64_t next = reader->partitions.items[i].next;
+        if (!reader->reached[i] && next < reader->ends[i])
+            remaining += reader->ends[i] - (next > 0 ? next : 0);
+    }
+    return remaining;
 }
 
 void mf_kafka_reader_free(struct mf_kafka_reader **reader)

@@ -36,8 +36,7 @@ enum mf_topic_partitions {
     X(INGESTOR_WATERMARKS, "market.ingestor.watermarks", ONE, "compact", -1, "ingestor", "its own state")              \
     X(INGESTOR_BUDGET, "market.ingestor.budget", ONE, "delete", MF_DAYS_MS(1), "ingestor",                             \
       "request budget claims (reserved: not written yet)")                                                             \
-    X(PROCESSOR_CHANGELOG, "market.processor.changelog", SHARED, "compact", -1, "processor",                           \
-      "its own state (reserved: not written yet)")
+    X(PROCESSOR_CHANGELOG, "market.processor.changelog", SHARED, "compact", -1, "processor", "its own state")
 // clang-format on
 
 enum mf_topic_role {

@@ -156,6 +156,40 @@ static void a_topic_is_read_from_its_beginning_to_its_end(void **state)
     setup_free(setup);
 }
 
+static void chosen_partitions_are_read_and_no_other(void **state)
+{
+    (void)state;
+    static const int32_t chosen[] = {2, 1};
+    struct setup *setup = setup_new(PARTITIONS);
+    for (int i = 0; i < 30; i++)
+        produce(setup, i % PARTITIONS, "a", "value");
+    flush(setup);
+    start(setup, STALL_MS);
+    mf_kafka_reader_choose(setup->reader, chosen, MF_ARRAY_LEN(chosen));
+    assert_int_equal(mf_kafka_reader_remaining(setup->reader), -1);
+    assert_true(kafka_world_run(setup->world, is_over, setup, WAIT_MS));
+    assert_int_equal(setup->done, 1);
+    assert_int_equal(setup->messages, 20);
+    assert_int_equal(setup->next[0], 0);
+    assert_int_equal(setup->next[1], 10);
+    assert_int_equal(setup->next[2], 10);
+    setup_free(setup);
+}
+
+static void a_partition_that_is_not_there_is_an_error(void **state)
+{
+    (void)state;
+    static const int32_t chosen[] = {0, PARTITIONS};
+    struct setup *setup = setup_new(PARTITIONS);
+    start(setup, STALL_MS);
+    mf_kafka_reader_choose(setup->reader, chosen, MF_ARRAY_LEN(chosen));
+    assert_true(kafka_world_run(setup->world, is_over, setup, WAIT_MS));
+    assert_int_equal(setup->failed, 1);
+    assert_int_equal(setup->error.class, MF_ERROR_CONFIG);
+    assert_string_equal(setup->error.code, "partition_count");
+    setup_free(setup);
+}
+
 static void an_empty_topic_is_done_at_once(void **state)
 {
     (void)state;
@@ -274,6 +308,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_topic_is_read_from_its_beginning_to_its_end),
         cmocka_unit_test(reading_goes_on_from_an_offset),
+        cmocka_unit_test(chosen_partitions_are_read_and_no_other),
+        cmocka_unit_test(a_partition_that_is_not_there_is_an_error),
         cmocka_unit_test(an_empty_topic_is_done_at_once),
         cmocka_unit_test(what_comes_later_is_not_waited_for),
         cmocka_unit_test(a_missing_topic_stalls_and_says_so),
