@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// marketflow-processor explain: why a rule fired on a bar or an article, or did not, with every number. The
+// file is folded as `replay` does it; the newest bar at or before --at is told about, per series.
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/processor/config.h"
+#include "services/processor/replay.h"
+
+#define SERIES_MAX 64  // of one symbol in a file
+#define ALERTS_SHOWN 5 // newest published ones
+
+struct told { // what there is to say about one series
+    struct prc_series_key key;
+    struct prc_rule_states before; // as the newest bar left them
+    struct mf_buf text;
+    int64_t time_us; // of the bar that the text is about
+};
+
+struct explaining {
+    const char *symbol;
+    enum prc_rule rule;
+    int64_t at_us; // INT64_MAX = the end of the file
+    bool any_interval;
+    enum mf_interval interval;
+    const struct prc_rule_config *rules;
+    struct told told[SERIES_MAX];
+    size_t told_count;
+    uint64_t records; // of the symbol
+    struct mf_json *json;
+    struct mf_event *alert;
+    char *alerts[ALERTS_SHOWN]; // ring
+    uint64_t alert_count;
+};
+
+static struct told *told_of(struct explaining *e, const struct prc_series_key *key)
+{
+    for (size_t i = 0; i < e->told_count; i++) {
+        const struct prc_series_key *have = &e->told[i].key;
+        if (have->interval == key->interval && have->adjusted == key->adjusted &&
+            strcmp(have->source, key->source) == 0 && strcmp(have->provider, key->provider) == 0)
+            return &e->told[i];
+    }
+    if (e->told_count == SERIES_MAX)
+        return NULL;
+    struct told *told = &e->told[e->told_count++];
+    *told = (struct told){.key = *key, .time_us = INT64_MIN};
+    mf_buf_init(&told->text, (size_t)64 * 1024);
+    return told;
+}
+
+static void head_line(struct told *told, const struct prc_cell *cell, const struct prc_bar *bar)
+{
+    char time[MF_TIME_TEXT_SIZE];
+    mf_time_format_ms(bar->time_us, time);
+    bool derived = strcmp(told->key.source, told->key.provider) != 0;
+    mf_buf_addf(&told->text, "%s %s of %s%s, adjusted %s, lane %s: bar of %s\n", cell->symbol,
+                mf_interval_name(told->key.interval), told->key.provider, derived ? " (rolled up)" : "",
+                mf_adjusted_name(told->key.adjusted), cell->lane, time);
+}
+
+static void on_bar(void *arg, const struct prc_cell *cell, const struct prc_series *series,
+                   const struct prc_bar *bar, const struct prc_values *values, uint32_t n_obs)
+{
+    struct explaining *e = arg;
+    if (strcmp(cell->symbol, e->symbol) != 0 || bar->time_us > e->at_us || e->rule >= PRC_RULE_BAR_MAX ||
+        (!e->any_interval && series->key.interval != e->interval))
+        return;
+    struct told *told = told_of(e, &series->key);
+    if (told == NULL || bar->time_us < told->time_us)
+        return; // a correction further back: the newest bar is what is asked for
+    told->time_us = bar->time_us;
+    mf_buf_clear(&told->text);
+    head_line(told, cell, bar);
+    prc_rule_explain(e->rule, e->rules, values, bar, series->key.interval, series->asset_class, n_obs,
+                     &told->before, &told->text);
+    told->before = series->head.rules;
+}
+
+static void on_output(void *arg, const struct prc_output *output)
+{
+    struct explaining *e = arg;
+    if (output->role != MF_TOPIC_ALERTS || !mf_str_eq_c(output->key, e->symbol) ||
+        mf_event_decode(e->json, output->value, e->alert, NULL, NULL) < 0)
+        return;
+    const struct mf_event *alert = e->alert;
+    if (!mf_str_eq_c(alert->alert.rule_id, prc_rules[e->rule].id) || alert->event_time_us > e->at_us ||
+        (!e->any_interval && !mf_str_eq_c(alert->alert.interval, mf_interval_name(e->interval))))
+        return;
+    char **place = &e->alerts[e->alert_count++ % ALERTS_SHOWN];
+    free(*place);
+    *place = mf_strndup(output->value);
+}
+
+static bool on_event(void *arg, const struct mf_event *event)
+{
+    struct explaining *e = arg;
+    e->records += mf_str_eq_c(event->symbol, e->symbol);
+    return true;
+}
+
+static void print(const struct explaining *e, FILE *out)
+{
+    for (size_t i = 0; i < e->told_count; i++)
+        fprintf(out, "%.*s\n", MF_STR_ARG(mf_buf_str(&e->told[i].text)));
+    fprintf(out, "%" PRIu64 " alert events of %s would be published%s\n", e->alert_count,
+            prc_rules[e->rule].id,
+            e->alert_count > ALERTS_SHOWN ? ", the newest:"
+            : e->alert_count > 0          ? ":"
+                                          : "");
+    uint64_t from = e->alert_count > ALERTS_SHOWN ? e->alert_count - ALERTS_SHOWN : 0;
+    for (uint64_t i = from; i < e->alert_count; i++)
+        fprintf(out, "%s\n", e->alerts[i % ALERTS_SHOWN]);
+}
+
+static int find_rule(const char *name, enum prc_rule *rule, struct mf_error *err)
+{
+    for (int r = 0; r < PRC_RULE_MAX; r++)
+        if (strcmp(prc_rules[r].id, name) == 0) {
+            *rule = (enum prc_rule)r;
+            return 0;
+        }
+    mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "--rule: '%s' is none of", name);
+    for (int r = 0; r < PRC_RULE_MAX; r++) {
+        size_t len = strlen(err->message);
+        snprintf(err->message + len, sizeof err->message - len, " %s", prc_rules[r].id);
+    }
+    return -1;
+}
+
+static int arguments(int argc, char **argv, struct explaining *e, struct prc_replay_config *config,
+                     struct mf_error *err)
+{
+    const char *rule = NULL, *at = NULL, *interval = NULL;
+    const struct mf_option options[] = {{.name = "--symbol", .value = &e->symbol, .required = true},
+                                        {.name = "--rule", .value = &rule, .required = true},
+                                        {.name = "--at", .value = &at},
+                                        {.name = "--interval", .value = &interval},
+                                        {.name = "--lane", .value = &config->lane}};
+    if (argc == 0 || (argv[0][0] == '-' && argv[0][1] != '\0'))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "FILE comes first (- for standard input)");
+    config->path = argv[0];
+    if (mf_options_parse(options, MF_ARRAY_LEN(options), argc - 1, argv + 1, err) < 0 ||
+        find_rule(rule, &e->rule, err) < 0)
+        return -1;
+    e->any_interval = interval == NULL;
+    if (interval != NULL && !mf_interval_parse(mf_str_of(interval), &e->interval))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "--interval: '%s' is no interval",
+                            interval);
+    e->at_us = INT64_MAX;
+    if (at != NULL && !mf_time_parse(mf_str_of(at), &e->at_us))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "--at: '%s' is not a time such as 2024-01-02T14:30:00Z", at);
+    return 0;
+}
+
+static int run(struct mf_service *service, struct explaining *e, const struct prc_replay_config *config,
+               struct mf_error *err)
+{
+    struct prc_fold_config fold_config;
+    struct mf_calendar *calendar = NULL;
+    struct prc_replay_counts counts = {0};
+    if (prc_fold_config_load(service->settings, &calendar, &fold_config, err) < 0)
+        return -1;
+    e->rules = &fold_config.rules;
+    e->json = mf_json_new();
+    e->alert = mf_alloc(sizeof *e->alert);
+    struct prc_fold *fold = prc_fold_new(&fold_config);
+    prc_fold_watch(fold, on_bar, e);
+    int rc = prc_replay_file(fold, config, &counts, err);
+    if (rc == 0 && e->records == 0)
+        rc = mf_error_set(err, MF_ERROR_CONFIG, "unknown_symbol",
+                          "%s: no event of symbol %s in %" PRIu64 " lines", config->path, e->symbol,
+                          counts.lines);
+    if (rc == 0)
+        print(e, stdout);
+    prc_fold_free(&fold);
+    mf_json_free(&e->json);
+    free(e->alert);
+    mf_calendar_free(&calendar);
+    return rc;
+}
+
+int prc_run_explain(struct mf_service *service, int argc, char **argv)
+{
+    struct mf_error err;
+    struct explaining *e = mf_calloc(1, sizeof *e);
+    struct prc_replay_config config = {.emit = on_output, .before = on_event, .arg = e};
+    int rc = arguments(argc, argv, e, &config, &err);
+    if (rc == 0)
+        rc = run(service, e, &config, &err);
+    for (size_t i = 0; i < e->told_count; i++)
+        mf_buf_free(&e->told[i].text);
+    for (size_t i = 0; i < ALERTS_SHOWN; i++)
+        free(e->alerts[i]);
+    free(e);
+    if (rc < 0) {
+        fprintf(stderr, "marketflow-processor: explain: %s\n", err.message);
+        return mf_error_exit_code(&err);
+    }
+    return mf_service_flush("marketflow-processor", stdout);
+}
