@@ -3,299 +3,319 @@
 
 #include <stdlib.h>
 
+#include "services/processor/codec.h"
+
 #define BUCKETS_MIN 256
+#define REMOVED_MAX ((size_t)1 << 30) // bytes of changelog keys: some millions of cells
 
-// How many cells each (partition, lane) has; a handful of lanes at a time.
-struct lane_count {
-    int32_t partition;
-    char *lane;
-    size_t cells;
-    struct lane_count *next;
-};
-
-struct undo {
-    struct prc_cell *copy; // as it was; NULL = it did not exist
-    int32_t partition;
-    char *lane, *symbol; // key of a cell that did not exist
-};
-
-struct prc_cells {
-    struct prc_cell **buckets;
-    size_t bucket_count, count, max_cells;
-    struct lane_count *lanes;
-    struct undo *undo;
-    size_t undo_count, undo_capacity;
-    uint64_t transaction; // number of the one that is open
-};
-
-struct prc_cells *prc_cells_new(size_t max_cells)
+struct prc_partition *prc_partition_new(enum mf_topic_role role, int32_t number, size_t max_cells)
 {
-    struct prc_cells *cells = mf_calloc(1, sizeof(*cells));
-    cells->bucket_count = BUCKETS_MIN;
-    cells->buckets = mf_calloc(cells->bucket_count, sizeof(struct prc_cell *));
-    cells->max_cells = max_cells;
-    cells->transaction = 1;
-    return cells;
+    struct prc_partition *partition = mf_calloc(1, sizeof(*partition));
+    partition->role = role;
+    partition->number = number;
+    partition->max_cells = max_cells;
+    partition->bucket_count = BUCKETS_MIN;
+    partition->buckets = mf_calloc(partition->bucket_count, sizeof(*partition->buckets));
+    mf_buf_init(&partition->removed, REMOVED_MAX);
+    return partition;
+}
+
+static void group_free(struct prc_group *group)
+{
+    for (int i = 0; group != NULL && i < MF_INTERVAL_MAX; i++) {
+        prc_series_free(&group->vendor[i]);
+        prc_series_free(&group->derived[i]);
+    }
+    free(group);
 }
 
 static void cell_free(struct prc_cell *cell)
 {
-    for (size_t i = 0; i < cell->series_count; i++)
-        prc_series_free(&cell->series[i]);
+    for (size_t i = 0; i < cell->group_count; i++)
+        group_free(cell->groups[i]);
+    for (size_t i = 0; cell->recent != NULL && i < PRC_RECENT; i++)
+        free(cell->recent[i].alerts);
     free(cell->recent);
-    free(cell->lane);
+    free(cell->articles);
+    free(cell->name);
+    free(cell->exchange);
+    free(cell->type);
     free(cell->symbol);
     free(cell);
 }
 
-static struct prc_cell *cell_copy(const struct prc_cell *cell)
+static void forget_clocks(struct prc_lane *lane)
 {
-    struct prc_cell *copy = mf_alloc(sizeof(*copy));
-    *copy = *cell;
-    copy->lane = mf_strdup(cell->lane);
-    copy->symbol = mf_strdup(cell->symbol);
-    copy->next = NULL;
-    for (size_t i = 0; i < cell->series_count; i++)
-        copy->series[i] = prc_series_clone(cell->series[i]);
-    if (cell->recent != NULL) {
-        copy->recent = mf_alloc(PRC_RECENT * sizeof(*copy->recent));
-        memcpy(copy->recent, cell->recent, PRC_RECENT * sizeof(*copy->recent));
-    }
-    return copy;
+    for (size_t i = 0; i < lane->clock_count; i++)
+        free(lane->clocks[i].feed);
+    free(lane->clocks);
+    lane->clocks = NULL;
+    lane->clock_count = 0;
+    lane->clock_us = 0;
 }
 
-static uint64_t hash_key(int32_t partition, struct mf_str lane, struct mf_str symbol)
+static void lane_free(struct prc_lane *lane)
 {
-    uint64_t hash =
-        mf_hash64(symbol.data, symbol.len) ^ (uint64_t)(uint32_t)partition * UINT64_C(0x9E3779B97F4A7C15);
-    return hash * 31 + mf_hash64(lane.data, lane.len);
+    forget_clocks(lane);
+    free(lane->lane);
+    free(lane);
 }
 
-static struct prc_cell **find(struct prc_cells *cells, int32_t partition, struct mf_str lane,
-                              struct mf_str symbol)
+void prc_partition_free(struct prc_partition **out)
 {
-    struct prc_cell **at = &cells->buckets[hash_key(partition, lane, symbol) & (cells->bucket_count - 1)];
-    while (*at != NULL && ((*at)->partition != partition || !mf_str_eq_c(symbol, (*at)->symbol) ||
-                           !mf_str_eq_c(lane, (*at)->lane)))
-        at = &(*at)->next;
-    return at;
-}
-
-static struct lane_count **find_lane(struct prc_cells *cells, int32_t partition, struct mf_str lane)
-{
-    struct lane_count **at = &cells->lanes;
-    while (*at != NULL && ((*at)->partition != partition || !mf_str_eq_c(lane, (*at)->lane)))
-        at = &(*at)->next;
-    return at;
-}
-
-static void lane_enter(struct prc_cells *cells, int32_t partition, struct mf_str lane)
-{
-    struct lane_count **at = find_lane(cells, partition, lane);
-    if (*at == NULL) {
-        *at = mf_calloc(1, sizeof(**at));
-        (*at)->partition = partition;
-        (*at)->lane = mf_strndup(lane);
-    }
-    (*at)->cells++;
-}
-
-static void lane_leave(struct prc_cells *cells, int32_t partition, struct mf_str lane)
-{
-    struct lane_count **at = find_lane(cells, partition, lane), *entry = *at;
-    assert(entry != NULL);
-    if (--entry->cells > 0)
+    struct prc_partition *partition = *out;
+    if (partition == NULL)
         return;
-    *at = entry->next;
-    free(entry->lane);
-    free(entry);
-}
-
-static void grow(struct prc_cells *cells)
-{
-    struct prc_cell **old = cells->buckets;
-    size_t old_count = cells->bucket_count;
-    cells->bucket_count *= 2;
-    cells->buckets = mf_calloc(cells->bucket_count, sizeof(struct prc_cell *));
-    for (size_t i = 0; i < old_count; i++)
-        while (old[i] != NULL) {
-            struct prc_cell *cell = old[i];
-            old[i] = cell->next;
-            cell->next = NULL;
-            *find(cells, cell->partition, mf_str_of(cell->lane), mf_str_of(cell->symbol)) = cell;
+    for (size_t b = 0; b < partition->bucket_count; b++)
+        while (partition->buckets[b] != NULL) {
+            struct prc_cell *cell = partition->buckets[b];
+            partition->buckets[b] = cell->next;
+            cell_free(cell);
         }
-    free(old);
-}
-
-static void insert(struct prc_cells *cells, struct prc_cell *cell)
-{
-    if (cells->count >= cells->bucket_count)
-        grow(cells);
-    cell->next = NULL;
-    *find(cells, cell->partition, mf_str_of(cell->lane), mf_str_of(cell->symbol)) = cell;
-    cells->count++;
-    lane_enter(cells, cell->partition, mf_str_of(cell->lane));
-}
-
-// Takes the cell out of the table; the caller owns it.
-static struct prc_cell *take_out(struct prc_cells *cells, struct prc_cell **at)
-{
-    struct prc_cell *cell = *at;
-    *at = cell->next;
-    cell->next = NULL;
-    cells->count--;
-    lane_leave(cells, cell->partition, mf_str_of(cell->lane));
-    return cell;
-}
-
-static struct undo *push_undo(struct prc_cells *cells)
-{
-    if (cells->undo_count == cells->undo_capacity) {
-        cells->undo_capacity = cells->undo_capacity == 0 ? 64 : cells->undo_capacity * 2;
-        cells->undo = mf_realloc(cells->undo, cells->undo_capacity * sizeof(*cells->undo));
+    while (partition->lanes != NULL) {
+        struct prc_lane *lane = partition->lanes;
+        partition->lanes = lane->next;
+        lane_free(lane);
     }
-    struct undo *undo = &cells->undo[cells->undo_count++];
-    memset(undo, 0, sizeof(*undo));
-    return undo;
+    free(partition->buckets);
+    mf_buf_free(&partition->removed);
+    free(partition);
+    *out = NULL;
 }
 
-struct prc_cell *prc_cells_touch(struct prc_cells *cells, int32_t partition, struct mf_str lane,
-                                 struct mf_str symbol, bool make, bool *full)
+static size_t cell_bytes(const struct prc_cell *cell)
 {
-    *full = false;
-    struct prc_cell *cell = *find(cells, partition, lane, symbol);
-    if (cell != NULL) {
-        if (cell->touched_in != cells->transaction) {
-            push_undo(cells)->copy = cell_copy(cell);
-            cell->touched_in = cells->transaction;
-        }
-        return cell;
-    }
-    if (!make)
-        return NULL;
-    const struct lane_count *entry = *find_lane(cells, partition, lane);
-    if (entry != NULL && entry->cells >= cells->max_cells) {
-        *full = true;
-        return NULL;
-    }
-    cell = mf_calloc(1, sizeof(*cell));
-    cell->partition = partition;
-    cell->lane = mf_strndup(lane);
-    cell->symbol = mf_strndup(symbol);
-    cell->touched_in = cells->transaction;
-    insert(cells, cell);
-    struct undo *undo = push_undo(cells);
-    undo->partition = partition;
-    undo->lane = mf_strndup(lane);
-    undo->symbol = mf_strndup(symbol);
-    return cell;
-}
-
-size_t prc_cells_end_lane(struct prc_cells *cells, int32_t partition, struct mf_str lane)
-{
-    size_t removed = 0;
-    for (size_t b = 0; b < cells->bucket_count; b++) {
-        struct prc_cell **at = &cells->buckets[b];
-        while (*at != NULL) {
-            if ((*at)->partition != partition || !mf_str_eq_c(lane, (*at)->lane)) {
-                at = &(*at)->next;
-                continue;
-            }
-            struct prc_cell *cell = take_out(cells, at);
-            removed++;
-            if (cell->touched_in == cells->transaction)
-                cell_free(cell); // the undo log knows what it was before
-            else
-                push_undo(cells)->copy = cell;
+    size_t bytes = sizeof(*cell) + cell->symbol_len + 1;
+    bytes += cell->recent != NULL ? PRC_RECENT * sizeof(*cell->recent) : 0;
+    bytes += cell->articles != NULL ? PRC_ARTICLES * sizeof(*cell->articles) : 0;
+    for (size_t i = 0; i < cell->recent_count; i++)
+        if (cell->recent[(cell->recent_start + i) % PRC_RECENT].alerts != NULL)
+            bytes += PRC_NEWS_RULE_MAX * sizeof(struct prc_recent_alert);
+    const char *const texts[] = {cell->name, cell->exchange, cell->type};
+    for (size_t i = 0; i < MF_ARRAY_LEN(texts); i++)
+        bytes += texts[i] != NULL ? strlen(texts[i]) + 1 : 0;
+    for (size_t g = 0; g < cell->group_count; g++) {
+        bytes += sizeof(*cell->groups[g]);
+        for (int i = 0; i < MF_INTERVAL_MAX; i++) {
+            const struct prc_group *group = cell->groups[g];
+            bytes += group->vendor[i] != NULL ? prc_series_bytes(group->vendor[i]) : 0;
+            bytes += group->derived[i] != NULL ? prc_series_bytes(group->derived[i]) : 0;
         }
     }
-    return removed;
-}
-
-static void drop_undo(struct undo *undo)
-{
-    if (undo->copy != NULL)
-        cell_free(undo->copy);
-    free(undo->lane);
-    free(undo->symbol);
-}
-
-void prc_cells_commit(struct prc_cells *cells)
-{
-    for (size_t i = 0; i < cells->undo_count; i++)
-        drop_undo(&cells->undo[i]);
-    cells->undo_count = 0;
-    cells->transaction++;
-}
-
-// Newest first, so that a cell that was removed and made again ends as it was at the start.
-void prc_cells_rollback(struct prc_cells *cells)
-{
-    while (cells->undo_count > 0) {
-        struct undo *undo = &cells->undo[--cells->undo_count];
-        struct prc_cell *copy = undo->copy;
-        int32_t partition = copy != NULL ? copy->partition : undo->partition;
-        struct mf_str lane = mf_str_of(copy != NULL ? copy->lane : undo->lane);
-        struct mf_str symbol = mf_str_of(copy != NULL ? copy->symbol : undo->symbol);
-        struct prc_cell **at = find(cells, partition, lane, symbol);
-        if (*at != NULL)
-            cell_free(take_out(cells, at));
-        if (copy != NULL)
-            insert(cells, copy);
-        undo->copy = NULL;
-        drop_undo(undo);
-    }
-    cells->transaction++;
-}
-
-void prc_cells_clear(struct prc_cells *cells)
-{
-    prc_cells_commit(cells);
-    for (size_t b = 0; b < cells->bucket_count; b++)
-        while (cells->buckets[b] != NULL)
-            cell_free(take_out(cells, &cells->buckets[b]));
-}
-
-void prc_cells_free(struct prc_cells **cells)
-{
-    if (*cells == NULL)
-        return;
-    prc_cells_clear(*cells);
-    free((*cells)->undo);
-    free((*cells)->buckets);
-    free(*cells);
-    *cells = NULL;
-}
-
-size_t prc_cells_count(const struct prc_cells *cells)
-{
-    return cells->count;
-}
-
-size_t prc_cells_bytes(const struct prc_cells *cells)
-{
-    size_t bytes = sizeof(*cells) + cells->bucket_count * sizeof(struct prc_cell *);
-    for (size_t b = 0; b < cells->bucket_count; b++)
-        for (const struct prc_cell *cell = cells->buckets[b]; cell != NULL; cell = cell->next) {
-            bytes += sizeof(*cell) + (cell->recent != NULL ? PRC_RECENT * sizeof(*cell->recent) : 0);
-            for (size_t i = 0; i < cell->series_count; i++)
-                bytes += prc_series_bytes(cell->series[i]);
-        }
     return bytes;
 }
 
-struct prc_series *prc_cell_series(struct prc_cell *cell, const struct prc_series_key *key,
-                                   enum mf_asset_class asset_class)
+size_t prc_partition_bytes(const struct prc_partition *partition)
 {
-    for (size_t i = 0; i < cell->series_count; i++) {
-        const struct prc_series_key *have = &cell->series[i]->key;
-        if (have->interval == key->interval && have->adjusted == key->adjusted &&
-            strcmp(have->source, key->source) == 0)
-            return cell->series[i];
+    size_t bytes = sizeof(*partition) + partition->bucket_count * sizeof(*partition->buckets);
+    for (size_t b = 0; b < partition->bucket_count; b++)
+        for (const struct prc_cell *cell = partition->buckets[b]; cell != NULL; cell = cell->next)
+            bytes += cell_bytes(cell);
+    return bytes;
+}
+
+static bool is_lane(const struct prc_lane *lane, struct mf_str name)
+{
+    return lane->lane_len == name.len && memcmp(lane->lane, name.data, name.len) == 0;
+}
+
+struct prc_lane *prc_partition_lane(struct prc_partition *partition, struct mf_str name, bool make)
+{
+    struct prc_lane *last = partition->last_lane;
+    if (last != NULL && is_lane(last, name))
+        return last;
+    struct prc_lane **at = &partition->lanes;
+    size_t count = 0;
+    for (; *at != NULL && !is_lane(*at, name); at = &(*at)->next)
+        count++;
+    if (*at == NULL) {
+        if (!make || count >= PRC_LANES_MAX)
+            return NULL;
+        *at = mf_calloc(1, sizeof(**at));
+        (*at)->lane = mf_strndup(name);
+        (*at)->lane_len = name.len;
+        (*at)->hash = mf_hash64(name.data, name.len);
     }
-    if (cell->series_count == PRC_SERIES_PER_CELL_MAX)
+    return partition->last_lane = *at;
+}
+
+void prc_partition_drop_lane(struct prc_partition *partition, struct mf_str name)
+{
+    struct prc_lane **at = &partition->lanes;
+    while (*at != NULL && !is_lane(*at, name))
+        at = &(*at)->next;
+    struct prc_lane *lane = *at;
+    if (lane == NULL)
+        return;
+    forget_clocks(lane);
+    if (lane->cells > 0)
+        return; // of a later life of the lane, restored from its snapshots
+    *at = lane->next;
+    partition->last_lane = NULL;
+    lane_free(lane);
+}
+
+int64_t prc_lane_complete_to(const struct prc_lane *lane, const char *provider, enum mf_interval interval)
+{
+    size_t len = strlen(provider);
+    for (size_t i = 0; i < lane->clock_count; i++) {
+        const char *feed = lane->clocks[i].feed;
+        if (strncmp(feed, provider, len) == 0 && strncmp(feed + len, ".bars.", 6) == 0 &&
+            strcmp(feed + len + 6, mf_interval_name(interval)) == 0)
+            return lane->clocks[i].complete_to_us;
+    }
+    return INT64_MIN;
+}
+
+bool prc_lane_move(struct prc_lane *lane, struct mf_str feed, int64_t complete_to_us)
+{
+    for (size_t i = 0; i < lane->clock_count; i++) {
+        struct prc_clock *clock = &lane->clocks[i];
+        if (!mf_str_eq_c(feed, clock->feed))
+            continue;
+        if (complete_to_us > clock->complete_to_us)
+            clock->complete_to_us = complete_to_us;
+        return true;
+    }
+    if (lane->clock_count == PRC_FEEDS_PER_LANE_MAX)
+        return false;
+    lane->clocks = mf_realloc(lane->clocks, (lane->clock_count + 1) * sizeof(*lane->clocks));
+    lane->clocks[lane->clock_count++] =
+        (struct prc_clock){.feed = mf_strndup(feed), .complete_to_us = complete_to_us};
+    return true;
+}
+
+static void grow(struct prc_partition *partition)
+{
+    size_t count = partition->bucket_count * 2;
+    struct prc_cell **buckets = mf_calloc(count, sizeof(*buckets));
+    for (size_t i = 0; i < partition->bucket_count; i++)
+        while (partition->buckets[i] != NULL) {
+            struct prc_cell *cell = partition->buckets[i];
+            struct prc_cell **to = &buckets[cell->hash & (count - 1)];
+            partition->buckets[i] = cell->next;
+            cell->next = *to;
+            *to = cell;
+        }
+    free(partition->buckets);
+    partition->buckets = buckets;
+    partition->bucket_count = count;
+}
+
+static struct prc_cell *make_cell(struct prc_partition *partition, struct prc_lane *home,
+                                  struct mf_str symbol, uint64_t hash)
+{
+    if (partition->count >= partition->bucket_count)
+        grow(partition);
+    struct prc_cell *cell = mf_calloc(1, sizeof(*cell));
+    cell->home = home;
+    cell->lane = home->lane;
+    cell->symbol = mf_strndup(symbol);
+    cell->symbol_len = symbol.len;
+    cell->hash = hash;
+    cell->dirty_at = -1;
+    struct prc_cell **bucket = &partition->buckets[hash & (partition->bucket_count - 1)];
+    cell->next = *bucket;
+    *bucket = cell;
+    partition->count++;
+    home->cells++;
+    return cell;
+}
+
+struct prc_cell *prc_partition_cell(struct prc_partition *partition, struct mf_str lane, struct mf_str symbol,
+                                    bool make, bool *full)
+{
+    *full = false;
+    struct prc_lane *home = prc_partition_lane(partition, lane, make);
+    if (home == NULL) {
+        *full = make;
         return NULL;
-    return cell->series[cell->series_count++] = prc_series_new(key, asset_class);
+    }
+    uint64_t hash = mf_hash64(symbol.data, symbol.len) ^ home->hash;
+    struct prc_cell *cell = partition->buckets[hash & (partition->bucket_count - 1)];
+    while (cell != NULL && (cell->hash != hash || cell->home != home || cell->symbol_len != symbol.len ||
+                            memcmp(cell->symbol, symbol.data, symbol.len) != 0))
+        cell = cell->next;
+    if (cell != NULL || !make)
+        return cell;
+    *full = home->cells >= partition->max_cells;
+    return *full ? NULL : make_cell(partition, home, symbol, hash);
+}
+
+void prc_cell_dirty(struct prc_partition *partition, struct prc_cell *cell, int64_t offset)
+{
+    if (cell->dirty_at >= 0)
+        return;
+    cell->dirty_at = offset;
+    cell->dirty_since_us = mf_clock_monotonic_us(); // decides when it is stored, nothing else
+    cell->older = partition->dirty_newest;
+    cell->newer = NULL;
+    *(partition->dirty_newest != NULL ? &partition->dirty_newest->newer : &partition->dirty_oldest) = cell;
+    partition->dirty_newest = cell;
+    partition->dirty_count++;
+}
+
+void prc_cell_clean(struct prc_partition *partition, struct prc_cell *cell)
+{
+    if (cell->dirty_at < 0)
+        return;
+    cell->dirty_at = -1;
+    *(cell->older != NULL ? &cell->older->newer : &partition->dirty_oldest) = cell->newer;
+    *(cell->newer != NULL ? &cell->newer->older : &partition->dirty_newest) = cell->older;
+    cell->older = cell->newer = NULL;
+    partition->dirty_count--;
+}
+
+// Every part of its snapshot is to be deleted on the changelog.
+static void leave_tombstones(struct prc_partition *partition, const struct prc_cell *cell)
+{
+    struct prc_changelog_key key = {.role = partition->role,
+                                    .partition = partition->number,
+                                    .lane = mf_str_of(cell->lane),
+                                    .symbol = {cell->symbol, cell->symbol_len}};
+    char text[PRC_CHANGELOG_KEY_MAX];
+    for (key.part = 0; key.part < cell->parts; key.part++) {
+        mf_buf_add_str(&partition->removed, prc_changelog_key_text(&key, text));
+        mf_buf_add_char(&partition->removed, '\n');
+    }
+    assert(!partition->removed.overflow);
+}
+
+void prc_partition_remove(struct prc_partition *partition, struct prc_cell **out)
+{
+    struct prc_cell *cell = *out;
+    struct prc_cell **at = &partition->buckets[cell->hash & (partition->bucket_count - 1)];
+    while (*at != cell)
+        at = &(*at)->next;
+    *at = cell->next;
+    prc_cell_clean(partition, cell);
+    leave_tombstones(partition, cell);
+    partition->count--;
+    cell->home->cells--;
+    cell_free(cell);
+    *out = NULL;
+}
+
+struct prc_group *prc_cell_group(struct prc_cell *cell, struct mf_str provider, enum mf_adjusted adjusted,
+                                 bool make)
+{
+    for (size_t i = 0; i < cell->group_count; i++) {
+        struct prc_group *group = cell->groups[i];
+        // memcmp first: it spares the length of a text that is the right one nearly always.
+        if (group->adjusted == adjusted && provider.len < sizeof(group->provider) &&
+            memcmp(group->provider, provider.data, provider.len) == 0 &&
+            group->provider[provider.len] == '\0')
+            return group;
+    }
+    if (!make || cell->group_count == PRC_GROUPS_PER_CELL_MAX)
+        return NULL;
+    struct prc_group *group = mf_calloc(1, sizeof(*group));
+    if (!mf_str_copy(group->provider, sizeof(group->provider), provider)) {
+        free(group);
+        return NULL;
+    }
+    group->adjusted = adjusted;
+    return cell->groups[cell->group_count++] = group;
 }
 
 struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, bool *made)
@@ -313,6 +333,7 @@ struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, boo
         cell->recent_count--;
     }
     struct prc_recent *entry = &cell->recent[(cell->recent_start + cell->recent_count++) % PRC_RECENT];
+    free(entry->alerts); // of the one that is forgotten
     *entry = (struct prc_recent){.key_hash = key_hash};
     *made = true;
     return entry;

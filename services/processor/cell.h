@@ -33,6 +33,7 @@ struct prc_recent { // one remembered key
 
 struct prc_article {
     int64_t time_us;
+    uint64_t key_hash; // as in prc_recent, so that an edit finds its article
     uint64_t url_hash, title_hash;
     double score; // NAN = no sentiment; a float would lose a score of exactly the threshold
 };
@@ -45,10 +46,15 @@ struct prc_group {
     struct prc_series *derived[MF_INTERVAL_MAX];
     uint8_t fed_by[MF_INTERVAL_MAX]; // 1 + index of the interval whose series feeds the derived one; 0 =
                                      // none; bit 7: that series is derived
+    double news_price;               // close of its newest intraday bar when news_time_us was set; 0 = none
 };
+#define PRC_FED_BY_DERIVED 0x80u
 
 struct prc_cell {
-    char *lane, *symbol;
+    const char *lane;      // its home's
+    struct prc_lane *home; // in the same partition, outlives it
+    char *symbol;
+    size_t symbol_len;
     uint64_t hash; // of lane and symbol
     struct prc_group *groups[PRC_GROUPS_PER_CELL_MAX];
     size_t group_count;
@@ -59,8 +65,7 @@ struct prc_cell {
     char *name, *exchange, *type; // metadata of the symbol, NULL = not known
     int32_t splits[PRC_SPLITS];   // ex-dates as days since 1970-01-01, newest last
     size_t split_count;
-    int64_t news_time_us; // event_time of the newest news alert
-    double news_price;    // last close known then; 0 = none
+    int64_t news_time_us; // event_time of the newest news alert, 0 = none
     int64_t cluster_quiet_until_us;
     uint8_t cluster_severity;
     // Snapshots: input offsets. dirty_at = first record that changed the cell since its snapshot, -1 = clean.
@@ -80,6 +85,8 @@ struct prc_clock {
 };
 struct prc_lane { // what is known of a lane besides its cells
     char *lane;
+    size_t lane_len;
+    uint64_t hash;
     size_t cells;
     int64_t clock_us; // of the ingestor's heartbeats; 0 = none
     struct prc_clock *clocks;
@@ -93,10 +100,12 @@ struct prc_partition {
     struct prc_cell **buckets;
     size_t bucket_count, count, max_cells;
     struct prc_lane *lanes;
+    struct prc_lane *last_lane; // of the last look-up: nearly always the next one's too
     struct prc_cell *dirty_oldest, *dirty_newest;
     size_t dirty_count;
-    // Cells that went away since the last transaction, for tombstones: keys as on the changelog.
-    struct mf_buf removed; // codec's business
+    // Cells that went away since the last transaction, for tombstones: the changelog keys of their parts,
+    // each with a line feed behind it. The owner clears it when they are written.
+    struct mf_buf removed;
     // Replay: outputs are suppressed below this input offset; cells take only records at or after
     // restored_at.
     bool replaying;
@@ -115,14 +124,25 @@ void prc_cell_dirty(struct prc_partition *partition, struct prc_cell *cell, int6
 void prc_cell_clean(struct prc_partition *partition, struct prc_cell *cell);
 // Removes the cell, remembering its changelog keys when it has a snapshot.
 void prc_partition_remove(struct prc_partition *partition, struct prc_cell **cell);
+// The lane; made when absent and `make`; NULL when there is none, or PRC_LANES_MAX.
 struct prc_lane *prc_partition_lane(struct prc_partition *partition, struct mf_str lane, bool make);
-void prc_partition_drop_lane(struct prc_partition *partition,
-                             struct mf_str lane); // clocks; its cells are gone
+// Forgets the lane's clocks, and the lane when no cell of it is left.
+void prc_partition_drop_lane(struct prc_partition *partition, struct mf_str lane);
+// complete_to of the feed "<provider>.bars.<interval>"; INT64_MIN when the lane has not heard of it.
+int64_t prc_lane_complete_to(const struct prc_lane *lane, const char *provider, enum mf_interval interval);
+// Moves a feed's clock, never back. False for one feed more than PRC_FEEDS_PER_LANE_MAX.
+bool prc_lane_move(struct prc_lane *lane, struct mf_str feed, int64_t complete_to_us);
 
 // The group; made when absent and `make`; NULL when there is none, or PRC_GROUPS_PER_CELL_MAX.
 struct prc_group *prc_cell_group(struct prc_cell *cell, struct mf_str provider, enum mf_adjusted adjusted,
                                  bool make);
 // The entry of a key hash; made (with made = true) when absent, the oldest is forgotten beyond PRC_RECENT.
 struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, bool *made);
+// The series whose bars the rules of an interval look at: the vendor's if the group has one, else the
+// derived.
+static inline struct prc_series *prc_rule_series(const struct prc_group *group, enum mf_interval interval)
+{
+    return group->vendor[interval] != NULL ? group->vendor[interval] : group->derived[interval];
+}
 
 #endif

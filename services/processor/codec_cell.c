@@ -50,12 +50,11 @@ static void io_articles(struct prc_io *io, struct prc_cell *cell)
         cell->articles = mf_calloc(PRC_ARTICLES, sizeof *cell->articles);
     for (size_t i = 0; i < cell->article_count; i++) {
         struct prc_article *article = &cell->articles[(cell->article_start + i) % PRC_ARTICLES];
-        double score = (double)article->score;
         prc_io_i64(io, &article->time_us);
+        prc_io_fixed(io, &article->key_hash);
         prc_io_fixed(io, &article->url_hash);
         prc_io_fixed(io, &article->title_hash);
-        prc_io_double(io, &score);
-        article->score = (float)score;
+        prc_io_double(io, &article->score);
     }
 }
 
@@ -81,6 +80,7 @@ static void io_group(struct prc_io *io, struct prc_group *group)
     group->adjusted = (enum mf_adjusted)prc_io_small(io, group->adjusted, MF_ADJUSTED_MAX);
     for (int i = 0; i < MF_INTERVAL_MAX; i++)
         group->fed_by[i] = (uint8_t)prc_io_small(io, group->fed_by[i], UINT8_MAX + 1);
+    prc_io_double(io, &group->news_price);
     io_series_of(io, group->vendor);
     io_series_of(io, group->derived);
 }
@@ -99,7 +99,6 @@ static void io_cell(struct prc_io *io, struct prc_cell *cell)
     prc_io_text(io, &cell->type, TEXT_MAX);
     io_splits(io, cell);
     prc_io_i64(io, &cell->news_time_us);
-    prc_io_double(io, &cell->news_price);
     prc_io_i64(io, &cell->cluster_quiet_until_us);
     cell->cluster_severity = (uint8_t)prc_io_small(io, cell->cluster_severity, MF_SEVERITY_MAX);
     io_recents(io, cell);

@@ -163,6 +163,8 @@ static void io_tail(struct prc_io *io, struct prc_series *series)
     prc_io_i64(io, &series->largest_end_us);
     series->feeds = (uint16_t)prc_io_small(io, series->feeds, UINT16_MAX + 1);
     prc_io_i64(io, &series->stale_since_us);
+    prc_io_double(io, &series->stale_value);
+    prc_io_double(io, &series->stale_threshold);
     series->stale_revision = (uint16_t)prc_io_small(io, series->stale_revision, UINT16_MAX + 1);
     series->stale_severity = (uint8_t)prc_io_small(io, series->stale_severity, MF_SEVERITY_MAX);
     series->mtf_sign = (int8_t)((int)prc_io_small(io, (unsigned)(series->mtf_sign + 1), 4) - 1);
