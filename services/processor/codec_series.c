@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One series: base, stored bars, head, fired alerts, look-back. Checkpoints between the base and the head are
-// not stored: recomputes make them again.
+// One series: checkpoints, stored bars, head, fired alerts, look-back.
 #include <stdlib.h>
 
 #include "services/processor/codec_io.h"
 
 #define WIDE_TEXT_MAX (PRC_NUMBER_MAX * MF_DECIMAL_TEXT_SIZE)
 #define FIRED_MAX ((size_t)PRC_RULE_BAR_MAX * 4096)
-#define STORED_MAX (PRC_RING + PRC_CHECKPOINT)
+#define STORED_MAX PRC_STORED
 
 static void io_indicators(struct prc_io *io, struct prc_indicator_state *s)
 {
@@ -120,7 +119,10 @@ static void io_slot(struct prc_io *io, struct prc_slot *slot, const struct prc_s
     prc_io_fixed(io, &slot->content_hash);
     prc_io_fixed(io, &slot->metric_hash);
     io_numbers(io, &slot->numbers);
-    io_frozen(io, &slot->frozen);
+    struct prc_frozen frozen = prc_slot_thaw(slot);
+    io_frozen(io, &frozen);
+    if (prc_io_reading(io))
+        prc_slot_freeze(slot, &frozen);
     prc_io_i64(io, &slot->trade_count);
     slot->revision = (uint16_t)prc_io_small(io, slot->revision, UINT16_MAX + 1);
     slot->metric_revision = (uint16_t)prc_io_small(io, slot->metric_revision, UINT16_MAX + 1);
@@ -130,32 +132,35 @@ static void io_slot(struct prc_io *io, struct prc_slot *slot, const struct prc_s
     prc_io_bool(io, &slot->emitted);
 }
 
-static void io_transition(struct prc_io *io, struct prc_transition *t)
-{
-    t->rule = (enum prc_rule)prc_io_small(io, t->rule, PRC_RULE_BAR_MAX);
-    prc_io_i64(io, &t->key_time_us);
-    prc_io_bool(io, &t->verdict.known);
-    prc_io_bool(io, &t->verdict.holding);
-    prc_io_bool(io, &t->verdict.triggered);
-    t->verdict.severity = (enum mf_severity)prc_io_small(io, t->verdict.severity, MF_SEVERITY_MAX);
-    t->verdict.direction = (enum mf_direction)prc_io_small(io, t->verdict.direction, MF_DIRECTION_MAX);
-    prc_io_double(io, &t->verdict.value);
-    prc_io_double(io, &t->verdict.threshold);
-    t->resolution = (enum prc_resolution)prc_io_small(io, t->resolution, PRC_RESOLVED_CORRECTED + 1);
-    prc_io_i64(io, &t->resolved_time_us);
-    prc_io_i64(io, &t->cooldown_until_us);
-}
-
 static void io_fired(struct prc_io *io, struct prc_fired *fired)
 {
-    uint64_t revision = fired->revision;
-    fired->rule = (enum prc_rule)prc_io_small(io, fired->rule, PRC_RULE_BAR_MAX);
+    uint64_t revision = fired->revision, version = fired->version;
     prc_io_i64(io, &fired->key_time_us);
+    prc_io_i64(io, &fired->cooldown_until_us);
+    prc_io_i64(io, &fired->resolved_time_us);
+    prc_io_i64(io, &fired->resolved_bar_us);
+    prc_io_double(io, &fired->value);
+    prc_io_double(io, &fired->threshold);
     prc_io_u64(io, &revision);
-    io->bad |= revision > UINT32_MAX;
-    fired->revision = (unsigned)revision;
-    io_transition(io, &fired->last);
-    io_transition(io, &fired->firing);
+    prc_io_u64(io, &version);
+    io->bad |= revision > UINT32_MAX || version > UINT32_MAX;
+    fired->revision = (uint32_t)revision;
+    fired->version = (uint32_t)version;
+    fired->rule = (uint8_t)prc_io_small(io, fired->rule, PRC_RULE_BAR_MAX);
+    fired->severity = (uint8_t)prc_io_small(io, fired->severity, MF_SEVERITY_MAX);
+    fired->direction = (uint8_t)prc_io_small(io, fired->direction, MF_DIRECTION_MAX);
+    fired->resolution = (uint8_t)prc_io_small(io, fired->resolution, PRC_RESOLVED_CORRECTED + 1);
+}
+
+// The bars before the first stored one, as far as the look-back by time needs them.
+static void io_behind(struct prc_io *io, struct prc_behind behind[PRC_BEHIND], size_t *count)
+{
+    prc_io_count(io, count, PRC_BEHIND);
+    for (size_t i = 0; i < *count; i++) {
+        prc_io_i64(io, &behind[i].time_us);
+        behind[i].session_day = prc_io_i32(io, behind[i].session_day);
+        behind[i].session = (uint8_t)prc_io_small(io, behind[i].session, MF_SESSION_MAX);
+    }
 }
 
 static void io_tail(struct prc_io *io, struct prc_series *series)
@@ -183,10 +188,15 @@ static size_t lookback_limit(enum mf_interval interval)
 static void write_series(struct prc_io *io, struct prc_series *series)
 {
     const struct prc_slot none = {0};
-    struct prc_state base = series->checkpoint_count > 0 ? series->checkpoints[0] : series->head;
     const double *column[PRC_COLUMN_MAX] = {NULL};
-    size_t lookback = prc_series_lookback(series, column);
-    io_state(io, &base);
+    size_t lookback = prc_series_lookback(series, column), behind = series->behind_count;
+    for (size_t k = 0; k < PRC_CHECKPOINTS; k++) {
+        struct prc_state state;
+        bool has = prc_series_checkpoint(series, k, &state);
+        prc_io_bool(io, &has);
+        if (has)
+            io_state(io, &state);
+    }
     io_state(io, &series->head);
     prc_io_count(io, &series->count, STORED_MAX);
     for (size_t i = 0; i < series->count; i++)
@@ -194,6 +204,7 @@ static void write_series(struct prc_io *io, struct prc_series *series)
     prc_io_count(io, &series->fired_count, FIRED_MAX);
     for (size_t i = 0; i < series->fired_count; i++)
         io_fired(io, &series->fired[i]);
+    io_behind(io, series->behind, &behind);
     prc_io_count(io, &lookback, lookback_limit(series->key.interval));
     for (size_t c = 0; c < columns_of(series->key.interval); c++)
         for (size_t i = 0; i < lookback; i++) {
@@ -217,7 +228,11 @@ static void read_slots(struct prc_io *io, struct prc_series_parts *parts)
 static void read_series(struct prc_io *io, struct prc_series *series)
 {
     struct prc_series_parts parts = {0};
-    io_state(io, &parts.base);
+    for (size_t k = 0; k < PRC_CHECKPOINTS; k++) {
+        prc_io_bool(io, &parts.has_checkpoint[k]);
+        if (parts.has_checkpoint[k])
+            io_state(io, &parts.checkpoints[k]);
+    }
     io_state(io, &parts.head);
     read_slots(io, &parts);
     prc_io_count(io, &parts.fired_count, FIRED_MAX);
@@ -226,6 +241,9 @@ static void read_series(struct prc_io *io, struct prc_series *series)
     struct prc_fired *fired = io->bad ? NULL : mf_calloc(parts.fired_count + 1, sizeof *fired);
     for (size_t i = 0; i < parts.fired_count && !io->bad; i++)
         io_fired(io, &fired[i]);
+    struct prc_behind behind[PRC_BEHIND] = {0};
+    io_behind(io, behind, &parts.behind_count);
+    parts.behind = behind;
     prc_io_count(io, &parts.lookback, lookback_limit(series->key.interval));
     double *values = mf_calloc(PRC_COLUMN_MAX * (parts.lookback + 1), sizeof *values);
     for (size_t c = 0; c < columns_of(series->key.interval); c++) {
@@ -237,8 +255,10 @@ static void read_series(struct prc_io *io, struct prc_series *series)
     if (!io->bad) {
         prc_series_restore(series, &parts);
     } else {
-        for (size_t i = 0; i < parts.count; i++)
+        for (size_t i = 0; i < parts.count; i++) {
             prc_numbers_clear(&parts.slots[i].numbers);
+            free(parts.slots[i].frozen.whole);
+        }
         free(parts.slots);
     }
     free(fired);

@@ -136,6 +136,7 @@ struct prc_transition {
     enum prc_resolution resolution; // PRC_NOT_RESOLVED = firing
     int64_t resolved_time_us;
     int64_t cooldown_until_us; // 0 = none
+    bool rule_changed;         // a recompute under another rule version than the one published (series.c)
 };
 #define PRC_TRANSITIONS_MAX (2 * PRC_RULE_BAR_MAX)
 

@@ -105,9 +105,10 @@ struct prc_series {
     struct prc_fired *fired; // sorted by (key_time_us, rule)
     size_t fired_count, fired_capacity;
     // Roll-ups and heartbeats (fold_rollup.c, fold_heartbeat.c).
-    int64_t largest_end_us; // of every bar placed; the series' own time
-    uint16_t feeds;         // bit per enum mf_interval that this series feeds
-    int64_t stale_since_us; // event_time of the open stale_feed alert; 0 = none
+    int64_t largest_end_us;              // of every bar placed; the series' own time
+    uint16_t feeds;                      // bit per enum mf_interval that this series feeds
+    int64_t stale_since_us;              // event_time of the open stale_feed alert; 0 = none
+    double stale_value, stale_threshold; // as last said
     uint16_t stale_revision;
     uint8_t stale_severity;
     int8_t mtf_sign; // of the head's bar; PRC_MTF_COLD = not warm
