@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A second implementation of the processor's fold, from docs/processor.md, to check the first one by."""
+
+from .compare import compare
+from .fold import Output, Partition
+from .numbers import statistic
+from .rules import Settings
+
+__all__ = ["Output", "Partition", "Settings", "compare", "statistic"]

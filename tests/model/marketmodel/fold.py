@@ -1,0 +1,696 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One input partition folded from docs/processor.md: an implementation of its own, whole histories instead of
+running state. What it says of a record is compared with what the processor published (compare.py)."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from .news import Newsroom
+from .numbers import statistic
+from .rules import SEVERITIES, Rules, Said, Settings
+from .series import INTERVAL_MINUTES, WEIGHTS, Bar, Indicators, Values
+
+RING = 64
+NEW_YORK = ZoneInfo("America/New_York")
+ORDER = ("1s", "5s", "1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "1mo")
+INHERITED = ("is_mock", "warmup", "delayed")
+FLAGS = ("is_mock", "warmup", "delayed", "forming", "proxy_vwap", "partial")
+Json = dict[str, Any]
+# (open, close) of a session in ms, None on a day without one.
+Calendar = Callable[[str], tuple[int, int] | None]
+
+
+def parse_ms(text: str) -> int:
+    return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
+def format_ms(ms: int) -> str:
+    return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}Z"
+
+
+def new_york_midnight(day: str) -> int:
+    return round(datetime.combine(date.fromisoformat(day), datetime.min.time(), NEW_YORK).timestamp() * 1000)
+
+
+@dataclass
+class Output:
+    role: str
+    key: str
+    payload: Json | None  # None: the record's own bytes
+    value: bytes | None = None
+    revision: int = 0
+    flags: tuple[str, ...] = ()
+    cause: int = -1  # input offset
+
+
+@dataclass
+class Fired:
+    firing: Said
+    last: Said
+    revision: int = 0
+
+
+class Series:
+    def __init__(self, group: Group, source: str, interval: str, asset_class: str) -> None:
+        self.group, self.source, self.interval, self.asset_class = group, source, interval, asset_class
+        self.bars: list[Bar] = []
+        self.indicators = Indicators(interval, asset_class)
+        self.rules = Rules(interval, asset_class)
+        self.fired: dict[tuple[str, int], Fired] = {}
+        self.largest_end = -(10**18)
+        self.last = Values()
+        self.parent: Series | None = None
+        self.stale: tuple[int, int, int] | None = None  # event time, severity, revision
+
+    @property
+    def derived(self) -> bool:
+        return self.source == "processor"
+
+    def root(self) -> Series:
+        return self.parent.root() if self.parent else self
+
+    def place(self, time: int, content: Any) -> tuple[str, int]:
+        ring = self.bars[-RING:]
+        for bar in ring:
+            if bar.time == time:
+                same = bar.content == content
+                return ("duplicate" if same else "corrected", bar.revision + (not same))
+        return ("late" if len(self.bars) >= RING and time < ring[0].time else "new", 0)
+
+    def apply(self, bar: Bar, settings: Settings, say: Sayer) -> Values:
+        self.largest_end = max(self.largest_end, bar.end)
+        at = next((i for i, b in enumerate(self.bars) if b.time == bar.time), None)
+        if at is None and (not self.bars or bar.time > self.bars[-1].time):
+            self.bars.append(bar)
+            return self._append(bar, settings, say)
+        if at is not None:
+            old = self.bars[at]
+            bar.frozen, bar.emitted, bar.metric_revision = old.frozen, old.emitted, old.metric_revision
+            self.bars[at] = bar
+        else:
+            self.bars.append(bar)
+            self.bars.sort(key=lambda b: b.time)
+        return self._recompute(bar, settings, say)
+
+    def _append(self, bar: Bar, settings: Settings, say: Sayer) -> Values:
+        values = self.last = self.indicators.step(bar)
+        self._metric(bar, values, say)
+        for said in self.rules.step(settings, bar, values):
+            key = (said.rule, said.key_time)
+            if key in self.fired:
+                entry = self.fired[key]
+                entry.last, entry.revision = said, entry.revision + 1
+            else:
+                entry = self.fired[key] = Fired(said, said)
+            say.alert(self, said, bar, entry.revision)
+        return values
+
+    def _metric(self, bar: Bar, values: Values, say: Sayer) -> None:
+        if bar.emitted == values.identity():
+            return
+        bar.emitted = values.identity()
+        bar.metric_revision += 1
+        say.metric(self, bar, values)
+
+    def _recompute(self, cause: Bar, settings: Settings, say: Sayer) -> Values:
+        """Everything from the first bar on; only what the ring can change differs."""
+        self.indicators = Indicators(self.interval, self.asset_class)
+        self.rules = Rules(self.interval, self.asset_class)
+        wanted: dict[tuple[str, int], Fired] = {}
+        of_cause = Values()
+        by_time = {bar.time: bar for bar in self.bars}
+        for bar in self.bars:
+            values = self.last = self.indicators.step(bar)
+            if bar is cause:
+                of_cause = values
+            if bar.time >= cause.time:
+                self._metric(bar, values, say)
+            for said in self.rules.step(settings, bar, values):
+                key = (said.rule, said.key_time)
+                if key in wanted:
+                    wanted[key].last = said
+                else:
+                    wanted[key] = Fired(said, said)
+        for key in sorted(self.fired, key=lambda k: k[1]):
+            entry = self.fired[key]
+            if key not in wanted and entry.last.reason != "corrected":
+                gone = entry.firing
+                entry.last = Said(
+                    gone.rule, gone.key_time, "resolved", gone.severity, gone.direction, gone.value, gone.threshold,
+                    "corrected", cause.end,
+                )  # fmt: skip
+                entry.revision += 1
+                say.alert(self, entry.last, cause, entry.revision)
+        for key, entry in wanted.items():
+            self._publish_wanted(key, entry, by_time[key[1]], say)
+        return of_cause
+
+    def _publish_wanted(self, key: tuple[str, int], wanted: Fired, bar: Bar, say: Sayer) -> None:
+        have = self.fired.get(key)
+        if have is None:
+            self.fired[key] = wanted
+            say.alert(self, wanted.firing, bar, 0)
+            if wanted.last is not wanted.firing:
+                wanted.revision = 1
+                say.alert(self, wanted.last, bar, 1)
+        elif have.last != wanted.last or have.firing != wanted.firing:
+            have.firing, have.last, have.revision = wanted.firing, wanted.last, have.revision + 1
+            say.alert(self, have.last, bar, have.revision)
+
+
+@dataclass
+class Group:
+    provider: str
+    adjusted: str
+    vendor: dict[str, Series] = field(default_factory=dict)
+    derived: dict[str, Series] = field(default_factory=dict)
+
+    def rule_series(self, interval: str) -> Series | None:
+        return self.vendor.get(interval) or self.derived.get(interval)
+
+
+@dataclass
+class Cell:
+    lane: str
+    symbol: str
+    groups: list[Group] = field(default_factory=list)
+    seen: dict[str, list[Any]] = field(default_factory=dict)  # key -> [content, revision], the newest 256
+    metadata: dict[str, str] = field(default_factory=dict)
+    splits: set[str] = field(default_factory=set)
+    newsroom: Newsroom = field(default_factory=Newsroom)
+
+    def group(self, provider: str, adjusted: str) -> Group:
+        for group in self.groups:
+            if (group.provider, group.adjusted) == (provider, adjusted):
+                return group
+        self.groups.append(Group(provider, adjusted))
+        return self.groups[-1]
+
+    def newest_close(self, group: Group) -> float | None:
+        bars = [s.bars[-1] for s in (*group.vendor.values(), *group.derived.values())
+                if s.bars and s.interval in INTERVAL_MINUTES and s.interval != "1d"]  # fmt: skip
+        return max(bars, key=lambda b: b.end).close if bars else None
+
+
+@dataclass
+class Sayer:
+    """Turns what a series says into outputs of the record at hand."""
+
+    cell: Cell
+    record: Json
+    emit: Callable[[Output, tuple[Any, ...]], None]
+    alerts: int = 0
+
+    def made(self, event_type: str, asset_class: str, time: int, flags: set[str], mode: str, group: Group) -> Json:
+        return {
+            "event_type": event_type,
+            "symbol": self.cell.symbol,
+            "asset_class": asset_class,
+            "source": "processor",
+            "lane": self.cell.lane,
+            "event_time": format_ms(time),
+            "ingest_time": self.record["ingest_time"],
+            "flags": [f for f in FLAGS if f in flags],
+            "mode": mode,
+            "adjusted": group.adjusted,
+            "parent_source": group.provider,
+            "cause": self.record["event_id"],
+        }
+
+    def metric(self, series: Series, bar: Bar, values: Values) -> None:
+        flags = set(bar.flags & set(INHERITED)) | ({"proxy_vwap"} if values.proxy_vwap else set())
+        payload = self.made("metric", self.record["asset_class"], bar.time, flags, bar.mode, series.group)
+        payload |= {name: statistic(value) for name, value in values.fields.items()}
+        payload |= {"interval": series.interval, "bar_time": format_ms(bar.time), "revision": str(bar.metric_revision)}
+        payload |= {"n_obs": str(values.n_obs), "warmup": not values.warm}
+        if values.vol_regime:
+            payload["vol_regime"] = values.vol_regime
+        if values.market_regime:
+            payload["market_regime"] = values.market_regime
+        payload |= self.cell.metadata
+        self.emit(Output("METRICS", self.cell.symbol, payload), (bar.end, series.interval, series.source, 1))
+
+    def alert(self, series: Series, said: Said, bar: Bar, revision: int) -> None:
+        self.alerts += 1
+        flags = set(bar.flags & set(INHERITED))
+        payload = self.made("alert", self.record["asset_class"], said.key_time, flags, bar.mode, series.group)
+        payload |= alert_fields(said, series.interval, revision) | self.cell.metadata
+        self.emit(Output("ALERTS", self.cell.symbol, payload), (bar.end, series.interval, series.source, 2))
+
+
+def alert_fields(said: Said, interval: str, revision: int) -> Json:
+    fields = {
+        "rule_id": said.rule, "interval": interval, "severity": SEVERITIES[said.severity], "direction": said.direction,
+        "value": statistic(said.value), "threshold": statistic(said.threshold), "state": said.state,
+        "revision": str(revision),
+    }  # fmt: skip
+    if said.reason:
+        fields["reason"] = said.reason
+    if said.resolved_time is not None:
+        fields["resolved_time"] = format_ms(said.resolved_time)
+    if said.cooldown_until:
+        fields["cooldown_until"] = format_ms(said.cooldown_until)
+    return fields
+
+
+def canonical(text: str | None) -> Any:
+    return None if text is None else Decimal(text).normalize()
+
+
+class Partition:
+    """Feed it the records of one input partition in order; `outputs` is what it published."""
+
+    def __init__(self, role: str, settings: Settings, calendar: Calendar) -> None:
+        self.role, self.settings, self.calendar = role, settings, calendar
+        self.cells: dict[tuple[str, str], Cell] = {}
+        self.clocks: dict[tuple[str, str], int] = {}
+        self.lane_clock: dict[str, int] = {}
+        self.outputs: list[Output] = []
+        self._offset = -1
+        self._collected: list[tuple[tuple[Any, ...], int, Output]] | None = None
+
+    # --- records ----------------------------------------------------------------------------------
+
+    def record(self, offset: int, value: bytes, *, bad: bool | None = None, replayed: bool = False) -> None:
+        """bad: the record is known to be (True) or not to be malformed; None = only its JSON is tried."""
+        self._offset = offset
+        try:
+            event = json.loads(value.decode("utf-8"), parse_float=str, parse_int=str)
+            bad = bool(bad) or not isinstance(event, dict) or "event_type" not in event
+        except ValueError:
+            bad, event = True, {}
+        fits = not bad and (event["lane"] == "live") == (self.role == "RAW")
+        if bad or not fits:
+            self._dead_letter()
+        elif event["event_type"] == "heartbeat":
+            self._heartbeat(event)
+        elif self._is_future(event):
+            self._dead_letter()
+        elif replayed and event["lane"] != "live" and (event["lane"], event["symbol"]) not in self.cells:
+            self._pass(event, value, 0, ("late",))
+        else:
+            handlers = {"bar": self._bar, "news": self._news, "symbol": self._symbol}
+            handlers |= {"corporate_action": self._action}
+            handlers.get(event["event_type"], self._reference)(event, value)
+
+    def _is_future(self, event: Json) -> bool:
+        ahead = parse_ms(event["event_time"]) - parse_ms(event["ingest_time"])
+        if event["event_type"] in ("bar", "option_bar"):
+            days = {"1w": 7, "1mo": 31}.get(event["interval"])
+            minutes = days * 1440 if days else INTERVAL_MINUTES[event["interval"]]
+            return ahead > 2 * minutes * 60_000
+        return ahead > 15 * 60_000
+
+    def _emit(self, output: Output, order: tuple[Any, ...] = ()) -> None:
+        output.cause = self._offset
+        if self._collected is None:
+            self.outputs.append(output)
+        else:
+            end, interval, source, topic = order
+            key = (end, output.key, ORDER.index(interval), source, topic)
+            self._collected.append((key, len(self._collected), output))
+
+    def _dead_letter(self) -> None:
+        self._emit(Output("DLQ", "", None))
+
+    def _pass(self, event: Json, value: bytes, revision: int = 0, flags: tuple[str, ...] = ()) -> None:
+        role = {
+            "bar": "BARS_FILTERED", "news": "NEWS_FILTERED", "option_bar": "OPTION_BARS_FILTERED",
+            "symbol": "SYMBOLS_FILTERED", "corporate_action": "CORPORATE_ACTIONS_FILTERED",
+            "feed_status": "FEED_STATUS_FILTERED",
+        }[event["event_type"]]  # fmt: skip
+        key = event["feed"] if event["event_type"] == "feed_status" else event["symbol"]
+        self._emit(Output(role, key, None, value, revision, flags))
+
+    def _cell(self, event: Json) -> Cell:
+        key = (event["lane"], event["symbol"])
+        if key not in self.cells:
+            self.cells[key] = Cell(*key)
+        return self.cells[key]
+
+    # --- reference events and news ----------------------------------------------------------------
+
+    def _remember(self, cell: Cell, event: Json) -> tuple[str, int]:
+        ignored = {
+            "event_id", "ingest_time", "lane", "provenance", "flags", "schema_version", "event_type", "symbol",
+            "asset_class", "source", "event_time",
+        }  # fmt: skip
+        content = json.dumps({k: v for k, v in event.items() if k not in ignored}, sort_keys=True)
+        kind = [event["event_type"], event.get("article_id"), event.get("kind"), event.get("interval")]
+        contract = event.get("contract", {}).get("ticker") if isinstance(event.get("contract"), dict) else None
+        key = json.dumps([event["event_time"], *kind, contract, event.get("adjusted")])
+        if key not in cell.seen:
+            if len(cell.seen) == 256:
+                del cell.seen[next(iter(cell.seen))]
+            cell.seen[key] = [content, 0]
+            return "new", 0
+        entry = cell.seen[key]
+        if entry[0] == content:
+            return "duplicate", entry[1]
+        entry[0], entry[1] = content, entry[1] + 1
+        return "corrected", entry[1]
+
+    def _reference(self, event: Json, value: bytes) -> bool:
+        result, revision = self._remember(self._cell(event), event)
+        if result == "duplicate":
+            return False
+        self._pass(event, value, revision, ("corrected",) if result == "corrected" else ())
+        return True
+
+    def _symbol(self, event: Json, value: bytes) -> None:
+        if self._reference(event, value):
+            names = {"symbol_name": "name", "exchange": "exchange", "symbol_type": "type"}
+            self._cell(event).metadata = {ours: event[theirs] for ours, theirs in names.items() if theirs in event}
+
+    def _action(self, event: Json, value: bytes) -> None:
+        if self._reference(event, value) and event["kind"] == "split":
+            self._cell(event).splits.add(event["ex_date"])
+
+    def _news(self, event: Json, value: bytes) -> None:
+        cell = self._cell(event)
+        warm = "warmup" in event["flags"]
+        old = parse_ms(event["ingest_time"]) - parse_ms(event["event_time"]) >= 7 * 86_400_000
+        result, revision = self._remember(cell, event)
+        if result == "duplicate":
+            return
+        if not (old and event["lane"] == "live" and not warm):
+            self._pass(event, value, revision, ("corrected",) if result == "corrected" else ())
+        cell.newsroom.take(event, parse_ms(event["event_time"]))
+        if warm:
+            return
+        for said, alert_revision in cell.newsroom.judge(event, parse_ms(event["event_time"]), self.settings):
+            payload = Sayer(cell, event, self._emit).made(
+                "alert", event["asset_class"], said.key_time, set(event["flags"]) & set(INHERITED),
+                event["provenance"]["mode"], Group(event["source"], ""),
+            )  # fmt: skip
+            del payload["adjusted"]
+            if said.state == "resolved":
+                said.resolved_time = parse_ms(event["ingest_time"])
+            payload |= alert_fields(said, "news", alert_revision) | {"article_id": event["article_id"]} | cell.metadata
+            self._emit(Output("ALERTS", cell.symbol, payload))
+            if said.state == "firing":
+                cell.newsroom.link_time = said.key_time
+                cell.newsroom.link_price = {
+                    id(group): price for group in cell.groups if (price := cell.newest_close(group)) is not None
+                }
+
+    # --- bars -------------------------------------------------------------------------------------
+
+    def _bar(self, event: Json, value: bytes) -> None:
+        if event["source"] == "processor":
+            self._dead_letter()
+            return
+        if "forming" in event["flags"]:
+            self._pass(event, value)
+            return
+        cell = self._cell(event)
+        group = cell.group(event["source"], event["adjusted"])
+        interval = event["interval"]
+        if interval not in group.vendor:
+            group.vendor[interval] = Series(group, event["source"], interval, event["asset_class"])
+        series = group.vendor[interval]
+        bar = self._parse(event)
+        placed, bar.revision = series.place(bar.time, bar.content)
+        if placed == "duplicate":
+            return
+        if placed == "late":
+            self._pass(event, value, 0, ("late",))
+            return
+        at = len(self.outputs)
+        self._freeze(cell, group, series, bar, event)
+        say = Sayer(cell, event, self._emit)
+        before = self._clock(series)
+        first = not any((b.date, b.session) == (bar.date, bar.session) for b in series.bars)
+        values = series.apply(bar, self.settings, say)
+        if self._keeps(event, bar, values, say.alerts, first):
+            passed = Output("BARS_FILTERED", cell.symbol, None, value, bar.revision)
+            passed.flags = ("corrected",) if placed == "corrected" else ()
+            passed.cause = self._offset
+            self.outputs.insert(at, passed)
+        self._clear_stale(cell, series, bar, event)
+        self._roll(cell, event, [(series, bar.time)], [(series, before, self._clock(series))])
+
+    def _parse(self, event: Json) -> Bar:
+        texts = {name: event[name] for name in ("open", "high", "low", "close", "volume", "vwap") if name in event}
+        numbers = {name: float(text) for name, text in texts.items()}
+        return Bar(
+            parse_ms(event["event_time"]), parse_ms(event["window_end"]), numbers["open"], numbers["high"],
+            numbers["low"], numbers["close"], numbers["volume"], numbers.get("vwap"), event["session_date"],
+            event["session"], frozenset(event["flags"]), event["provenance"]["mode"], texts,
+            int(event["trade_count"]) if "trade_count" in event else None,
+            (*(canonical(texts.get(n)) for n in ("open", "high", "low", "close", "volume", "vwap")),
+             event.get("trade_count"), event.get("otc")),
+        )  # fmt: skip
+
+    def _freeze(self, cell: Cell, group: Group, series: Series, bar: Bar, event: Json | None) -> None:
+        """What the bar reads elsewhere, once."""
+        signed = warm = count = 0
+        finer = False
+        for interval, weight in WEIGHTS.items():
+            other = group.rule_series(interval)
+            if interval == series.interval or other is None or "mtf_sign" not in other.last.extra:
+                continue
+            signed += weight * other.last.extra["mtf_sign"]
+            warm, count = warm + weight, count + 1
+            finer = finer or ORDER.index(interval) < ORDER.index(series.interval)
+        bar.frozen = {"mtf": (signed, warm, count), "finer_warm": finer}
+        bar.frozen["no_rules"] = series.derived and series.interval in group.vendor
+        bar.frozen["split"] = bar.date in cell.splits
+        room = cell.newsroom
+        if room.link_time is not None and room.link_time < bar.end <= room.link_time + 30 * 60_000:
+            bar.frozen["news_price"] = room.link_price.get(id(group))
+        for other_group in cell.groups:
+            if other_group is group or other_group.adjusted != group.adjusted:
+                continue
+            candidates = other_group.rule_series(series.interval)
+            match = [b for b in candidates.bars[-RING:] if b.time == bar.time] if candidates else []
+            if match:
+                bar.frozen["other_close"] = match[0].close
+                break
+        if event is not None and cell.lane == "live" and not {"warmup", "delayed"} & bar.flags:
+            bar.frozen["late_ms"] = parse_ms(event["ingest_time"]) - bar.end
+
+    def _keeps(self, event: Json, bar: Bar, values: Values, alerts: int, first: bool) -> bool:
+        if (
+            not self.settings.keep_interesting or event["lane"] != "live" or event["interval"] in ("1d", "1w", "1mo")
+            or bar.revision > 0 or alerts or (first and bar.session == "regular")
+        ):  # fmt: skip
+            return True
+        session = self.calendar(bar.date) if event["asset_class"] in ("stock", "option", "index") else None
+        start = session[0] if session else bar.time - bar.time % 86_400_000
+        return (
+            (session is not None and bar.end == session[1]) or (bar.time - start) // 60_000 % 5 == 0
+            or abs(values.fields.get("ret_1", 0.0)) >= 0.002 or values.fields.get("rel_volume_20", 0.0) >= 1.2
+        )  # fmt: skip
+
+    # --- roll-ups ---------------------------------------------------------------------------------
+
+    def _clock(self, series: Series) -> int:
+        root = series.root()
+        feed = f"{root.source}.bars.{root.interval}"
+        heartbeat = self.clocks.get((self._lane_of(root), feed), -(10**18))
+        return max(root.largest_end, heartbeat)
+
+    def _lane_of(self, series: Series) -> str:
+        return next(c.lane for c in self.cells.values() if series.group in c.groups)
+
+    @staticmethod
+    def _targets(series: Series) -> list[str]:
+        chain = {"1s": ["5s"], "1m": ["5m"], "5m": ["15m"], "15m": ["1h"], "1h": ["4h"]}.get(series.interval, [])
+        day_from = "15m" if series.asset_class == "stock" else "1h"
+        return chain + (["1d"] if series.interval == day_from else [])
+
+    def _window(self, series: Series, target: str, bar: Bar) -> tuple[int, int] | None:
+        """Start and end of the target's window that the bar lies in; None when it takes no part."""
+        american = series.asset_class in ("stock", "option")
+        midnight = new_york_midnight(bar.date) if american else bar.time - bar.time % 86_400_000
+        if target == "1d":
+            if series.asset_class == "stock" and bar.session != "regular":
+                return None
+            session = self.calendar(bar.date) if series.asset_class == "stock" else None
+            return midnight, session[1] if session else midnight + 86_400_000
+        length = round(INTERVAL_MINUTES[target] * 60_000)
+        start = midnight + (bar.time - midnight) // length * length
+        return start, start + length
+
+    def _roll(
+        self, cell: Cell, event: Json, changed: list[tuple[Series, int]], moved: list[tuple[Series, int, int]]
+    ) -> None:
+        """Makes windows in order of (window_end, interval): those changed after they were closed, those closed now."""
+        if not self.settings.rollups:
+            return
+        late = self.settings.lateness_ms
+        due: list[tuple[int, int, int, int]] = []
+        parents: dict[tuple[int, int, int, int], tuple[Series, str, bool]] = {}
+
+        def want(series: Series, target: str, bar: Bar, old: int, new: int) -> None:
+            window = self._window(series, target, bar)
+            if window is None or window[1] + late > new:
+                return
+            item = (window[1], ORDER.index(target), window[0], id(series))
+            if item not in parents:
+                parents[item] = (series, target, window[1] + late <= old)
+                heapq.heappush(due, item)
+
+        clocks = {id(series.root()): (old, new) for series, old, new in moved}
+        for series, time in changed:
+            old, new = clocks[id(series.root())]
+            for target in self._targets(series):
+                want(series, target, next(b for b in series.bars if b.time == time), old, new)
+        for series, old, new in moved:
+            for member in [series, *(d for d in series.group.derived.values() if d.root() is series)]:
+                for target in self._targets(member):
+                    for bar in member.bars[-RING:]:
+                        window = self._window(member, target, bar)
+                        if window and old < window[1] + late <= new:
+                            want(member, target, bar, old, new)
+        while due:
+            item = heapq.heappop(due)
+            series, target, was_closed = parents.pop(item)
+            made = self._make(cell, event, series, target, item[2], item[0], was_closed)
+            if made is not None:
+                derived, bar = made
+                old, new = clocks[id(derived.root())]
+                for further in self._targets(derived):
+                    want(derived, further, bar, old, new)
+
+    def _make(
+        self, cell: Cell, event: Json, series: Series, target: str, start: int, end: int, was_closed: bool
+    ) -> tuple[Series, Bar] | None:
+        group = series.group
+        derived = group.derived.get(target)
+        if derived is not None and derived.parent is not series:
+            return None
+        if was_closed and len(series.bars) > RING and series.bars[-RING].time > start:
+            return None  # the window is not wholly in the ring: counted only
+        inside = [b for b in series.bars[-RING:] if (w := self._window(series, target, b)) and w[0] == start]
+        if derived is None:
+            derived = group.derived[target] = Series(group, "processor", target, series.asset_class)
+            derived.parent = series
+        bar = self._combine(inside, start, end, target)
+        placed, bar.revision = derived.place(bar.time, bar.content)
+        if placed in ("duplicate", "late"):
+            return None
+        self._freeze(cell, group, derived, bar, None)
+        say = Sayer(cell, event, self._emit)
+        flags = set().union(*(b.flags for b in inside)) & set(INHERITED)
+        payload = say.made("bar", event["asset_class"], start, flags, bar.mode, group)
+        payload |= bar.texts
+        payload |= {"interval": target, "window_end": format_ms(end), "session_date": bar.date, "session": bar.session}
+        payload["revision"] = str(bar.revision)
+        if bar.trade_count is not None:
+            payload["trade_count"] = str(bar.trade_count)
+        self._emit(Output("BARS_FILTERED", cell.symbol, payload), (end, target, "processor", 0))
+        derived.apply(bar, self.settings, say)
+        return derived, bar
+
+    @staticmethod
+    def _combine(inside: list[Bar], start: int, end: int, target: str) -> Bar:
+        first, last = inside[0], inside[-1]
+        top, bottom = max(inside, key=lambda b: b.high), min(inside, key=lambda b: b.low)
+        volume = sum((Decimal(b.texts["volume"]) for b in inside), Decimal(0))
+        text = format(volume, "f")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        texts = {"open": first.texts["open"], "high": top.texts["high"], "low": bottom.texts["low"],
+                 "close": last.texts["close"], "volume": text}  # fmt: skip
+        traded = [b for b in inside if b.volume > 0]
+        vwap = None
+        if traded and all(b.vwap is not None for b in traded):
+            weighted = amount = 0.0
+            for b in traded:
+                weighted += (b.vwap or 0.0) * b.volume
+                amount += b.volume
+            texts["vwap"] = statistic(weighted / amount)
+            vwap = float(texts["vwap"])
+        counts = [b.trade_count for b in inside]
+        count = None if None in counts else sum(c or 0 for c in counts)
+        sessions = {b.session for b in inside}
+        session = "full" if target == "1d" or len(sessions) > 1 else sessions.pop()
+        flags = frozenset().union(*(b.flags for b in inside)) & set(INHERITED)
+        content = (*(canonical(texts.get(n)) for n in ("open", "high", "low", "close", "volume", "vwap")), count)
+        return Bar(start, end, first.open, top.high, bottom.low, last.close, float(text), vwap, first.date, session,
+                   flags, last.mode, texts, count, content)  # fmt: skip
+
+    # --- heartbeats -------------------------------------------------------------------------------
+
+    def _heartbeat(self, event: Json) -> None:
+        lane = event["lane"]
+        cells = sorted((c for c in self.cells.values() if c.lane == lane), key=lambda c: c.symbol)
+        roots = [(c, s) for c in cells for g in c.groups for s in g.vendor.values()]
+        old = {id(series): self._clock(series) for _, series in roots}
+        for feed, text in event["feeds"].items():
+            self.clocks[(lane, feed)] = max(self.clocks.get((lane, feed), -(10**18)), parse_ms(text))
+        self.lane_clock[lane] = max(self.lane_clock.get(lane, 0), parse_ms(event["clock"]))
+        ends = bool(event.get("lane_end"))
+        self._collected = []
+        for cell, series in roots:
+            made = dict(event, asset_class=series.asset_class)
+            new = 10**18 if ends else self._clock(series)
+            if new > old[id(series)]:
+                self._roll(cell, made, [], [(series, old[id(series)], new)])
+            if not ends and f"{series.source}.bars.{series.interval}" in event["feeds"]:
+                self._stale(cell, series, event)
+        collected, self._collected = sorted(self._collected, key=lambda item: item[:2]), None
+        self.outputs += [output for _, _, output in collected]
+        if ends:
+            self.cells = {key: cell for key, cell in self.cells.items() if cell.lane != lane}
+            self.clocks = {key: value for key, value in self.clocks.items() if key[0] != lane}
+
+    def _open_since(self, asset_class: str, clock: int) -> int | None:
+        """Start of what the market has been open for at the clock; None while it is closed."""
+        if asset_class == "crypto":
+            return -(10**18)
+        local = datetime.fromtimestamp(clock / 1000, NEW_YORK)
+        if asset_class == "fx":
+            week = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=(local.weekday() + 1) % 7)
+            opens, closes = week.replace(hour=17), week.replace(hour=17) + timedelta(days=5)
+            return round(opens.timestamp() * 1000) if opens <= local < closes else None
+        session = self.calendar(local.date().isoformat())
+        return session[0] if session and session[0] <= clock < session[1] else None
+
+    def _stale(self, cell: Cell, series: Series, event: Json) -> None:
+        if cell.lane != "live" or series.interval not in ("1s", "5s", "1m", "5m", "15m", "30m", "1h"):
+            return
+        clock, length = self.lane_clock[cell.lane], round(INTERVAL_MINUTES[series.interval] * 60_000)
+        since = self._open_since(series.asset_class, clock)
+        if since is None or not series.bars:
+            return
+        last = series.bars[-1]
+        recent = [b for b in series.bars[-RING:][-30:] if b.time > last.time - 30 * length]
+        if len(recent) < 20:
+            return
+        age = (clock - max(last.time, since)) / length
+        levels = self.settings.levels("stale_feed", series.interval)
+        severity = max((i for i, level in enumerate(levels) if level > 0 and age > level), default=-1)
+        if severity < 0 or (series.stale and series.stale[1] >= severity):
+            return
+        revision = series.stale[2] + 1 if series.stale else 0
+        series.stale = (last.time, severity, revision)
+        said = Said("stale_feed", last.time, "firing", severity, "none", age, levels[severity])
+        self._say_stale(cell, series, said, revision, last, dict(event, asset_class=series.asset_class), clock)
+
+    def _clear_stale(self, cell: Cell, series: Series, bar: Bar, event: Json) -> None:
+        if not series.stale or bar.time <= series.stale[0]:
+            return
+        time, severity, revision = series.stale
+        series.stale = None
+        levels = self.settings.levels("stale_feed", series.interval)
+        said = Said("stale_feed", time, "resolved", severity, "none", 0.0, levels[severity], "cleared", bar.end)
+        self._say_stale(cell, series, said, revision + 1, bar, event, bar.end)
+
+    def _say_stale(
+        self, cell: Cell, series: Series, said: Said, revision: int, bar: Bar, event: Json, end: int
+    ) -> None:
+        say = Sayer(cell, event, self._emit)
+        payload = say.made("alert", event["asset_class"], said.key_time, set(bar.flags & set(INHERITED)), bar.mode,
+                           series.group)  # fmt: skip
+        payload |= alert_fields(said, series.interval, revision) | cell.metadata
+        self._emit(Output("ALERTS", cell.symbol, payload), (end, series.interval, series.source, 2))
