@@ -221,6 +221,7 @@ struct mf_metric_event {
     double values[MF_METRIC_FIELD_MAX];
     struct mf_str texts[MF_METRIC_FIELD_MAX]; // the number text, set by decode; absent = made from the value
     struct mf_str vol_regime, market_regime;  // absent unless warm
+    struct mf_str symbol_name, exchange, symbol_type; // the symbol's metadata, where known
 };
 
 enum mf_severity { MF_SEVERITY_INFO, MF_SEVERITY_WARNING, MF_SEVERITY_CRITICAL, MF_SEVERITY_MAX };
@@ -249,6 +250,7 @@ struct mf_alert {
     struct mf_str parent_source;
     struct mf_str article_id; // news rules only
     struct mf_str cause;
+    struct mf_str symbol_name, exchange, symbol_type; // the symbol's metadata, where known
 };
 
 // Where a dead letter came from: a Kafka coordinate, or a place in a provider's answer (stage "ingest").

@@ -12,6 +12,15 @@ static const struct mf_event_field heartbeat_fields[] = {
 TABLE(mf_event_table_heartbeat, heartbeat, heartbeat_fields,
       "Progress of the feeds, to every partition; without a symbol.");
 
+// What is known of the symbol when the event is made. No market fields: another name makes no other
+// statistic.
+#define SYMBOL_METADATA(m)                                                                            \
+    FIELD("symbol_name", mf_kind_text, 0, m.symbol_name, "Name of the company or pair, where known.", \
+          .max = 1024),                                                                               \
+        FIELD("exchange", mf_kind_text, 0, m.exchange, "Primary exchange, where known.", .max = 64),  \
+        FIELD("symbol_type", mf_kind_text, 0, m.symbol_type,                                          \
+              "The provider's kind of security, where known.", .max = 64)
+
 #define METRIC(id, name_, description_)                                                            \
     {                                                                                              \
         .name = (name_), .name_len = sizeof(name_) - 1, .kind = &mf_kind_metric, .rules = CONTENT, \
@@ -81,6 +90,7 @@ static const struct mf_event_field metric_fields[] = {
     FIELD("market_regime", mf_kind_text, CONTENT, metric.market_regime,
           "trend_up, trend_down, volatile or range.", .max = 32),
     METRIC(MTF_STRENGTH, "mtf_strength", "Agreement of the trends of all intervals, percent."),
+    SYMBOL_METADATA(metric),
 };
 TABLE(mf_event_table_metric, metric, metric_fields,
       "Statistics of one bar, those that have enough bars; made by the processor.");
@@ -114,6 +124,7 @@ static const struct mf_event_field alert_fields[] = {
     FIELD("article_id", mf_kind_text, 0, alert.article_id, "The article; of news rules, and only there.",
           .max = 256),
     FIELD("cause", mf_kind_hex, REQUIRED, alert.cause, "event_id of the record that caused it.", HEX(32, 32)),
+    SYMBOL_METADATA(alert),
 };
 TABLE(mf_event_table_alert, alert, alert_fields, "A rule that fired or resolved; made by the processor.");
 
