@@ -338,7 +338,9 @@ static void put_squeeze(const struct prc_step *step)
 void prc_step_windows(const struct prc_step *step)
 {
     const struct prc_window *window = step->window;
-    double padded[TAIL], scratch[BASELINE], returns[BASELINE + 1];
+    PRC_UNINITIALIZED double padded[TAIL];
+    PRC_UNINITIALIZED double scratch[BASELINE];
+    PRC_UNINITIALIZED double returns[BASELINE + 1];
     struct closes sums;
     struct spreads spreads;
     size_t found = 0;

@@ -1,352 +1,338 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/processor/series.h"
+// The memory of a series: slots, columns, checkpoints. Grows with its bars, so that a series of few is small.
+#include "services/processor/series_private.h"
 
 #include <stdlib.h>
 
-// Everything that one recompute wants to have been published for the alerts of the ring.
-#define DESIRED_MAX (PRC_RING * PRC_RULE_BAR_MAX + PRC_RULE_BAR_MAX)
-struct desired {
-    struct prc_transition last; // resolution or firing
-    struct prc_transition firing;
-    size_t index; // ring index of the firing bar, SIZE_MAX for one that fired before the ring
-};
-
-struct recompute {
-    struct desired items[DESIRED_MAX];
-    size_t count;
-    struct prc_values values[PRC_RING]; // per ring index
-};
-
-static struct prc_slot *slot_at(struct prc_series *series, size_t index)
-{
-    return &series->ring[(series->ring_start + index) % PRC_RING];
-}
-
 struct prc_series *prc_series_new(const struct prc_series_key *key, enum mf_asset_class asset_class)
 {
-    struct prc_series *series = mf_calloc(1, sizeof(*series));
+    struct prc_series *series = mf_calloc(1, sizeof *series);
     series->key = *key;
     series->asset_class = asset_class;
+    series->mtf_sign = PRC_MTF_COLD;
     return series;
+}
+
+static void clear_slot(struct prc_slot *slot)
+{
+    prc_numbers_clear(&slot->numbers);
+    free(slot->frozen.whole);
 }
 
 void prc_series_free(struct prc_series **series)
 {
-    if (*series == NULL)
+    struct prc_series *s = *series;
+    if (s == NULL)
         return;
-    free((*series)->fired);
-    free(*series);
+    for (size_t i = 0; i < s->count; i++)
+        clear_slot(&s->slots[i]);
+    for (size_t k = 0; k < PRC_CHECKPOINTS; k++)
+        free(s->checkpoints[k]);
+    free(s->slots);
+    free(s->columns);
+    free(s->fired);
+    free(s);
     *series = NULL;
 }
 
-struct prc_series *prc_series_clone(const struct prc_series *series)
+static size_t checkpoint_bytes(uint32_t touched)
 {
-    struct prc_series *copy = mf_alloc(sizeof(*copy));
-    *copy = *series;
-    copy->fired_capacity = series->fired_count;
-    copy->fired = series->fired_count > 0 ? mf_alloc(series->fired_count * sizeof(*copy->fired)) : NULL;
-    if (series->fired_count > 0)
-        memcpy(copy->fired, series->fired, series->fired_count * sizeof(*copy->fired));
-    return copy;
+    return sizeof(struct prc_checkpoint) +
+           (size_t)__builtin_popcount(touched) * sizeof(struct prc_rule_state);
 }
 
 size_t prc_series_bytes(const struct prc_series *series)
 {
-    return sizeof(*series) + series->fired_capacity * sizeof(*series->fired);
-}
-
-// The window that ends with ring index `index`, in scratch arrays of the caller.
-static struct prc_window window_at(struct prc_series *series, size_t index, double closes[PRC_WINDOW_MAX + 1],
-                                   double volumes[PRC_WINDOW_MAX + 1])
-{
-    size_t total = series->tail_count + index + 1;
-    size_t count = total < PRC_WINDOW_MAX + 1 ? total : PRC_WINDOW_MAX + 1;
-    for (size_t i = 0; i < count; i++) {
-        size_t at = total - count + i; // position counted from the tail's start
-        if (at < series->tail_count) {
-            closes[i] = series->tail_closes[at];
-            volumes[i] = series->tail_volumes[at];
-        } else {
-            const struct prc_slot *slot = slot_at(series, at - series->tail_count);
-            closes[i] = slot->bar.close;
-            volumes[i] = slot->bar.volume;
-        }
+    size_t bytes =
+        sizeof *series + series->capacity * sizeof *series->slots +
+        series->column_capacity * prc_column_kinds(series->key.interval) * sizeof *series->columns +
+        series->fired_capacity * sizeof *series->fired;
+    for (size_t k = 0; k < PRC_CHECKPOINTS; k++)
+        if (series->checkpoints[k] != NULL)
+            bytes += checkpoint_bytes(series->checkpoints[k]->touched);
+    for (size_t i = 0; i < series->count; i++) {
+        if (series->slots[i].numbers.wide != NULL)
+            bytes += strlen(series->slots[i].numbers.wide) + 1;
+        if (series->slots[i].frozen.whole != NULL)
+            bytes += sizeof(struct prc_frozen);
     }
-    return (struct prc_window){closes, volumes, count};
+    return bytes;
 }
 
-// state: before the bar at `index` → after it.
-static size_t step(struct prc_series *series, size_t index, const struct prc_rule_config *config,
-                   struct prc_state *state, struct prc_values *values,
-                   struct prc_transition transitions[PRC_TRANSITIONS_MAX])
+struct prc_checkpoint *prc_checkpoint_pack(const struct prc_state *state)
 {
-    double closes[PRC_WINDOW_MAX + 1], volumes[PRC_WINDOW_MAX + 1];
-    struct prc_window window = window_at(series, index, closes, volumes);
-    struct prc_indicator_state before = state->indicators;
-    const struct prc_bar *bar = &slot_at(series, index)->bar;
-    prc_indicators_step(&before, &window, bar, series->key.interval, series->asset_class, &state->indicators,
-                        values);
-    return prc_rules_step(config, values, bar, series->key.interval, series->asset_class, state->rules,
-                          transitions);
-}
-
-static uint64_t hash_of_values(const struct prc_values *values)
-{
-    uint64_t hash =
-        values->present ^ (values->warm ? 0x5bd1e995u : 0) ^ (values->proxy_vwap ? 0x1b873593u : 0);
-    return hash * UINT64_C(0x9E3779B97F4A7C15) ^ mf_hash64(values->v, sizeof(values->v));
-}
-
-static void emit_metric(struct prc_slot *slot, const struct prc_series *series,
-                        const struct prc_values *values, uint32_t n_obs, const struct prc_series_sink *sink)
-{
-    uint64_t hash = hash_of_values(values) + n_obs;
-    if (slot->emitted && slot->metric_hash == hash)
-        return;
-    if (slot->emitted)
-        slot->metric_revision++;
-    slot->emitted = true;
-    slot->metric_hash = hash;
-    sink->metric(sink->arg, series, &slot->bar, values, n_obs, slot->metric_revision);
-}
-
-static size_t find_fired(const struct prc_series *series, enum prc_rule rule, int64_t key_time_us)
-{
-    for (size_t i = series->fired_count; i > 0; i--) {
-        const struct prc_fired *fired = &series->fired[i - 1];
-        if (fired->rule == rule && fired->key_time_us == key_time_us)
-            return i - 1;
-        if (fired->key_time_us < key_time_us)
-            break;
-    }
-    return SIZE_MAX;
-}
-
-static struct prc_fired *add_fired(struct prc_series *series, const struct prc_transition *firing)
-{
-    if (series->fired_count == series->fired_capacity) {
-        series->fired_capacity = series->fired_capacity == 0 ? 4 : series->fired_capacity * 2;
-        series->fired = mf_realloc(series->fired, series->fired_capacity * sizeof(*series->fired));
-    }
-    size_t at = series->fired_count++;
-    while (at > 0 && (series->fired[at - 1].key_time_us > firing->key_time_us ||
-                      (series->fired[at - 1].key_time_us == firing->key_time_us &&
-                       series->fired[at - 1].rule > firing->rule))) {
-        series->fired[at] = series->fired[at - 1];
-        at--;
-    }
-    series->fired[at] = (struct prc_fired){
-        .rule = firing->rule, .key_time_us = firing->key_time_us, .last = *firing, .firing = *firing};
-    return &series->fired[at];
-}
-
-// An entry may be forgotten once its bar has left the ring and nothing can change it any more.
-static void forget_fired(struct prc_series *series)
-{
-    int64_t ring_from = series->ring_count > 0 ? slot_at(series, 0)->bar.time_us : INT64_MAX;
+    static const struct prc_rule_state untouched;
+    uint32_t touched = 0;
+    for (size_t r = 0; r < PRC_RULE_BAR_MAX; r++)
+        if (memcmp(&state->rules.of[r], &untouched, sizeof untouched) != 0)
+            touched |= UINT32_C(1) << r;
+    struct prc_checkpoint *checkpoint = mf_alloc(checkpoint_bytes(touched));
+    checkpoint->indicators = state->indicators;
+    checkpoint->open = state->rules.open;
+    checkpoint->touched = touched;
     size_t kept = 0;
-    for (size_t i = 0; i < series->fired_count; i++) {
-        const struct prc_fired *fired = &series->fired[i];
-        bool open_in_base = series->base.rules[fired->rule].open_time_us == fired->key_time_us;
-        if (fired->key_time_us >= ring_from || open_in_base)
-            series->fired[kept++] = *fired;
-    }
-    series->fired_count = kept;
+    for (size_t r = 0; r < PRC_RULE_BAR_MAX; r++)
+        if ((touched >> r & 1) != 0)
+            checkpoint->rules[kept++] = state->rules.of[r];
+    return checkpoint;
 }
 
-// In order at the end: only the new bar is computed.
-static void step_head(struct prc_series *series, const struct prc_rule_config *config,
-                      const struct prc_series_sink *sink)
+void prc_checkpoint_unpack(const struct prc_checkpoint *checkpoint, struct prc_state *state)
 {
-    struct prc_transition transitions[PRC_TRANSITIONS_MAX];
-    struct prc_values values;
-    size_t index = series->ring_count - 1;
-    size_t count = step(series, index, config, &series->head, &values, transitions);
-    struct prc_slot *slot = slot_at(series, index);
-    emit_metric(slot, series, &values, series->head.indicators.n_obs, sink);
-    for (size_t i = 0; i < count; i++) {
-        const struct prc_transition *transition = &transitions[i];
-        bool firing = transition->resolution == PRC_NOT_RESOLVED;
-        size_t at = find_fired(series, transition->rule, transition->key_time_us);
-        struct prc_fired *fired = at != SIZE_MAX ? &series->fired[at] : add_fired(series, transition);
-        if (at != SIZE_MAX) { // its resolution, or a firing that had been withdrawn before
-            fired->revision++;
-            fired->last = *transition;
-        }
-        sink->alert(sink->arg, series, transition, firing ? &values : NULL, &slot->bar, fired->revision);
-    }
-}
-
-static void want(struct recompute *work, const struct prc_transition *transition, size_t index)
-{
-    if (transition->resolution == PRC_NOT_RESOLVED) {
-        assert(work->count < DESIRED_MAX);
-        work->items[work->count++] = (struct desired){*transition, *transition, index};
+    memset(state, 0, sizeof *state);
+    if (checkpoint == NULL)
         return;
-    }
-    for (size_t i = work->count; i > 0; i--) {
-        struct desired *item = &work->items[i - 1];
-        if (item->firing.rule == transition->rule && item->firing.key_time_us == transition->key_time_us) {
-            item->last = *transition;
-            return;
-        }
-    }
-    assert(false); // a resolution always follows its firing, in the base or in the ring
+    state->indicators = checkpoint->indicators;
+    state->rules.open = checkpoint->open;
+    size_t kept = 0;
+    for (size_t r = 0; r < PRC_RULE_BAR_MAX; r++)
+        if ((checkpoint->touched >> r & 1) != 0)
+            state->rules.of[r] = checkpoint->rules[kept++];
 }
 
-static bool same_transition(const struct prc_transition *a, const struct prc_transition *b)
+size_t prc_series_rewind(const struct prc_series *series, size_t index, struct prc_state *state)
 {
-    return a->resolution == b->resolution && a->resolved_time_us == b->resolved_time_us &&
-           a->cooldown_until_us == b->cooldown_until_us && a->verdict.severity == b->verdict.severity &&
-           a->verdict.direction == b->verdict.direction && a->verdict.value == b->verdict.value &&
-           a->verdict.threshold == b->verdict.threshold;
+    size_t k = index / PRC_CHECKPOINT;
+    k = k < PRC_CHECKPOINTS ? k : PRC_CHECKPOINTS - 1;
+    while (k > 0 && series->checkpoints[k] == NULL)
+        k--;
+    prc_checkpoint_unpack(series->checkpoints[k], state);
+    return k * PRC_CHECKPOINT;
 }
 
-// Alerts that were published but would not have been: withdrawn, key and time of the firing event.
-static void publish_withdrawn(struct prc_series *series, const struct recompute *work,
-                              const struct prc_bar *cause, const struct prc_series_sink *sink)
+void prc_series_save(struct prc_series *series, size_t index, const struct prc_state *state)
 {
-    for (size_t i = 0; i < series->fired_count; i++) {
-        struct prc_fired *fired = &series->fired[i];
-        bool wanted = false;
-        for (size_t j = 0; j < work->count && !wanted; j++)
-            wanted = work->items[j].firing.rule == fired->rule &&
-                     work->items[j].firing.key_time_us == fired->key_time_us;
-        if (wanted || fired->last.resolution == PRC_RESOLVED_CORRECTED)
-            continue;
-        fired->last = fired->firing;
-        fired->last.resolution = PRC_RESOLVED_CORRECTED;
-        fired->last.resolved_time_us = cause->end_us;
-        fired->last.cooldown_until_us = 0;
-        fired->revision++;
-        sink->alert(sink->arg, series, &fired->last, NULL, cause, fired->revision);
-    }
+    if (index == 0 || index % PRC_CHECKPOINT != 0)
+        return;
+    struct prc_checkpoint **place = &series->checkpoints[index / PRC_CHECKPOINT];
+    free(*place);
+    *place = prc_checkpoint_pack(state);
 }
 
-static void publish_wanted(struct prc_series *series, const struct recompute *work,
-                           const struct prc_series_sink *sink)
+size_t prc_series_ring_start(const struct prc_series *series)
 {
-    for (size_t j = 0; j < work->count; j++) {
-        const struct desired *item = &work->items[j];
-        size_t at = find_fired(series, item->firing.rule, item->firing.key_time_us);
-        const struct prc_values *values = item->index == SIZE_MAX ? NULL : &work->values[item->index];
-        const struct prc_bar *bar =
-            item->index == SIZE_MAX ? &slot_at(series, 0)->bar : &slot_at(series, item->index)->bar;
-        bool resolved = item->last.resolution != PRC_NOT_RESOLVED;
-        if (at == SIZE_MAX) {
-            struct prc_fired *fired = add_fired(series, &item->firing);
-            sink->alert(sink->arg, series, &item->firing, values, bar, 0);
-            if (resolved) {
-                fired->last = item->last;
-                fired->revision = 1;
-                sink->alert(sink->arg, series, &item->last, NULL, bar, 1);
-            }
-            continue;
-        }
-        struct prc_fired *fired = &series->fired[at];
-        if (same_transition(&fired->last, &item->last) && same_transition(&fired->firing, &item->firing))
-            continue;
-        fired->firing = item->firing;
-        fired->last = item->last;
-        fired->revision++;
-        sink->alert(sink->arg, series, &item->last, resolved ? NULL : values, bar, fired->revision);
-    }
+    return series->count > PRC_RING ? series->count - PRC_RING : 0;
 }
 
-// A change inside the ring: compute everything again from the base, publish the difference.
-static void recompute_ring(struct prc_series *series, const struct prc_bar *cause,
-                           const struct prc_rule_config *config, const struct prc_series_sink *sink)
+size_t prc_series_ring_count(const struct prc_series *series)
 {
-    struct recompute *work = mf_alloc(sizeof(*work));
-    work->count = 0;
-    for (int r = 0; r < PRC_RULE_BAR_MAX; r++) {
-        size_t at = find_fired(series, (enum prc_rule)r, series->base.rules[r].open_time_us);
-        if (series->base.rules[r].open_time_us != 0 && at != SIZE_MAX)
-            want(work, &series->fired[at].firing, SIZE_MAX);
-    }
-    series->head = series->base;
-    for (size_t i = 0; i < series->ring_count; i++) {
-        struct prc_transition transitions[PRC_TRANSITIONS_MAX];
-        size_t count = step(series, i, config, &series->head, &work->values[i], transitions);
-        emit_metric(slot_at(series, i), series, &work->values[i], series->head.indicators.n_obs, sink);
-        for (size_t t = 0; t < count; t++)
-            want(work, &transitions[t], i);
-    }
-    publish_withdrawn(series, work, cause, sink);
-    publish_wanted(series, work, sink);
-    free(work);
+    return series->count - prc_series_ring_start(series);
 }
 
-// The oldest bar leaves the ring: it becomes part of the base and of the tail.
-static void advance_base(struct prc_series *series, const struct prc_rule_config *config)
+const struct prc_slot *prc_series_ring_slot(const struct prc_series *series, size_t index)
 {
-    struct prc_transition transitions[PRC_TRANSITIONS_MAX];
-    struct prc_values values;
-    step(series, 0, config, &series->base, &values, transitions);
-    if (series->tail_count == PRC_TAIL) {
-        memmove(series->tail_closes, series->tail_closes + 1, (PRC_TAIL - 1) * sizeof(double));
-        memmove(series->tail_volumes, series->tail_volumes + 1, (PRC_TAIL - 1) * sizeof(double));
-        series->tail_count--;
-    }
-    series->tail_closes[series->tail_count] = slot_at(series, 0)->bar.close;
-    series->tail_volumes[series->tail_count++] = slot_at(series, 0)->bar.volume;
-    series->ring_start = (series->ring_start + 1) % PRC_RING;
-    series->ring_count--;
+    assert(index < prc_series_ring_count(series));
+    return &series->slots[prc_series_ring_start(series) + index];
 }
 
-// Index of the first ring bar whose time is not before time_us.
-static size_t lower_bound(const struct prc_series *series, int64_t time_us)
+size_t prc_series_lower_bound(const struct prc_series *series, int64_t time_us)
 {
-    size_t at = series->ring_count;
-    while (at > 0 && series->ring[(series->ring_start + at - 1) % PRC_RING].bar.time_us >= time_us)
+    size_t at = series->count;
+    while (at > 0 && series->slots[at - 1].time_us >= time_us)
         at--;
     return at;
+}
+
+const struct prc_slot *prc_series_find(const struct prc_series *series, int64_t time_us)
+{
+    size_t at = prc_series_lower_bound(series, time_us);
+    return at < series->count && series->slots[at].time_us == time_us ? &series->slots[at] : NULL;
 }
 
 enum prc_placement prc_series_place(const struct prc_series *series, int64_t time_us, uint64_t content_hash,
                                     unsigned *revision)
 {
     *revision = 0;
-    size_t at = lower_bound(series, time_us);
-    const struct prc_slot *slot = &series->ring[(series->ring_start + at) % PRC_RING];
-    if (at < series->ring_count && slot->bar.time_us == time_us) {
-        bool same = slot->content_hash == content_hash;
-        *revision = same ? slot->revision : slot->revision + 1u;
-        return same ? PRC_PLACED_DUPLICATE : PRC_PLACED_CORRECTION;
-    }
-    bool before_ring = at == 0 && (series->base.indicators.n_obs > 0 || series->ring_count == PRC_RING);
-    return before_ring ? PRC_PLACED_LATE : PRC_PLACED_NEW;
+    if (series->head.indicators.n_obs > PRC_RING &&
+        time_us < series->slots[prc_series_ring_start(series)].time_us)
+        return PRC_PLACED_LATE;
+    const struct prc_slot *slot = prc_series_find(series, time_us);
+    if (slot == NULL)
+        return PRC_PLACED_NEW;
+    bool same = slot->content_hash == content_hash;
+    *revision = same ? slot->revision : slot->revision + 1u;
+    return same ? PRC_PLACED_DUPLICATE : PRC_PLACED_CORRECTION;
 }
 
-static void insert(struct prc_series *series, size_t at, const struct prc_bar *bar, uint64_t content_hash)
+// Columns for one more bar. They grow to what a full series needs and no further.
+static void reserve_columns(struct prc_series *series)
 {
-    series->ring_count++;
-    for (size_t i = series->ring_count - 1; i > at; i--)
-        *slot_at(series, i) = *slot_at(series, i - 1);
-    *slot_at(series, at) = (struct prc_slot){.bar = *bar, .content_hash = content_hash};
-}
-
-void prc_series_apply(struct prc_series *series, const struct prc_bar *bar, uint64_t content_hash,
-                      const struct prc_rule_config *config, const struct prc_series_sink *sink)
-{
-    size_t at = lower_bound(series, bar->time_us);
-    if (at < series->ring_count && slot_at(series, at)->bar.time_us == bar->time_us) {
-        struct prc_slot *slot = slot_at(series, at);
-        slot->revision++;
-        slot->content_hash = content_hash;
-        slot->bar = *bar;
-        recompute_ring(series, bar, config, sink);
+    if (series->column_count < series->column_capacity)
         return;
+    size_t limit = prc_lookback_limit(series->key.interval) + PRC_STORED;
+    size_t capacity = series->column_capacity == 0 ? PRC_SLOTS_MIN : series->column_capacity * 2;
+    capacity = capacity < limit ? capacity : limit;
+    assert(series->column_count < capacity);
+    size_t kinds = prc_column_kinds(series->key.interval);
+    double *columns = mf_alloc(kinds * capacity * sizeof *columns);
+    for (size_t c = 0; c < kinds && series->column_count > 0; c++)
+        memcpy(columns + c * capacity, prc_column(series, c), series->column_count * sizeof *columns);
+    free(series->columns);
+    series->columns = columns;
+    series->column_capacity = capacity;
+}
+
+// The bars behind the first stored one, by which velocity finds its base.
+static void keep_behind(struct prc_series *series)
+{
+    if (series->key.interval != MF_INTERVAL_1M && series->key.interval != MF_INTERVAL_5M)
+        return;
+    static_assert(PRC_BEHIND <= PRC_CHECKPOINT, "all come from the bars that leave");
+    series->behind_count = PRC_BEHIND;
+    for (size_t i = 0; i < PRC_BEHIND; i++) {
+        const struct prc_slot *slot = &series->slots[PRC_CHECKPOINT - PRC_BEHIND + i];
+        series->behind[i] = (struct prc_behind){slot->time_us, slot->session_day, slot->session};
     }
-    if (series->ring_count == PRC_RING) {
-        assert(at > 0); // older than a full ring is LATE
-        advance_base(series, config);
-        forget_fired(series);
-        at--;
+}
+
+// The state after the first PRC_CHECKPOINT bars, when a restore has not brought it.
+static void make_next_base(struct prc_series *series, const struct prc_rule_config *config)
+{
+    if (series->checkpoints[1] != NULL)
+        return;
+    struct prc_state state;
+    struct prc_values values;
+    struct prc_transition transitions[PRC_TRANSITIONS_MAX];
+    prc_checkpoint_unpack(series->checkpoints[0], &state);
+    for (size_t i = 0; i < PRC_CHECKPOINT; i++) {
+        struct prc_bar bar;
+        prc_slot_bar(&series->slots[i], &bar);
+        prc_series_step(series, i, &bar, config, &state, &values, transitions);
     }
-    insert(series, at, bar, content_hash);
-    if (at + 1 == series->ring_count)
-        step_head(series, config, sink);
-    else
-        recompute_ring(series, bar, config, sink);
+    prc_series_save(series, PRC_CHECKPOINT, &state);
+}
+
+// The oldest bars leave: their state becomes the base, their numbers look-back.
+static void drop_oldest(struct prc_series *series, const struct prc_rule_config *config)
+{
+    make_next_base(series, config);
+    free(series->checkpoints[0]);
+    memmove(series->checkpoints, series->checkpoints + 1,
+            (PRC_CHECKPOINTS - 1) * sizeof *series->checkpoints);
+    series->checkpoints[PRC_CHECKPOINTS - 1] = NULL;
+    keep_behind(series);
+    for (size_t i = 0; i < PRC_CHECKPOINT; i++)
+        clear_slot(&series->slots[i]);
+    series->count -= PRC_CHECKPOINT;
+    memmove(series->slots, series->slots + PRC_CHECKPOINT, series->count * sizeof *series->slots);
+    size_t wanted = prc_lookback_limit(series->key.interval) + series->count;
+    if (series->column_count <= wanted)
+        return;
+    for (size_t c = 0; c < prc_column_kinds(series->key.interval); c++)
+        memmove(prc_column(series, c), prc_column(series, c) + (series->column_count - wanted),
+                wanted * sizeof *series->columns);
+    series->column_count = wanted;
+}
+
+void prc_series_make_room(struct prc_series *series, const struct prc_rule_config *config, size_t *index)
+{
+    if (series->count == PRC_STORED) {
+        assert(*index >= PRC_CHECKPOINT); // older than the ring is LATE
+        drop_oldest(series, config);
+        *index -= PRC_CHECKPOINT;
+    }
+    reserve_columns(series);
+    if (series->count < series->capacity)
+        return;
+    size_t capacity = series->capacity == 0 ? PRC_SLOTS_MIN : series->capacity * 2;
+    series->capacity = capacity < PRC_STORED ? capacity : PRC_STORED;
+    series->slots = mf_realloc(series->slots, series->capacity * sizeof *series->slots);
+}
+
+void prc_series_set_columns(struct prc_series *series, size_t index, const struct prc_bar *bar)
+{
+    size_t at = series->column_count - series->count + index;
+    prc_column(series, PRC_COLUMN_CLOSE)[at] = bar->close;
+    prc_column(series, PRC_COLUMN_VOLUME)[at] = bar->volume;
+    if (series->key.interval == MF_INTERVAL_1D) {
+        prc_column(series, PRC_COLUMN_HIGH)[at] = bar->high;
+        prc_column(series, PRC_COLUMN_LOW)[at] = bar->low;
+    }
+}
+
+static void set_slot(struct prc_slot *slot, struct prc_series_bar *bar)
+{
+    slot->time_us = bar->bar.time_us;
+    slot->length_ms = (uint32_t)((bar->bar.end_us - bar->bar.time_us) / MF_US_PER_MS);
+    slot->content_hash = bar->content_hash;
+    slot->numbers = bar->numbers;
+    bar->numbers.wide = NULL;
+    slot->trade_count = bar->trade_count;
+    slot->session_day = bar->bar.session_day;
+    slot->session = (uint8_t)bar->bar.session;
+    slot->flags = (uint8_t)bar->bar.flags;
+    slot->mode = (uint8_t)bar->bar.mode;
+}
+
+void prc_series_insert(struct prc_series *series, size_t index, struct prc_series_bar *bar)
+{
+    size_t behind = series->count - index;
+    memmove(series->slots + index + 1, series->slots + index, behind * sizeof *series->slots);
+    series->slots[index] = (struct prc_slot){0};
+    set_slot(&series->slots[index], bar);
+    prc_slot_freeze(&series->slots[index], &bar->bar.frozen);
+    for (size_t c = 0; c < prc_column_kinds(series->key.interval) && behind > 0; c++) {
+        double *at = prc_column(series, c) + series->column_count - behind;
+        memmove(at + 1, at, behind * sizeof *at);
+    }
+    series->count++;
+    series->column_count++;
+    prc_series_set_columns(series, index, &bar->bar);
+}
+
+void prc_series_replace(struct prc_series *series, size_t index, struct prc_series_bar *bar)
+{
+    struct prc_slot *slot = &series->slots[index];
+    prc_numbers_clear(&slot->numbers);
+    set_slot(slot, bar);
+    slot->revision++;
+    prc_series_set_columns(series, index, &bar->bar);
+}
+
+// The close that velocity measures from: of the newest bar that starts at least five minutes earlier, in the
+// same session; 0 = none.
+static double velocity_base(const struct prc_series *series, size_t index, const struct prc_bar *bar)
+{
+    if (series->key.interval != MF_INTERVAL_1M && series->key.interval != MF_INTERVAL_5M)
+        return 0;
+    for (size_t back = 1; back <= PRC_BEHIND && back <= index + series->behind_count; back++) {
+        struct prc_behind earlier;
+        if (back <= index) {
+            const struct prc_slot *slot = &series->slots[index - back];
+            earlier = (struct prc_behind){slot->time_us, slot->session_day, slot->session};
+        } else {
+            earlier = series->behind[series->behind_count + index - back];
+        }
+        if (earlier.time_us > bar->time_us - 5 * MF_US_PER_MINUTE)
+            continue;
+        bool same = series->asset_class == MF_ASSET_CRYPTO ||
+                    (earlier.session_day == bar->session_day && earlier.session == bar->session);
+        return same
+                   ? prc_column(series, PRC_COLUMN_CLOSE)[series->column_count - series->count + index - back]
+                   : 0;
+    }
+    return 0;
+}
+
+size_t prc_series_step(struct prc_series *series, size_t index, const struct prc_bar *bar,
+                       const struct prc_rule_config *config, struct prc_state *state,
+                       struct prc_values *values, struct prc_transition transitions[PRC_TRANSITIONS_MAX])
+{
+    enum mf_interval interval = series->key.interval;
+    size_t at = series->column_count - series->count + index, limit = prc_lookback_limit(interval);
+    size_t from = at > limit ? at - limit : 0;
+    double *past = prc_history_column(series);
+    bool daily = interval == MF_INTERVAL_1D;
+    struct prc_window window = {.closes = prc_column(series, PRC_COLUMN_CLOSE) + from,
+                                .volumes = prc_column(series, PRC_COLUMN_VOLUME) + from,
+                                .highs = daily ? prc_column(series, PRC_COLUMN_HIGH) + from : NULL,
+                                .lows = daily ? prc_column(series, PRC_COLUMN_LOW) + from : NULL,
+                                .count = at - from + 1,
+                                .history = past != NULL ? past + from : NULL,
+                                .velocity_base = velocity_base(series, index, bar)};
+    struct prc_indicator_state before = state->indicators;
+    prc_indicators_step(&before, &window, bar, interval, series->asset_class, &state->indicators, values);
+    if (past != NULL)
+        past[at] = prc_history_of(values, interval);
+    return prc_rules_step(config, values, bar, interval, series->asset_class, &state->rules, transitions);
 }

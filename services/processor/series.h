@@ -52,7 +52,7 @@ struct prc_slot { // 128 bytes
     struct prc_numbers numbers;
     struct prc_slot_frozen frozen; // prc_slot_thaw, prc_slot_freeze
     int64_t trade_count;
-    uint32_t length_s; // window_end - time
+    uint32_t length_ms; // window_end - time
     int32_t session_day;
     uint16_t revision, metric_revision;
     uint8_t session, flags, mode;
