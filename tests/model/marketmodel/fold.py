@@ -68,7 +68,7 @@ class Series:
         self.largest_end = -(10**18)
         self.last = Values()
         self.parent: Series | None = None
-        self.stale: tuple[int, int, int] | None = None  # event time, severity, revision
+        self.stale: tuple[int, int, int, float, float] | None = None  # time, severity, revision, value, threshold
 
     @property
     def derived(self) -> bool:
@@ -114,7 +114,7 @@ class Series:
         return values
 
     def _metric(self, bar: Bar, values: Values, say: Sayer) -> None:
-        if bar.emitted == values.identity():
+        if bar.emitted == values.identity() or bar.frozen["no_rules"]:
             return
         bar.emitted = values.identity()
         bar.metric_revision += 1
@@ -227,7 +227,7 @@ class Sayer:
 
     def metric(self, series: Series, bar: Bar, values: Values) -> None:
         flags = set(bar.flags & set(INHERITED)) | ({"proxy_vwap"} if values.proxy_vwap else set())
-        payload = self.made("metric", self.record["asset_class"], bar.time, flags, bar.mode, series.group)
+        payload = self.made("metric", series.asset_class, bar.time, flags, bar.mode, series.group)
         payload |= {name: statistic(value) for name, value in values.fields.items()}
         payload |= {"interval": series.interval, "bar_time": format_ms(bar.time), "revision": str(bar.metric_revision)}
         payload |= {"n_obs": str(values.n_obs), "warmup": not values.warm}
@@ -241,7 +241,7 @@ class Sayer:
     def alert(self, series: Series, said: Said, bar: Bar, revision: int) -> None:
         self.alerts += 1
         flags = set(bar.flags & set(INHERITED))
-        payload = self.made("alert", self.record["asset_class"], said.key_time, flags, bar.mode, series.group)
+        payload = self.made("alert", series.asset_class, said.key_time, flags, bar.mode, series.group)
         payload |= alert_fields(said, series.interval, revision) | self.cell.metadata
         self.emit(Output("ALERTS", self.cell.symbol, payload), (bar.end, series.interval, series.source, 2))
 
@@ -294,7 +294,7 @@ class Partition:
             self._heartbeat(event)
         elif self._is_future(event):
             self._dead_letter()
-        elif replayed and event["lane"] != "live" and (event["lane"], event["symbol"]) not in self.cells:
+        elif replayed and event["lane"] != "live" and all(lane != event["lane"] for lane, _ in self.cells):
             self._pass(event, value, 0, ("late",))
         else:
             handlers = {"bar": self._bar, "news": self._news, "symbol": self._symbol}
@@ -378,15 +378,16 @@ class Partition:
         cell = self._cell(event)
         warm = "warmup" in event["flags"]
         old = parse_ms(event["ingest_time"]) - parse_ms(event["event_time"]) >= 7 * 86_400_000
+        if old and event["lane"] == "live" and not warm:
+            return  # leaves no trace
         result, revision = self._remember(cell, event)
         if result == "duplicate":
             return
-        if not (old and event["lane"] == "live" and not warm):
-            self._pass(event, value, revision, ("corrected",) if result == "corrected" else ())
+        self._pass(event, value, revision, ("corrected",) if result == "corrected" else ())
         cell.newsroom.take(event, parse_ms(event["event_time"]))
         if warm:
             return
-        for said, alert_revision in cell.newsroom.judge(event, parse_ms(event["event_time"]), self.settings):
+        for said, alert_revision, begins in cell.newsroom.judge(event, parse_ms(event["event_time"]), self.settings):
             payload = Sayer(cell, event, self._emit).made(
                 "alert", event["asset_class"], said.key_time, set(event["flags"]) & set(INHERITED),
                 event["provenance"]["mode"], Group(event["source"], ""),
@@ -396,7 +397,8 @@ class Partition:
                 said.resolved_time = parse_ms(event["ingest_time"])
             payload |= alert_fields(said, "news", alert_revision) | {"article_id": event["article_id"]} | cell.metadata
             self._emit(Output("ALERTS", cell.symbol, payload))
-            if said.state == "firing":
+            room = cell.newsroom
+            if said.state == "firing" and begins and (room.link_time is None or said.key_time > room.link_time):
                 cell.newsroom.link_time = said.key_time
                 cell.newsroom.link_price = {
                     id(group): price for group in cell.groups if (price := cell.newest_close(group)) is not None
@@ -529,7 +531,7 @@ class Partition:
             return
         late = self.settings.lateness_ms
         due: list[tuple[int, int, int, int]] = []
-        parents: dict[tuple[int, int, int, int], tuple[Series, str, bool]] = {}
+        parents: dict[tuple[int, int, int, int], tuple[Series, str]] = {}
 
         def want(series: Series, target: str, bar: Bar, old: int, new: int) -> None:
             window = self._window(series, target, bar)
@@ -537,7 +539,7 @@ class Partition:
                 return
             item = (window[1], ORDER.index(target), window[0], id(series))
             if item not in parents:
-                parents[item] = (series, target, window[1] + late <= old)
+                parents[item] = (series, target)
                 heapq.heappush(due, item)
 
         clocks = {id(series.root()): (old, new) for series, old, new in moved}
@@ -554,8 +556,8 @@ class Partition:
                             want(member, target, bar, old, new)
         while due:
             item = heapq.heappop(due)
-            series, target, was_closed = parents.pop(item)
-            made = self._make(cell, event, series, target, item[2], item[0], was_closed)
+            series, target = parents.pop(item)
+            made = self._make(cell, event, series, target, item[2], item[0])
             if made is not None:
                 derived, bar = made
                 old, new = clocks[id(derived.root())]
@@ -563,13 +565,13 @@ class Partition:
                     want(derived, further, bar, old, new)
 
     def _make(
-        self, cell: Cell, event: Json, series: Series, target: str, start: int, end: int, was_closed: bool
+        self, cell: Cell, event: Json, series: Series, target: str, start: int, end: int
     ) -> tuple[Series, Bar] | None:
         group = series.group
         derived = group.derived.get(target)
         if derived is not None and derived.parent is not series:
             return None
-        if was_closed and len(series.bars) > RING and series.bars[-RING].time > start:
+        if len(series.bars) > RING and series.bars[-RING].time > start:
             return None  # the window is not wholly in the ring: counted only
         inside = [b for b in series.bars[-RING:] if (w := self._window(series, target, b)) and w[0] == start]
         if derived is None:
@@ -664,7 +666,7 @@ class Partition:
         if since is None or not series.bars:
             return
         last = series.bars[-1]
-        recent = [b for b in series.bars[-RING:][-30:] if b.time > last.time - 30 * length]
+        recent = [b for b in series.bars[-RING:][-30:] if b.time >= last.time - 30 * length]
         if len(recent) < 20:
             return
         age = (clock - max(last.time, since)) / length
@@ -673,17 +675,16 @@ class Partition:
         if severity < 0 or (series.stale and series.stale[1] >= severity):
             return
         revision = series.stale[2] + 1 if series.stale else 0
-        series.stale = (last.time, severity, revision)
+        series.stale = (last.time, severity, revision, age, levels[severity])
         said = Said("stale_feed", last.time, "firing", severity, "none", age, levels[severity])
         self._say_stale(cell, series, said, revision, last, dict(event, asset_class=series.asset_class), clock)
 
     def _clear_stale(self, cell: Cell, series: Series, bar: Bar, event: Json) -> None:
         if not series.stale or bar.time <= series.stale[0]:
             return
-        time, severity, revision = series.stale
+        time, severity, revision, age, level = series.stale
         series.stale = None
-        levels = self.settings.levels("stale_feed", series.interval)
-        said = Said("stale_feed", time, "resolved", severity, "none", 0.0, levels[severity], "cleared", bar.end)
+        said = Said("stale_feed", time, "resolved", severity, "none", age, level, "cleared", bar.end)
         self._say_stale(cell, series, said, revision + 1, bar, event, bar.end)
 
     def _say_stale(

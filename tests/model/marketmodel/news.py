@@ -64,13 +64,13 @@ class Newsroom:
     def take(self, event: dict[str, Any], time: int) -> None:
         article = Article(event["article_id"], time, event["url_hash"], event["title"].lower(), score_of(event))
         for index, have in enumerate(self.articles):
-            if have.id == article.id:
+            if (have.id, have.time) == (article.id, article.time):
                 self.articles[index] = article
                 return
         self.articles = [*self.articles, article][-REMEMBERED:]
 
-    def judge(self, event: dict[str, Any], time: int, settings: Settings) -> list[tuple[Said, int]]:
-        """What each rule now says of the article and did not say before, with the revision of its alert."""
+    def judge(self, event: dict[str, Any], time: int, settings: Settings) -> list[tuple[Said, int, bool]]:
+        """What each rule now says of the article and did not say before, the revision of its alert, whether it begins to stand."""
         said = []
         for rule, judged in (
             ("news_keyword", self._keyword(event, settings)),
@@ -121,8 +121,8 @@ class Newsroom:
 
     def _difference(
         self, rule: str, event: dict[str, Any], time: int, judged: Judged | None, settings: Settings
-    ) -> list[tuple[Said, int]]:
-        key = (rule, event["article_id"])
+    ) -> list[tuple[Said, int, bool]]:
+        key = (rule, f"{event['article_id']} {time}")
         before = self.said.get(key)
         stands = before is not None and before[0].state == "firing"
         if judged is None:
@@ -131,19 +131,21 @@ class Newsroom:
             old = before[0]
             gone = Said(rule, time, "resolved", old.severity, old.direction, old.value, old.threshold, "corrected")
             self.said[key] = (gone, before[1] + 1, "")
-            return [(gone, before[1] + 1)]
+            return [(gone, before[1] + 1, False)]
         severity, value, threshold = judged
         direction = {1: "up", -1: "down", 0: "none"}[sign(value)] if rule == "news_sentiment" else "none"
         words = [w for w in settings.keywords if words_of(event, (w,))] if rule == "news_keyword" else []
         basis = f"{severity} {value} {words}"
         if stands and before is not None and before[2] == basis:
             return []
-        if rule == "news_cluster" and before is None and not self._cluster_may_fire(time, severity, settings):
+        if rule == "news_cluster" and not stands and not self._cluster_may_fire(time, severity, settings):
             return []
         firing = Said(rule, time, "firing", severity, direction, value, threshold)
+        if rule == "news_cluster":
+            firing.cooldown_until = self.cluster_quiet_until
         revision = before[1] + 1 if before else 0
         self.said[key] = (firing, revision, basis)
-        return [(firing, revision)]
+        return [(firing, revision, not stands)]
 
     def _cluster_may_fire(self, time: int, severity: int, settings: Settings) -> bool:
         quiet = self.cluster_quiet_until is not None and time < self.cluster_quiet_until
