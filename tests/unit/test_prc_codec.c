@@ -69,12 +69,12 @@ static void apply(struct prc_series *series, const struct prc_rule_config *rules
     bar.bar = (struct prc_bar){
         .time_us = minute * MF_US_PER_MINUTE,
         .end_us = (minute + 1) * MF_US_PER_MINUTE,
-        .open = values[0],
-        .high = values[1],
-        .low = values[2],
-        .close = values[3],
+        .open = prc_number_double(&bar.numbers, PRC_OPEN),
+        .high = prc_number_double(&bar.numbers, PRC_HIGH),
+        .low = prc_number_double(&bar.numbers, PRC_LOW),
+        .close = prc_number_double(&bar.numbers, PRC_CLOSE),
         .volume = prc_number_double(&bar.numbers, PRC_VOLUME),
-        .vwap = values[5],
+        .vwap = prc_number_double(&bar.numbers, PRC_VWAP),
         .has_vwap = true,
         .session_day = (int32_t)(minute / 1440),
         .session = MF_SESSION_REGULAR,
@@ -107,8 +107,6 @@ static struct prc_cell *new_cell(struct prc_partition *partition, enum mf_interv
     cell->name = mf_strdup("Berkshire Hathaway");
     cell->exchange = mf_strdup("XNYS");
     cell->splits[cell->split_count++] = 19000;
-    cell->news_time_us = 5;
-    cell->news_price = 101.5;
     struct prc_group *group = prc_cell_group(cell, MF_STR("polygon"), MF_ADJUSTED_SPLIT, true);
     struct prc_series_key key = {.source = "polygon", .provider = "polygon", .adjusted = MF_ADJUSTED_SPLIT};
     key.interval = interval;
