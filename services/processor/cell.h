@@ -47,6 +47,9 @@ struct prc_group {
     uint8_t fed_by[MF_INTERVAL_MAX]; // 1 + index of the interval whose series feeds the derived one; 0 =
                                      // none; bit 7: that series is derived
     double news_price;               // close of its newest intraday bar when news_time_us was set; 0 = none
+    // mtf_sign of every interval's rule series, once known; made from the series, never stored.
+    bool mtf_known;
+    int8_t mtf_signs[MF_INTERVAL_MAX];
 };
 #define PRC_FED_BY_DERIVED 0x80u
 

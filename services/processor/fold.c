@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// One record: is it one that can be taken, and whose is it.
 #include "services/processor/fold.h"
 
 #include <stdio.h>
@@ -8,20 +9,28 @@
 
 // How far ahead of its own ingest_time an event may lie; bars get two intervals (N50 of the provider notes).
 #define FUTURE_TOLERANCE_US (15 * MF_US_PER_MINUTE)
+#define COLLECTED_MAX ((size_t)1 << 30) // bytes that one heartbeat may cause
 
 const char *prc_result_name(enum prc_result result)
 {
-    static const char *const names[PRC_RESULT_MAX] = {"kept", "late", "duplicate", "corrected", "invalid"};
+    static const char *const names[PRC_RESULT_MAX] = {"kept",      "late",    "duplicate",
+                                                      "corrected", "invalid", "dropped"};
     return names[result];
 }
 
-struct prc_fold *prc_fold_new(const struct prc_rule_config *rules, size_t max_cells)
+struct prc_fold *prc_fold_new(const struct prc_fold_config *config)
 {
+    assert(config->calendar != NULL);
     struct prc_fold *fold = mf_calloc(1, sizeof(*fold));
-    fold->rules = *rules;
-    fold->cells = prc_cells_new(max_cells);
+    fold->rules = config->rules;
+    fold->lateness_us = config->lateness_us;
+    fold->rollups = config->rollups;
+    fold->keep_interesting = config->keep_interesting;
+    fold->calendar = config->calendar;
     fold->json = mf_json_new();
     mf_buf_init(&fold->out, MF_DEAD_LETTER_SIZE_MAX);
+    mf_buf_init(&fold->collector.bytes, COLLECTED_MAX);
+    prc_fold_made_init(fold);
     return fold;
 }
 
@@ -29,16 +38,40 @@ void prc_fold_free(struct prc_fold **fold)
 {
     if (*fold == NULL)
         return;
-    prc_cells_free(&(*fold)->cells);
     mf_json_free(&(*fold)->json);
     mf_buf_free(&(*fold)->out);
+    mf_buf_free(&(*fold)->collector.bytes);
+    free((*fold)->collector.items);
+    free((*fold)->agenda.items);
     free(*fold);
     *fold = NULL;
 }
 
+void prc_fold_set_rules(struct prc_fold *fold, const struct prc_rule_config *rules)
+{
+    fold->rules = *rules;
+}
+
 void prc_fold_count(struct prc_fold *fold, enum prc_result result)
 {
-    fold->counts.events[fold->event.type][result]++;
+    if (!prc_fold_replays(fold))
+        fold->counts.events[fold->event.type][result]++;
+}
+
+bool prc_fold_session(struct prc_fold *fold, int32_t day, int64_t *midnight_us,
+                      struct mf_calendar_session *session)
+{
+    if (!fold->day.known || fold->day.day != day) {
+        struct mf_date date = mf_date_from_days(day);
+        fold->day.known = true;
+        fold->day.day = day;
+        fold->day.midnight_us = mf_calendar_midnight_us(fold->calendar, date);
+        fold->day.has_session = mf_calendar_session_of(fold->calendar, date, &fold->day.session);
+    }
+    *midnight_us = fold->day.midnight_us;
+    if (fold->day.has_session)
+        *session = fold->day.session;
+    return fold->day.has_session;
 }
 
 static bool is_future(const struct mf_event *event)
@@ -55,15 +88,7 @@ static bool is_future(const struct mf_event *event)
 
 static bool lane_fits(enum mf_topic_role role, struct mf_str lane)
 {
-    return (role == MF_TOPIC_RAW) == mf_str_eq_c(lane, "live");
-}
-
-static void fold_heartbeat(struct prc_fold *fold)
-{
-    const struct mf_event *event = &fold->event;
-    prc_fold_count(fold, PRC_KEPT);
-    if (event->heartbeat.lane_end)
-        prc_cells_end_lane(fold->cells, fold->input->partition, event->lane);
+    return (role == MF_TOPIC_RAW) == mf_str_eq(lane, MF_STR("live"));
 }
 
 static void dispatch(struct prc_fold *fold)
@@ -81,14 +106,40 @@ static void dispatch(struct prc_fold *fold)
     }
 }
 
-void prc_fold_record(struct prc_fold *fold, const struct prc_input *input, prc_emit_fn emit, void *arg)
+static void take(struct prc_fold *fold)
+{
+    const struct mf_event *event = &fold->event;
+    if (!lane_fits(fold->partition->role, event->lane)) {
+        char detail[160];
+        snprintf(detail, sizeof(detail), "lane %.*s does not belong on topic %s", MF_STR_ARG(event->lane),
+                 fold->input->topic);
+        prc_fold_dead_letter(fold, true, "lane_mismatch", detail);
+        return;
+    }
+    if (event->type == MF_EVENT_HEARTBEAT) {
+        prc_fold_heartbeat(fold);
+        return;
+    }
+    if (is_future(event)) {
+        prc_fold_dead_letter(fold, true, "future_timestamp",
+                             "event_time lies ahead of the record's own ingest_time");
+        return;
+    }
+    int64_t *last_us = &fold->counts.last_event_time_us[event->type];
+    if (!prc_fold_replays(fold) && event->event_time_us > *last_us)
+        *last_us = event->event_time_us;
+    dispatch(fold);
+}
+
+void prc_fold_record(struct prc_fold *fold, struct prc_partition *partition, const struct prc_input *input,
+                     prc_emit_fn emit, void *arg)
 {
     struct mf_error err;
+    fold->partition = partition;
     fold->input = input;
     fold->emit = emit;
     fold->emit_arg = arg;
     fold->decoded = false;
-    const struct mf_event *event = &fold->event;
     if (input->value.data == NULL) {
         prc_fold_dead_letter(fold, false, "no_value", "the record has no value");
         return;
@@ -98,77 +149,29 @@ void prc_fold_record(struct prc_fold *fold, const struct prc_input *input, prc_e
         return;
     }
     fold->decoded = true;
-    if (!lane_fits(input->role, event->lane)) {
-        char detail[160];
-        snprintf(detail, sizeof(detail), "lane %.*s does not belong on topic %s", MF_STR_ARG(event->lane),
-                 input->topic);
-        prc_fold_dead_letter(fold, true, "lane_mismatch", detail);
-        return;
-    }
-    if (event->type == MF_EVENT_HEARTBEAT) {
-        fold_heartbeat(fold);
-        return;
-    }
-    if (is_future(event)) {
-        prc_fold_dead_letter(fold, true, "future_timestamp",
-                             "event_time lies ahead of the record's own ingest_time");
-        return;
-    }
-    if (event->event_time_us > fold->counts.last_event_time_us[event->type])
-        fold->counts.last_event_time_us[event->type] = event->event_time_us;
-    dispatch(fold);
+    take(fold);
 }
 
-struct prc_cell *prc_fold_cell(struct prc_fold *fold)
+struct prc_cell *prc_fold_cell(struct prc_fold *fold, enum mf_topic_role role)
 {
+    const struct mf_event *event = &fold->event;
     bool full = false;
-    struct prc_cell *cell = prc_cells_touch(fold->cells, fold->input->partition, fold->event.lane,
-                                            fold->event.symbol, true, &full);
+    if (fold->input->replayed && fold->partition->role == MF_TOPIC_RAW_BACKFILL) {
+        const struct prc_lane *lane = prc_partition_lane(fold->partition, event->lane, false);
+        if (lane == NULL || lane->cells == 0) { // the run is over: nobody would ever end the lane again
+            prc_fold_count(fold, PRC_LATE);
+            prc_fold_pass(fold, role, 0, PRC_OUT_LATE, NULL);
+            return NULL;
+        }
+    }
+    struct prc_cell *cell = prc_partition_cell(fold->partition, event->lane, event->symbol, true, &full);
     if (full) {
-        fold->counts.state_refusals++;
+        fold->counts.state_refusals += !prc_fold_replays(fold);
         prc_fold_dead_letter(fold, true, "state_limit",
-                             "the lane holds PROCESSOR_MAX_CELLS symbols on this partition");
+                             "the partition holds as many lanes, or the lane as many symbols "
+                             "(PROCESSOR_MAX_CELLS), as it may");
     }
-    return cell;
-}
-
-enum prc_result prc_fold_remember(struct prc_fold *fold, struct prc_cell *cell, struct prc_recent **entry)
-{
-    char key[MF_DEDUPE_KEY_MAX];
-    size_t len = 0;
-    struct mf_error err;
-    if (mf_event_dedupe_key(&fold->event, key, &len, &err) < 0) {
-        prc_fold_dead_letter(fold, true, err.code, err.message);
-        return PRC_INVALID;
-    }
-    bool made = false;
-    uint64_t content = fold->event.content.low;
-    *entry = prc_cell_recent(cell, mf_hash64(key, len), &made);
-    if (made) {
-        (*entry)->content_hash = content;
-        return PRC_KEPT;
-    }
-    if ((*entry)->content_hash == content)
-        return PRC_DUPLICATE;
-    (*entry)->content_hash = content;
-    (*entry)->revision++;
-    return PRC_CORRECTED;
-}
-
-struct prc_recent *prc_fold_reference(struct prc_fold *fold, enum mf_topic_role role)
-{
-    struct prc_cell *cell = prc_fold_cell(fold);
-    struct prc_recent *entry = NULL;
-    if (cell == NULL)
-        return NULL;
-    enum prc_result result = prc_fold_remember(fold, cell, &entry);
-    if (result == PRC_INVALID)
-        return NULL;
-    prc_fold_count(fold, result);
-    if (result == PRC_DUPLICATE)
-        return NULL;
-    prc_fold_pass(fold, role, entry->revision, result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0);
-    return entry;
+    return cell == NULL || prc_fold_knows(fold, cell) ? NULL : cell;
 }
 
 void prc_fold_last(const struct prc_fold *fold, enum mf_event_type *type, int64_t *ingest_time_us)
@@ -177,34 +180,9 @@ void prc_fold_last(const struct prc_fold *fold, enum mf_event_type *type, int64_
     *ingest_time_us = fold->decoded ? fold->event.ingest_time_us : 0;
 }
 
-void prc_fold_commit(struct prc_fold *fold)
-{
-    prc_cells_commit(fold->cells);
-}
-
-void prc_fold_rollback(struct prc_fold *fold)
-{
-    prc_cells_rollback(fold->cells);
-}
-
-void prc_fold_clear(struct prc_fold *fold)
-{
-    prc_cells_clear(fold->cells);
-}
-
 const struct prc_counts *prc_fold_counts(const struct prc_fold *fold)
 {
     return &fold->counts;
-}
-
-size_t prc_fold_cells(const struct prc_fold *fold)
-{
-    return prc_cells_count(fold->cells);
-}
-
-size_t prc_fold_bytes(const struct prc_fold *fold)
-{
-    return prc_cells_bytes(fold->cells);
 }
 
 const char *prc_fold_dead_letters(const struct prc_fold *fold, size_t index, enum mf_topic_role *role,

@@ -1,157 +1,151 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bars: into their series; what the series says becomes metric and alert events.
+// Bars of providers: where they belong, whether they are kept, what they cause.
 #include "services/processor/fold_private.h"
 
-// Text to doubles for statistics; the text itself goes on unchanged.
-static bool bar_numbers(const struct mf_event *event, struct prc_bar *out)
+#include <math.h>
+
+#define KEEP_MINUTES 5
+#define KEEP_MOVE 0.002
+#define KEEP_REL_VOLUME 1.2
+
+// Text to numbers for statistics and roll-ups; the text itself goes on unchanged. The bar's `wide` is the
+// caller's.
+static bool read_bar(const struct mf_event *event, struct prc_series_bar *out)
 {
     const struct mf_bar *bar = &event->bar;
-    *out = (struct prc_bar){.time_us = event->event_time_us,
-                            .end_us = bar->window_end_us,
-                            .has_vwap = bar->vwap.data != NULL,
-                            .session_day = mf_date_to_days(bar->session_date),
-                            .session = bar->session,
-                            .flags = event->flags,
-                            .mode = event->mode};
-    return mf_decimal_to_double(bar->open, &out->open) && mf_decimal_to_double(bar->high, &out->high) &&
-           mf_decimal_to_double(bar->low, &out->low) && mf_decimal_to_double(bar->close, &out->close) &&
-           mf_decimal_to_double(bar->volume, &out->volume) &&
-           (!out->has_vwap || mf_decimal_to_double(bar->vwap, &out->vwap));
+    const struct mf_str texts[PRC_NUMBER_MAX] = {bar->open,  bar->high,   bar->low,
+                                                 bar->close, bar->volume, bar->vwap};
+    if (!prc_numbers_parse(texts, &out->numbers))
+        return false;
+    out->trade_count = bar->trade_count >= 0 ? bar->trade_count : PRC_NO_TRADE_COUNT;
+    out->content_hash = event->content.low;
+    out->bar.time_us = event->event_time_us;
+    out->bar.end_us = bar->window_end_us;
+    out->bar.session_day = mf_date_to_days(bar->session_date);
+    out->bar.session = bar->session;
+    out->bar.flags = event->flags;
+    out->bar.mode = event->mode;
+    prc_fold_doubles(&out->numbers, &out->bar);
+    return true;
 }
 
-static unsigned inherited(unsigned flags)
+static bool has_sessions(enum mf_asset_class asset_class)
 {
-    return flags & (MF_FLAG_IS_MOCK | MF_FLAG_WARMUP | MF_FLAG_DELAYED);
+    return asset_class == MF_ASSET_STOCK || asset_class == MF_ASSET_OPTION || asset_class == MF_ASSET_INDEX;
 }
 
-static void on_metric(void *arg, const struct prc_series *series, const struct prc_bar *bar,
-                      const struct prc_values *values, uint32_t n_obs, unsigned revision)
+// PROCESSOR_KEEP_BARS=interesting: of a bar that may be filtered away, is it worth passing on?
+static bool should_keep(struct prc_fold *fold, const struct prc_bar *bar, const struct prc_applied *applied,
+                        unsigned alerts)
 {
-    struct prc_fold *fold = arg;
-    unsigned flags = inherited(bar->flags) | (values->proxy_vwap ? MF_FLAG_PROXY_VWAP : 0u);
-    prc_fold_made_begin(fold, MF_EVENT_METRIC, bar->time_us, flags, bar->mode);
-    struct mf_metric_event *metric = &fold->made.metric;
-    metric->interval = series->key.interval;
-    metric->adjusted = series->key.adjusted;
-    metric->bar_time_us = bar->time_us;
-    metric->revision = (int)revision;
-    metric->parent_source = mf_str_of(series->key.source);
-    metric->cause = fold->event.event_id;
-    metric->n_obs = n_obs;
-    metric->warmup = !values->warm;
-    metric->present = values->present;
-    memcpy(metric->values, values->v, sizeof(metric->values));
-    fold->counts.metric_events++;
-    prc_fold_made_emit(fold, MF_TOPIC_METRICS);
-}
-
-static void baseline(struct mf_alert *alert, const char *name, double value)
-{
-    alert->baseline[alert->baseline_count].name = mf_str_of(name);
-    alert->baseline[alert->baseline_count++].value = value;
-}
-
-// The numbers behind the verdict, so that the alert can be checked by hand.
-static void explain(enum prc_rule rule, const struct prc_values *values, const struct prc_bar *bar,
-                    struct mf_alert *alert)
-{
-    switch (rule) {
-    case PRC_RULE_PRICE_MOVE:
-        baseline(alert, "previous_close", values->prev_close);
-        baseline(alert, "close", bar->close);
-        break;
-    case PRC_RULE_VOLUME_SPIKE:
-        baseline(alert, "mean", values->v[MF_METRIC_FIELD_VOLUME_MEAN_20]);
-        baseline(alert, "sd", values->v[MF_METRIC_FIELD_VOLUME_SD_20]);
-        baseline(alert, "n", values->volume_n);
-        break;
-    case PRC_RULE_GAP:
-        baseline(alert, "previous_regular_close", values->gap_base);
-        baseline(alert, "open", bar->open);
-        break;
-    case PRC_RULE_RSI_EXTREME: baseline(alert, "previous_rsi", values->prev_rsi); break;
-    case PRC_RULE_VWAP_DEV:
-        baseline(alert, "vwap", values->v[MF_METRIC_FIELD_VWAP_SESSION]);
-        baseline(alert, "close", bar->close);
-        break;
-    default: assert(false);
+    const struct prc_values *values = &applied->values;
+    if (alerts > 0 || (applied->first_of_session && bar->session == MF_SESSION_REGULAR) ||
+        (prc_has(values, MF_METRIC_FIELD_RET_1) && fabs(values->v[MF_METRIC_FIELD_RET_1]) >= KEEP_MOVE) ||
+        (prc_has(values, MF_METRIC_FIELD_REL_VOLUME_20) &&
+         values->v[MF_METRIC_FIELD_REL_VOLUME_20] >= KEEP_REL_VOLUME))
+        return true;
+    int64_t since_us = prc_floor(bar->time_us, MF_US_PER_DAY), midnight_us = 0;
+    struct mf_calendar_session session;
+    if (has_sessions(fold->event.asset_class) &&
+        prc_fold_session(fold, bar->session_day, &midnight_us, &session)) {
+        if (bar->end_us == session.close_us)
+            return true;
+        since_us = session.open_us;
     }
+    int64_t minute = prc_floor(bar->time_us - since_us, MF_US_PER_MINUTE) / MF_US_PER_MINUTE;
+    return minute % KEEP_MINUTES == 0;
 }
 
-static void on_alert(void *arg, const struct prc_series *series, const struct prc_transition *transition,
-                     const struct prc_values *values, const struct prc_bar *bar, unsigned revision)
+static bool may_be_dropped(const struct prc_fold *fold, enum prc_placement placement)
 {
-    struct prc_fold *fold = arg;
-    char message[256];
-    const char *interval = mf_interval_name(series->key.interval);
-    bool resolved = transition->resolution != PRC_NOT_RESOLVED;
-    prc_fold_made_begin(fold, MF_EVENT_ALERT, transition->key_time_us, inherited(bar->flags), bar->mode);
-    struct mf_alert *alert = &fold->made.alert;
-    alert->rule_id = mf_str_of(prc_rules[transition->rule].id);
-    alert->rule_version = mf_str_of(fold->rules.versions[transition->rule]);
-    alert->interval = mf_str_of(interval);
-    alert->adjusted = series->key.adjusted;
-    alert->severity = transition->verdict.severity;
-    alert->direction = transition->verdict.direction;
-    alert->value = transition->verdict.value;
-    alert->threshold = transition->verdict.threshold;
-    alert->state = resolved ? MF_ALERT_RESOLVED : MF_ALERT_FIRING;
-    alert->cooldown_until_us = transition->cooldown_until_us;
-    alert->revision = (int)revision;
-    alert->parent_source = mf_str_of(series->key.source);
-    alert->cause = fold->event.event_id;
-    size_t len = 0;
-    if (resolved) {
-        alert->reason = mf_str_of(prc_resolution_name(transition->resolution));
-        alert->resolved_time_us = transition->resolved_time_us;
-        len = prc_resolved_message(transition->rule, interval, transition->resolution, message,
-                                   sizeof(message));
-    } else if (values != NULL) {
-        explain(transition->rule, values, bar, alert);
-        len = prc_alert_message(transition->rule, interval, &transition->verdict, values, bar, message,
-                                sizeof(message));
-    } else { // stands again after a correction withdrew its resolution; its bar has left the ring
-        len = prc_standing_message(transition->rule, interval, message, sizeof(message));
+    return fold->keep_interesting && fold->partition->role == MF_TOPIC_RAW && placement == PRC_PLACED_NEW &&
+           fold->event.bar.interval < MF_INTERVAL_1D;
+}
+
+// Folds the bar, whose outputs come after itself.
+static void apply(struct prc_fold *fold, const struct prc_target *target, struct prc_series_bar *bar,
+                  enum prc_placement placement, unsigned revision)
+{
+    MF_UNINITIALISED struct prc_applied applied;
+    bool corrected = placement == PRC_PLACED_CORRECTION, choose = may_be_dropped(fold, placement);
+    const struct prc_series *series = target->series;
+    const struct prc_bar key = bar->bar; // the series takes the rest
+    int64_t complete =
+        prc_lane_complete_to(target->cell->home, target->group->provider, series->key.interval);
+    int64_t before = prc_chain_clock(series, complete);
+    if (!corrected)
+        prc_fold_freeze(fold, target, false, &bar->bar);
+    if (choose)
+        prc_fold_collect(fold);
+    else
+        prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, revision, corrected ? PRC_OUT_CORRECTED : 0, NULL);
+    prc_fold_apply(fold, target, bar, &applied);
+    unsigned alerts = applied.alerts + prc_fold_fresh(fold, target, &key);
+    enum prc_result result = corrected ? PRC_CORRECTED : PRC_KEPT;
+    if (choose) {
+        bool kept = should_keep(fold, &key, &applied, alerts);
+        result = kept ? PRC_KEPT : PRC_DROPPED;
+        if (kept)
+            prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, 0, 0, NULL);
+        prc_fold_flush(fold, false);
     }
-    alert->message = (struct mf_str){message, len};
-    if (!resolved)
-        fold->counts.alerts[transition->rule][transition->verdict.severity]++;
-    prc_fold_made_emit(fold, MF_TOPIC_ALERTS);
+    prc_fold_count(fold, result);
+    struct prc_window_key window = {key.time_us, key.session_day, key.session};
+    prc_fold_roll(fold, target, &window, before, prc_chain_clock(series, complete));
+}
+
+static void place(struct prc_fold *fold, struct prc_cell *cell, struct prc_group *group)
+{
+    const struct mf_event *event = &fold->event;
+    struct prc_target target = {cell, group, group->vendor[event->bar.interval]};
+    unsigned revision = 0;
+    enum prc_placement placement = PRC_PLACED_NEW;
+    if (target.series != NULL)
+        placement = prc_series_place(target.series, event->event_time_us, event->content.low, &revision);
+    if (placement == PRC_PLACED_DUPLICATE) {
+        prc_fold_count(fold, PRC_DUPLICATE);
+        return;
+    }
+    if (placement == PRC_PLACED_LATE) {
+        prc_fold_count(fold, PRC_LATE);
+        prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, 0, PRC_OUT_LATE, NULL);
+        return;
+    }
+    struct prc_series_bar bar;
+    if (!read_bar(event, &bar)) {
+        prc_fold_dead_letter(fold, true, "bad_value", "the bar's numbers cannot be used");
+        return;
+    }
+    if (target.series == NULL) {
+        struct prc_series_key key = {.adjusted = group->adjusted, .interval = event->bar.interval};
+        memcpy(key.source, group->provider, sizeof(key.source));
+        memcpy(key.provider, group->provider, sizeof(key.provider));
+        target.series = prc_series_new(&key, event->asset_class);
+        group->vendor[key.interval] = target.series;
+    }
+    apply(fold, &target, &bar, placement, revision);
 }
 
 void prc_fold_bar(struct prc_fold *fold)
 {
     const struct mf_event *event = &fold->event;
-    struct prc_bar bar;
+    if (mf_str_eq(event->source, MF_STR("processor"))) {
+        prc_fold_dead_letter(fold, true, "unexpected_type", "derived bars do not enter through market.raw");
+        return;
+    }
     if ((event->flags & MF_FLAG_FORMING) != 0) { // not final: passed on, never folded
         prc_fold_count(fold, PRC_KEPT);
-        prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, 0, 0);
+        prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, 0, 0, NULL);
         return;
     }
-    struct prc_series_key key = {.adjusted = event->bar.adjusted, .interval = event->bar.interval};
-    if (!bar_numbers(event, &bar) || !mf_str_copy(key.source, sizeof(key.source), event->source)) {
-        prc_fold_dead_letter(fold, true, "bad_value", "the bar's numbers or source cannot be used");
-        return;
-    }
-    struct prc_cell *cell = prc_fold_cell(fold);
+    struct prc_cell *cell = prc_fold_cell(fold, MF_TOPIC_BARS_FILTERED);
     if (cell == NULL)
         return;
-    struct prc_series *series = prc_cell_series(cell, &key, event->asset_class);
-    if (series == NULL) {
-        fold->counts.state_refusals++;
-        prc_fold_dead_letter(fold, true, "state_limit", "the symbol has too many series");
+    struct prc_group *group = prc_cell_group(cell, event->source, event->bar.adjusted, true);
+    if (group == NULL) {
+        fold->counts.state_refusals += !prc_fold_replays(fold);
+        prc_fold_dead_letter(fold, true, "state_limit", "the symbol has too many groups of series");
         return;
     }
-    struct prc_series_sink sink = {fold, on_metric, on_alert};
-    unsigned revision = 0;
-    uint64_t content = event->content.low;
-    enum prc_placement placement = prc_series_place(series, bar.time_us, content, &revision);
-    static const enum prc_result results[] = {PRC_KEPT, PRC_CORRECTED, PRC_DUPLICATE, PRC_LATE};
-    static const unsigned flags[] = {0, PRC_OUT_CORRECTED, 0, PRC_OUT_LATE};
-    prc_fold_count(fold, results[placement]);
-    if (placement == PRC_PLACED_DUPLICATE)
-        return;
-    prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, revision, flags[placement]);
-    if (placement != PRC_PLACED_LATE)
-        prc_series_apply(series, &bar, content, &fold->rules, &sink);
+    place(fold, cell, group);
 }
