@@ -340,6 +340,11 @@ int mf_event_check(const struct mf_event *event, struct mf_event_problems *probl
 int mf_event_decode(struct mf_json *json, struct mf_str bytes, struct mf_event *event,
                     struct mf_event_problems *problems, struct mf_error *err);
 
+// As mf_event_decode, for records written by hand: one that lacks nothing but its event_id gets it. *whole: the
+// record itself, or its canonical form with the id, in `out` (cleared first).
+int mf_event_complete(struct mf_json *json, struct mf_str bytes, struct mf_event *event, struct mf_buf *out,
+                      struct mf_str *whole, struct mf_event_problems *problems, struct mf_error *err);
+
 // Identity (events.md). dedupe_key is "symbol|event_time|kind"; out is terminated. POISON
 // "dedupe_key_too_long". All of these expect an event that passes mf_event_check.
 int mf_event_dedupe_key(const struct mf_event *event, char out[MF_DEDUPE_KEY_MAX], size_t *out_len,
@@ -386,6 +391,9 @@ void mf_events_markdown(struct mf_buf *out);
 // Kafka header names that the pipeline writes.
 #define MF_HEADER_REVISION "mf-revision"
 #define MF_HEADER_FLAGS "mf-flags"
+#define MF_HEADER_SYMBOL_NAME "mf-symbol-name"
+#define MF_HEADER_SYMBOL_EXCHANGE "mf-symbol-exchange"
+#define MF_HEADER_SYMBOL_TYPE "mf-symbol-type"
 #define MF_HEADER_ORIGIN_TOPIC "mf-origin-topic"
 #define MF_HEADER_ORIGIN_PARTITION "mf-origin-partition"
 #define MF_HEADER_ORIGIN_OFFSET "mf-origin-offset"

@@ -26,6 +26,7 @@ int ctl_run_calendar(struct mf_service *service, int argc, char **argv);
 int ctl_calendar_print(const struct mf_calendar *calendar, struct mf_date from, struct mf_date to, FILE *out);
 
 // ---- events validate FILE
+int ctl_run_complete(struct mf_service *service, int argc, char **argv);
 int ctl_run_validate(struct mf_service *service, int argc, char **argv);
 // Checks every line that fd has to give. Returns 0, 78 when a line is not an event, 75 when reading or
 // writing fails.

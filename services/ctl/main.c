@@ -45,6 +45,18 @@ static const struct mf_command commands[] = {
         .no_settings = true,
         .run = ctl_run_validate,
     },
+    {
+        .name = "events complete",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "FILE",
+        .summary = "give events written by hand their event_id and the canonical form",
+        .help =
+            "FILE - is standard input. Valid events go to standard output, one per line; each other line is\n"
+            "reported on standard error as FILE:LINE: message [code]. Exit 0: all are valid; 78: some are "
+            "not.",
+        .no_settings = true,
+        .run = ctl_run_complete,
+    },
 };
 
 static const struct mf_setting_table *const tables[] = {&mf_settings_table_log, &mf_settings_table_kafka,

@@ -21,23 +21,7 @@ struct replay {
     struct mf_json *json;
     struct mf_event *event;
     struct mf_buf completed; // a line that was given its event_id
-    bool ended;              // `before` wanted no more
 };
-
-// An event that lacks nothing but its event_id gets it, in the canonical form; true when it did.
-static bool complete(struct replay *replay, const struct mf_event_problems *problems)
-{
-    if (problems->count != 1 || strcmp(problems->items[0].field, "event_id") != 0 ||
-        strcmp(problems->items[0].code, "missing_field") != 0)
-        return false;
-    struct mf_error err;
-    mf_buf_clear(&replay->completed);
-    replay->event->event_id = MF_STR_NULL;
-    if (mf_event_encode(replay->event, &replay->completed, &err) < 0)
-        return false;
-    replay->counts->completed++;
-    return true;
-}
 
 static void fold_line(struct replay *replay, struct mf_str value, uint64_t number, bool backfill,
                       int64_t timestamp_us)
@@ -65,24 +49,19 @@ static bool on_line(void *arg, const struct mf_line *line)
     struct mf_str value = line->text;
     replay->counts->lines++;
     progress(replay);
-    if (line->too_large) // as Kafka would have refused it; the line number is what can be said
-        value = MF_STR("");
-    if (mf_event_decode(replay->json, value, replay->event, &problems, NULL) < 0) {
-        if (!complete(replay, &problems)) {
-            fold_line(replay, value, line->number, false, 0);
-            return true;
-        }
-        value = mf_buf_str(&replay->completed);
+    if (mf_event_complete(replay->json, value, replay->event, &replay->completed, &value, &problems, NULL) <
+        0) {
+        fold_line(replay, line->text, line->number, false, 0);
+        return true;
     }
+    replay->counts->completed += value.data != line->text.data;
     const struct mf_event *event = replay->event;
     if (replay->config->lane != NULL && !mf_str_eq_c(event->lane, replay->config->lane)) {
         replay->counts->other_lanes++;
         return true;
     }
-    if (replay->config->before != NULL && !replay->config->before(replay->config->arg, event)) {
-        replay->ended = true;
+    if (replay->config->before != NULL && !replay->config->before(replay->config->arg, event))
         return false;
-    }
     fold_line(replay, value, line->number, !mf_str_eq_c(event->lane, "live"), event->ingest_time_us);
     return true;
 }
