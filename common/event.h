@@ -340,8 +340,8 @@ int mf_event_check(const struct mf_event *event, struct mf_event_problems *probl
 int mf_event_decode(struct mf_json *json, struct mf_str bytes, struct mf_event *event,
                     struct mf_event_problems *problems, struct mf_error *err);
 
-// As mf_event_decode, for records written by hand: one that lacks nothing but its event_id gets it. *whole: the
-// record itself, or its canonical form with the id, in `out` (cleared first).
+// As mf_event_decode, for records written by hand: one that lacks nothing but its event_id gets it. *whole:
+// the record itself, or its canonical form with the id, in `out` (cleared first).
 int mf_event_complete(struct mf_json *json, struct mf_str bytes, struct mf_event *event, struct mf_buf *out,
                       struct mf_str *whole, struct mf_event_problems *problems, struct mf_error *err);
 

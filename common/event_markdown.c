@@ -250,6 +250,9 @@ static void add_headers(struct mf_buf *out)
     static const char *const headers[][2] = {
         {MF_HEADER_REVISION, "revision above 0, decimal"},
         {MF_HEADER_FLAGS, "list with commas: late, corrected"},
+        {MF_HEADER_SYMBOL_NAME, "news that passed: name of its symbol, when known"},
+        {MF_HEADER_SYMBOL_EXCHANGE, "its exchange, when known"},
+        {MF_HEADER_SYMBOL_TYPE, "its type, when known"},
         {MF_HEADER_ORIGIN_TOPIC, "topic the record was read from"},
         {MF_HEADER_ORIGIN_PARTITION, "its partition, decimal"},
         {MF_HEADER_ORIGIN_OFFSET, "its offset, decimal"},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/processor/engine_private.h"
 
+#define STATE_BYTES_US (60 * MF_US_PER_SECOND) // walking all cells takes milliseconds
+
 static void sync_counts(struct prc_engine *engine)
 {
     struct mf_metrics *metrics = engine->service->metrics;
@@ -21,8 +23,58 @@ static void sync_counts(struct prc_engine *engine)
                           (double)counts->alerts[rule][s]);
     mf_metric_set(MF_METRIC(metrics, &prc_metric_defs[PRC_M_METRIC_EVENTS], "bar"),
                   (double)counts->metric_events);
+    mf_metric_set(MF_METRIC0(metrics, &prc_metric_defs[PRC_M_DERIVED_BARS]), (double)counts->derived_bars);
+    mf_metric_set(MF_METRIC0(metrics, &prc_metric_defs[PRC_M_ROLLUPS_MISSED]),
+                  (double)counts->rollups_missed);
     mf_metric_set(MF_METRIC0(metrics, &prc_metric_defs[PRC_M_STATE_REFUSALS]),
                   (double)counts->state_refusals);
+}
+
+double prc_assigned_floor_age_seconds(const struct prc_assigned *assigned)
+{
+    const struct prc_cell *oldest = assigned->state != NULL ? assigned->state->dirty_oldest : NULL;
+    if (oldest == NULL)
+        return 0;
+    double age = (double)(mf_clock_monotonic_us() - oldest->dirty_since_us) / 1e6;
+    // Dirty from a replay on: its record is older than that.
+    if (assigned->floor_ms > 0 && oldest->dirty_at < assigned->committed)
+        age = (double)mf_clock_real_us() / 1e6 - (double)assigned->floor_ms / 1e3;
+    return age > 0 ? age : 0;
+}
+
+static void show_state(struct prc_engine *engine)
+{
+    struct mf_metrics *metrics = engine->service->metrics;
+    const struct mf_metric_def *defs = prc_metric_defs;
+    size_t cells = 0, dirty = 0, bytes = 0;
+    double age = 0;
+    int64_t now_us = mf_clock_monotonic_us();
+    bool count = engine->state_bytes_us == 0 || now_us - engine->state_bytes_us >= STATE_BYTES_US;
+    for (size_t i = 0; i < engine->assigned_count; i++) {
+        const struct prc_assigned *assigned = &engine->assigned[i];
+        if (assigned->state == NULL)
+            continue;
+        double its = prc_assigned_floor_age_seconds(assigned);
+        age = its > age ? its : age;
+        cells += assigned->state->count;
+        dirty += assigned->state->dirty_count;
+        bytes += count ? prc_partition_bytes(assigned->state) : 0;
+    }
+    mf_metric_set(MF_METRIC0(metrics, &defs[PRC_M_STATE_SYMBOLS]), (double)cells);
+    mf_metric_set(MF_METRIC0(metrics, &defs[PRC_M_STATE_DIRTY]), (double)dirty);
+    mf_metric_set(MF_METRIC0(metrics, &defs[PRC_M_FLOOR_AGE]), age);
+    mf_metric_set(MF_METRIC0(metrics, &defs[PRC_M_RESTORE_REMAINING]), (double)prc_restore_remaining(engine));
+    if (count) {
+        mf_metric_set(MF_METRIC0(metrics, &defs[PRC_M_STATE_BYTES]), (double)bytes);
+        engine->state_bytes_us = cells > 0 ? now_us : 0;
+    }
+    for (int kind = 0; kind < PRC_CHANGELOG_KIND_MAX; kind++) {
+        const char *name = prc_changelog_kind_name((enum prc_changelog_kind)kind);
+        mf_metric_set(MF_METRIC(metrics, &defs[PRC_M_CHANGELOG_RECORDS], name),
+                      (double)engine->changelog.records[kind]);
+        mf_metric_set(MF_METRIC(metrics, &defs[PRC_M_CHANGELOG_BYTES], name),
+                      (double)engine->changelog.bytes[kind]);
+    }
 }
 
 static void on_collect(void *arg)
@@ -32,10 +84,7 @@ static void on_collect(void *arg)
     if (engine->fold == NULL)
         return;
     sync_counts(engine);
-    mf_metric_set(MF_METRIC0(metrics, &prc_metric_defs[PRC_M_STATE_SYMBOLS]),
-                  (double)prc_fold_cells(engine->fold));
-    mf_metric_set(MF_METRIC0(metrics, &prc_metric_defs[PRC_M_STATE_BYTES]),
-                  (double)prc_fold_bytes(engine->fold));
+    show_state(engine);
     enum mf_topic_role role = MF_TOPIC_RAW;
     uint64_t count = 0;
     const char *reason = NULL;
@@ -68,6 +117,9 @@ void prc_engine_metrics_init(struct prc_engine *engine)
     engine->txn_unknown = MF_METRIC(metrics, &defs[PRC_M_TRANSACTIONS], "unknown");
     engine->txn_size = MF_METRIC0(metrics, &defs[PRC_M_TRANSACTION_RECORDS]);
     engine->commit_block = MF_METRIC0(metrics, &defs[PRC_M_COMMIT_BLOCK]);
+    engine->restore_seconds = MF_METRIC0(metrics, &defs[PRC_M_RESTORE_SECONDS]);
+    engine->restored_cells = MF_METRIC0(metrics, &defs[PRC_M_RESTORED_CELLS]);
+    engine->replayed_records = MF_METRIC0(metrics, &defs[PRC_M_REPLAYED]);
     engine->cold = MF_METRIC0(metrics, &defs[PRC_M_STATE_COLD]);
     mf_metrics_on_collect(metrics, on_collect, engine);
 }

@@ -3,11 +3,26 @@
 #include <stdio.h>
 
 #include "services/processor/engine.h"
+#include "services/processor/replay.h"
 
 static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE,
      .usage = "",
      .summary = "consume market.raw and market.raw.backfill until stopped"},
+    {.name = "replay",
+     .kind = MF_COMMAND_PLAIN,
+     .usage = "FILE|- [--lane LANE]",
+     .summary = "print what a file of events would make",
+     .help = "Folds events (NDJSON as in docs/events.md, a missing event_id is computed) without a broker "
+             "and prints "
+             "the filtered events, metrics, alerts and dead letters that the topics would get.",
+     .run = prc_run_replay},
+    {.name = "explain",
+     .kind = MF_COMMAND_PLAIN,
+     .usage = "FILE --symbol SYMBOL --rule RULE [--at TIME]",
+     .summary = "say why a rule fired or did not",
+     .help = "Folds a file of events as replay does and prints every number that the rule looked at.",
+     .run = prc_run_explain},
 };
 
 static const struct mf_setting_table *const tables[] = {
@@ -21,7 +36,10 @@ static int start(struct mf_service *service, const struct mf_command *command, i
     (void)command;
     if (mf_options_parse(NULL, 0, argc, argv, err) < 0)
         return -1;
-    *state = prc_engine_new(service);
+    struct prc_engine *engine = NULL;
+    if (prc_engine_new(service, &engine, err) < 0)
+        return -1;
+    *state = engine;
     return 0;
 }
 

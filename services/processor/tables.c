@@ -32,15 +32,65 @@ static const struct mf_setting_def settings[] = {
      .type = MF_SETTING_CHOICE,
      .default_value = "fail",
      .choices = "fail|earliest",
-     .description = "When retention has removed the next input offset: fail, or go on from the earliest one "
-                    "and log what "
-                    "was lost."},
+     .description =
+         "When retention has removed the next input offset, or input that the state needs: fail, or go "
+         "on from the earliest one and log what was lost."},
+    {.name = "PROCESSOR_LATENESS_MS",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "10000",
+     .min = 0,
+     .max = 3600000,
+     .description =
+         "A window of a roll-up is closed this many ms of event time after its end. Shapes the state: see "
+         "PROCESSOR_STATE_MISMATCH."},
+    {.name = "PROCESSOR_ROLLUPS",
+     .type = MF_SETTING_CHOICE,
+     .default_value = "on",
+     .choices = "on|off",
+     .description = "Bars of longer intervals made from shorter ones. Shapes the state: see "
+                    "PROCESSOR_STATE_MISMATCH."},
+    {.name = "PROCESSOR_KEEP_BARS",
+     .type = MF_SETTING_CHOICE,
+     .default_value = "all",
+     .choices = "all|interesting",
+     .description =
+         "Which intraday bars of the live feed are passed on; metrics and alerts come from all of them."},
+    {.name = "PROCESSOR_SNAPSHOT_INTERVAL_MS",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "300000",
+     .min = 100,
+     .max = 86400000,
+     .description = "State that has changed is stored on the changelog within this many ms."},
+    {.name = "PROCESSOR_SNAPSHOT_SHARE_PCT",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "15",
+     .min = 0,
+     .max = 100,
+     .description =
+         "Until then it is stored while the changelog gets less than this share of the output's bytes: more "
+         "makes restarts quicker. 0 stores only what PROCESSOR_SNAPSHOT_INTERVAL_MS demands."},
+    {.name = "PROCESSOR_STATE_MISMATCH",
+     .type = MF_SETTING_CHOICE,
+     .default_value = "refuse",
+     .choices = "refuse|rebuild",
+     .description =
+         "When the stored state does not fit (other state-shaping settings, a lost or truncated changelog): "
+         "refuse to start, or make it again from the retained input."},
+    {.name = "PROCESSOR_RESTORE_STALL_MS",
+     .type = MF_SETTING_INTEGER,
+     .default_value = "120000",
+     .min = 1000,
+     .max = 3600000,
+     .description =
+         "Leave when reading the changelog makes no progress for this long: somebody's transaction is "
+         "open on it."},
 };
 const struct mf_setting_table prc_settings_table = {"Processor", settings, MF_ARRAY_LEN(settings)};
 
 // A fold takes microseconds and a commit milliseconds: bounds of their own, finer than the shared ones.
 static const double fold_seconds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025,
                                       0.0005,  0.001,    0.0025,  0.005,  0.01};
+static const double restore_seconds[] = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
 static const double age_seconds[] = {0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900};
 static const double records[] = {1, 10, 50, 100, 500, 1000, 5000, 10000};
 static const double block_seconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
@@ -81,20 +131,82 @@ const struct mf_metric_def prc_metric_defs[PRC_M_MAX] = {
                              {NULL},
                              NULL,
                              0},
-    [PRC_M_STATE_BYTES] =
-        {"marketflow_state_bytes", MF_METRIC_GAUGE, "Memory of the cells.", {NULL}, NULL, 0},
+    [PRC_M_STATE_BYTES] = {"marketflow_state_bytes",
+                           MF_METRIC_GAUGE,
+                           "Memory of the cells, counted once a minute.",
+                           {NULL},
+                           NULL,
+                           0},
+    [PRC_M_DERIVED_BARS] =
+        {"marketflow_derived_bars_total", MF_METRIC_COUNTER, "Bars made by roll-ups.", {NULL}, NULL, 0},
+    [PRC_M_ROLLUPS_MISSED] = {"marketflow_rollups_missed_total",
+                              MF_METRIC_COUNTER,
+                              "Changes of closed windows that were too old to be made again.",
+                              {NULL},
+                              NULL,
+                              0},
+    [PRC_M_STATE_DIRTY] = {"marketflow_state_dirty_cells",
+                           MF_METRIC_GAUGE,
+                           "Cells that have changed since they were last stored on the changelog.",
+                           {NULL},
+                           NULL,
+                           0},
+    [PRC_M_FLOOR_AGE] =
+        {"marketflow_state_floor_age_seconds",
+         MF_METRIC_GAUGE,
+         "Age of the oldest input that a restart would replay. Must stay far below the retention of "
+         "the input topics.",
+         {NULL},
+         NULL,
+         0},
+    [PRC_M_CHANGELOG_RECORDS] = {"marketflow_changelog_records_total",
+                                 MF_METRIC_COUNTER,
+                                 "Records written to the changelog: cell, partition, rules, tombstone.",
+                                 {"kind"},
+                                 NULL,
+                                 0},
+    [PRC_M_CHANGELOG_BYTES] = {"marketflow_changelog_bytes_total",
+                               MF_METRIC_COUNTER,
+                               "Bytes of keys and values written to the changelog, before compression.",
+                               {"kind"},
+                               NULL,
+                               0},
+    [PRC_M_RESTORE_SECONDS] =
+        {"marketflow_restore_seconds",
+         MF_METRIC_HISTOGRAM,
+         "Time from getting partitions, or giving a transaction up, until input goes on.",
+         {NULL},
+         restore_seconds,
+         MF_ARRAY_LEN(restore_seconds)},
+    [PRC_M_RESTORE_REMAINING] =
+        {"marketflow_restore_remaining_records",
+         MF_METRIC_GAUGE,
+         "Records still to be read, of the changelog or replayed, before input goes on.",
+         {NULL},
+         NULL,
+         0},
+    [PRC_M_RESTORED_CELLS] =
+        {"marketflow_restored_cells_total", MF_METRIC_COUNTER, "Cells read back.", {NULL}, NULL, 0},
+    [PRC_M_REPLAYED] = {"marketflow_replayed_records_total",
+                        MF_METRIC_COUNTER,
+                        "Input records folded again, without outputs, to restore the state.",
+                        {NULL},
+                        NULL,
+                        0},
     [PRC_M_STATE_REFUSALS] = {"marketflow_state_refusals_total",
                               MF_METRIC_COUNTER,
                               "Records refused because the lane or the symbol is full.",
                               {NULL},
                               NULL,
                               0},
-    [PRC_M_STATE_COLD] = {"marketflow_state_cold_starts_total",
-                          MF_METRIC_COUNTER,
-                          "Partitions assigned with empty state: statistics warm up again.",
-                          {NULL},
-                          NULL,
-                          0},
+    [PRC_M_STATE_COLD] =
+        {"marketflow_state_cold_starts_total",
+         MF_METRIC_COUNTER,
+         "Partitions that began without stored state: nothing was ever processed there, or it is made "
+         "again (PROCESSOR_STATE_MISMATCH=rebuild).",
+         {NULL},
+         NULL,
+         0},
     [PRC_M_TRANSACTIONS] = {"marketflow_transactions_total",
                             MF_METRIC_COUNTER,
                             "Kafka transactions by outcome.",
