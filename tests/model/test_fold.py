@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`marketflow-processor replay` against the second implementation, output by output."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from feed import Feed, complete, daily_history
+from marketmodel import Partition, Settings, compare
+from marketmodel.compare import Published
+from marketmodel.rules import DEFAULTS
+
+Calendar = Callable[[str], tuple[int, int] | None]
+
+
+def replay(binaries: Path, lines: list[bytes], tmp_path: Path, **settings: str) -> list[bytes]:
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    command = [str(binaries / "marketflow-processor"), "replay", str(path)]
+    environment = {"PATH": os.environ.get("PATH", ""), **settings}
+    result = subprocess.run(command, capture_output=True, env=environment, timeout=300)
+    assert result.returncode == 0, result.stderr.decode()[-2000:]
+    return result.stdout.splitlines()
+
+
+def check(
+    binaries: Path,
+    calendar: Calendar,
+    events: list[dict[str, Any]],
+    tmp_path: Path,
+    settings: Settings | None = None,
+    **environment: str,
+) -> dict[str, int]:
+    """Everything that the file makes is what the model makes of it. Returns how many outputs of each kind."""
+    lines = complete(binaries, events)
+    model = Partition("RAW", settings or Settings(), calendar)
+    for offset, line in enumerate(lines):
+        model.record(offset, line)
+    published = [Published.of_line(line) for line in replay(binaries, lines, tmp_path, **environment)]
+    result = compare(model.outputs, published)
+    assert not result.problems, "\n".join(result.problems)
+    return result.compared
+
+
+def test_the_daily_history(binaries: Path, calendar: Calendar, tmp_path: Path) -> None:
+    """12 154 real bars: every metric and every alert of the processor is the model's."""
+    events = daily_history(calendar)
+    assert len(events) == 12_154
+    compared = check(binaries, calendar, events, tmp_path)
+    assert compared["METRICS"] == compared["BARS_FILTERED"] == 12_154
+    assert compared["ALERTS"] > 5_000
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_days_of_minutes(
+    binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random, number: int
+) -> None:
+    """Minutes of stocks and coins with everything that goes wrong: gaps, repeats, corrections, disorder."""
+    events = Feed(seed, calendar).minutes(days=3, symbols=("AAPL", "X:BTCUSD")[number % 2 :][:1] + ("MSFT",))
+    compared = check(binaries, calendar, events, tmp_path)
+    assert compared["METRICS"] > 1_000
+    assert compared["ALERTS"] > 50
+
+
+def test_news(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
+    events = Feed(seed, calendar).minutes(days=1, symbols=("AAPL", "MSFT"), news=200)
+    compared = check(binaries, calendar, events, tmp_path)
+    assert compared["NEWS_FILTERED"] > 100
+
+
+def test_two_providers(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
+    events = Feed(seed, calendar).minutes(days=1, symbols=("X:BTCUSD",), providers=("polygon", "coinbase"))
+    compared = check(binaries, calendar, events, tmp_path)
+    assert compared["ALERTS"] > 50
+
+
+def test_interesting_bars(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
+    events = Feed(seed, calendar).minutes(days=1, symbols=("AAPL",))
+    settings = Settings(keep_interesting=True)
+    compared = check(binaries, calendar, events, tmp_path, settings, PROCESSOR_KEEP_BARS="interesting")
+    assert compared["METRICS"] > compared["BARS_FILTERED"] > 50
+
+
+def test_other_thresholds(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
+    """Sensitive rules fire often: hygiene under stress."""
+    settings, environment = Settings(cooldown_ms=120_000), {"ALERT_COOLDOWN_MS": "120000"}
+    for rule in ("price_move", "price_move_z", "velocity", "vwap_dev", "volume_spike", "rel_volume", "bollinger_break"):
+        levels = tuple(level / 10 for level in DEFAULTS[rule])
+        settings.thresholds[rule] = levels  # type: ignore[assignment]
+        for name, level in zip(("INFO", "WARNING", "CRITICAL"), levels, strict=True):
+            environment[f"ALERT_{rule.upper()}_{name}"] = f"{level:.4g}"
+    events = Feed(seed, calendar).minutes(days=1, symbols=("AAPL", "MSFT"))
+    assert check(binaries, calendar, events, tmp_path, settings, **environment)["ALERTS"] > 300
