@@ -68,50 +68,10 @@ static inline struct prc_bar bar_at(int64_t minute)
                             .frozen = {.late_us = PRC_NOT_JUDGED}};
 }
 
-// Values on which the rule's measure is `x`, in the rule's own unit; switches: 1 = it happens upwards, -1
-// downwards, 0 not.
-static inline void make(enum prc_rule rule, double x, struct prc_values *values, struct prc_bar *bar)
+static inline void make_event(enum prc_rule rule, double x, struct prc_values *values, struct prc_bar *bar)
 {
     bool up = x > 0, down = x < 0;
     switch (rule) {
-    case PRC_RULE_PRICE_MOVE: set(values, MF_METRIC_FIELD_RET_1, x / 100); break;
-    case PRC_RULE_PRICE_MOVE_Z:
-        values->has_move_z = true;
-        values->move_z = x;
-        break;
-    case PRC_RULE_VELOCITY:
-        values->velocity_base = 100;
-        bar->close = 100 + x;
-        break;
-    case PRC_RULE_VOLUME_SPIKE: set(values, MF_METRIC_FIELD_VOLUME_Z_20, x); break;
-    case PRC_RULE_REL_VOLUME: set(values, MF_METRIC_FIELD_REL_VOLUME_20, x); break;
-    case PRC_RULE_GAP:
-        values->has_gap = true;
-        values->gap_pct = x;
-        break;
-    case PRC_RULE_VWAP_DEV: set(values, MF_METRIC_FIELD_VWAP_DEV_PCT, x); break;
-    case PRC_RULE_VOL_REGIME:
-        values->vol_ratio = x;
-        values->vol_regime = x >= 2     ? PRC_VOL_HIGH
-                             : x >= 1.5 ? PRC_VOL_ELEVATED
-                             : x <= 0.5 ? PRC_VOL_LOW
-                                        : PRC_VOL_NORMAL;
-        values->prev_vol_regime = PRC_VOL_NORMAL;
-        break;
-    case PRC_RULE_VOL_REGIME_ATR:
-        values->has_atr_pct = values->has_prev_atr_pct = true;
-        values->atr_pct = x;
-        break;
-    case PRC_RULE_MARKET_REGIME:
-        values->prev_market_regime = PRC_MARKET_RANGE;
-        values->market_regime = up ? PRC_MARKET_TREND_UP : down ? PRC_MARKET_TREND_DOWN : PRC_MARKET_RANGE;
-        set(values, MF_METRIC_FIELD_ADX_14, 30);
-        break;
-    case PRC_RULE_RSI_EXTREME:
-        set(values, MF_METRIC_FIELD_RSI_14, x);
-        values->has_prev_rsi = true;
-        values->prev_rsi = 50;
-        break;
     case PRC_RULE_MA_CROSS:
         set(values, MF_METRIC_FIELD_SMA_20, 100);
         values->ma_cross[PRC_MA_5_20] = (int8_t)x;
@@ -158,6 +118,54 @@ static inline void make(enum prc_rule rule, double x, struct prc_values *values,
         break;
     case PRC_RULE_LATE_DATA: bar->frozen.late_us = (int64_t)(x * 60e6); break;
     default: fail();
+    }
+}
+
+// Values on which the rule's measure is `x`, in the rule's own unit; switches: 1 = it happens upwards, -1
+// downwards, 0 not.
+static inline void make(enum prc_rule rule, double x, struct prc_values *values, struct prc_bar *bar)
+{
+    bool up = x > 0, down = x < 0;
+    switch (rule) {
+    case PRC_RULE_PRICE_MOVE: set(values, MF_METRIC_FIELD_RET_1, x / 100); break;
+    case PRC_RULE_PRICE_MOVE_Z:
+        values->has_move_z = true;
+        values->move_z = x;
+        break;
+    case PRC_RULE_VELOCITY:
+        values->velocity_base = 100;
+        bar->close = 100 + x;
+        break;
+    case PRC_RULE_VOLUME_SPIKE: set(values, MF_METRIC_FIELD_VOLUME_Z_20, x); break;
+    case PRC_RULE_REL_VOLUME: set(values, MF_METRIC_FIELD_REL_VOLUME_20, x); break;
+    case PRC_RULE_GAP:
+        values->has_gap = true;
+        values->gap_pct = x;
+        break;
+    case PRC_RULE_VWAP_DEV: set(values, MF_METRIC_FIELD_VWAP_DEV_PCT, x); break;
+    case PRC_RULE_VOL_REGIME:
+        values->vol_ratio = x;
+        values->vol_regime = x >= 2     ? PRC_VOL_HIGH
+                             : x >= 1.5 ? PRC_VOL_ELEVATED
+                             : x <= 0.5 ? PRC_VOL_LOW
+                                        : PRC_VOL_NORMAL;
+        values->prev_vol_regime = PRC_VOL_NORMAL;
+        break;
+    case PRC_RULE_VOL_REGIME_ATR:
+        values->has_atr_pct = values->has_prev_atr_pct = true;
+        values->atr_pct = x;
+        break;
+    case PRC_RULE_MARKET_REGIME:
+        values->prev_market_regime = PRC_MARKET_RANGE;
+        values->market_regime = up ? PRC_MARKET_TREND_UP : down ? PRC_MARKET_TREND_DOWN : PRC_MARKET_RANGE;
+        set(values, MF_METRIC_FIELD_ADX_14, 30);
+        break;
+    case PRC_RULE_RSI_EXTREME:
+        set(values, MF_METRIC_FIELD_RSI_14, x);
+        values->has_prev_rsi = true;
+        values->prev_rsi = 50;
+        break;
+    default: make_event(rule, x, values, bar);
     }
 }
 

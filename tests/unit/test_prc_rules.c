@@ -15,165 +15,175 @@ static struct prc_verdict judge(enum prc_rule rule, const struct prc_rule_config
 
 // A threshold of exactly the size found is met, but for the strict rules; one step of the number to either
 // side decides without doubt.
+static const struct {
+    enum prc_rule rule;
+    double x;
+    bool strict;
+} to_the_digit[] = {
+    {PRC_RULE_PRICE_MOVE, 0.7, false},
+    {PRC_RULE_PRICE_MOVE, -1.3, false},
+    {PRC_RULE_PRICE_MOVE_Z, 3.3, false},
+    {PRC_RULE_PRICE_MOVE_Z, -4.1, false},
+    {PRC_RULE_VELOCITY, 3.7, false},
+    {PRC_RULE_VELOCITY, -6.1, false},
+    {PRC_RULE_VOLUME_SPIKE, 2.2, false},
+    {PRC_RULE_REL_VOLUME, 2.7, false},
+    {PRC_RULE_GAP, 1.1, false},
+    {PRC_RULE_GAP, -2.3, false},
+    {PRC_RULE_VWAP_DEV, 1.4, false},
+    {PRC_RULE_VWAP_DEV, -2.9, false},
+    {PRC_RULE_VOL_REGIME, 1.7, false},
+    {PRC_RULE_VOL_REGIME, 2.6, false},
+    {PRC_RULE_VOL_REGIME_ATR, 2.7, false},
+    {PRC_RULE_RSI_EXTREME, 72.4, false},
+    {PRC_RULE_RSI_EXTREME, 24.1, false},
+    {PRC_RULE_BOLLINGER_BREAK, 2.4, false},
+    {PRC_RULE_BOLLINGER_BREAK, -3.2, false},
+    {PRC_RULE_MTF_CONFLUENCE, 61.3, true},
+    {PRC_RULE_MTF_CONFLUENCE, -70.7, true},
+    {PRC_RULE_NEWS_PRICE_LINK, 2.1, false},
+    {PRC_RULE_NEWS_PRICE_LINK, -3.3, false},
+    {PRC_RULE_PRICE_INTEGRITY, 2.7, true},
+    {PRC_RULE_PRICE_INTEGRITY, 0.4, true},
+    {PRC_RULE_FEED_DISAGREE, 0.6, false},
+    {PRC_RULE_FEED_DISAGREE, -1.2, false},
+    {PRC_RULE_LATE_DATA, 15.5, true},
+};
+
+static bool goes_down(enum prc_rule rule, double value)
+{
+    return rule == PRC_RULE_RSI_EXTREME       ? value < 50
+           : rule == PRC_RULE_PRICE_INTEGRITY ? value < 1
+                                              : value < 0;
+}
+
+static void check_digits(enum prc_rule rule, double x, bool strict, int severity)
+{
+    struct prc_rule_config config = {0};
+    double *level = &config.thresholds[rule][interval_of(rule)].level[severity];
+    double value = judge(rule, &config, x).value;
+    double size = rule == PRC_RULE_RSI_EXTREME && value < 50 ? 100 - value
+                  : rule == PRC_RULE_PRICE_INTEGRITY         ? fmax(value, 1 / value)
+                                                             : fabs(value);
+    *level = size;
+    assert_int_equal(judge(rule, &config, x).triggered, !strict);
+    *level = nextafter(size, INFINITY);
+    assert_false(judge(rule, &config, x).triggered);
+    *level = nextafter(size, 0);
+    struct prc_verdict verdict = judge(rule, &config, x);
+    assert_true(verdict.known && verdict.holding && verdict.triggered);
+    assert_int_equal(verdict.severity, severity);
+    if (rule == PRC_RULE_LATE_DATA)
+        assert_int_equal(verdict.direction, MF_DIRECTION_NONE);
+    else
+        assert_int_equal(verdict.direction, goes_down(rule, value) ? MF_DIRECTION_DOWN : MF_DIRECTION_UP);
+    *level = 0; // off
+    assert_false(judge(rule, &config, x).triggered);
+}
+
 static void test_thresholds_to_the_last_digit(void **state)
 {
     (void)state;
-    static const struct {
-        enum prc_rule rule;
-        double x;
-        bool strict;
-    } rows[] = {
-        {PRC_RULE_PRICE_MOVE, 0.7, false},
-        {PRC_RULE_PRICE_MOVE, -1.3, false},
-        {PRC_RULE_PRICE_MOVE_Z, 3.3, false},
-        {PRC_RULE_PRICE_MOVE_Z, -4.1, false},
-        {PRC_RULE_VELOCITY, 3.7, false},
-        {PRC_RULE_VELOCITY, -6.1, false},
-        {PRC_RULE_VOLUME_SPIKE, 2.2, false},
-        {PRC_RULE_REL_VOLUME, 2.7, false},
-        {PRC_RULE_GAP, 1.1, false},
-        {PRC_RULE_GAP, -2.3, false},
-        {PRC_RULE_VWAP_DEV, 1.4, false},
-        {PRC_RULE_VWAP_DEV, -2.9, false},
-        {PRC_RULE_VOL_REGIME, 1.7, false},
-        {PRC_RULE_VOL_REGIME, 2.6, false},
-        {PRC_RULE_VOL_REGIME_ATR, 2.7, false},
-        {PRC_RULE_RSI_EXTREME, 72.4, false},
-        {PRC_RULE_RSI_EXTREME, 24.1, false},
-        {PRC_RULE_BOLLINGER_BREAK, 2.4, false},
-        {PRC_RULE_BOLLINGER_BREAK, -3.2, false},
-        {PRC_RULE_MTF_CONFLUENCE, 61.3, true},
-        {PRC_RULE_MTF_CONFLUENCE, -70.7, true},
-        {PRC_RULE_NEWS_PRICE_LINK, 2.1, false},
-        {PRC_RULE_NEWS_PRICE_LINK, -3.3, false},
-        {PRC_RULE_PRICE_INTEGRITY, 2.7, true},
-        {PRC_RULE_PRICE_INTEGRITY, 0.4, true},
-        {PRC_RULE_FEED_DISAGREE, 0.6, false},
-        {PRC_RULE_FEED_DISAGREE, -1.2, false},
-        {PRC_RULE_LATE_DATA, 15.5, true},
-    };
-    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++)
-        for (int s = 0; s < MF_SEVERITY_MAX; s++) {
-            struct prc_rule_config config = {0};
-            enum prc_rule rule = rows[i].rule;
-            double *level = &config.thresholds[rule][interval_of(rule)].level[s];
-            double value = judge(rule, &config, rows[i].x).value;
-            double size = rule == PRC_RULE_RSI_EXTREME && value < 50 ? 100 - value
-                          : rule == PRC_RULE_PRICE_INTEGRITY         ? fmax(value, 1 / value)
-                                                                     : fabs(value);
-            *level = size;
-            assert_int_equal(judge(rule, &config, rows[i].x).triggered, !rows[i].strict);
-            *level = nextafter(size, INFINITY);
-            assert_false(judge(rule, &config, rows[i].x).triggered);
-            *level = nextafter(size, 0);
-            struct prc_verdict verdict = judge(rule, &config, rows[i].x);
-            assert_true(verdict.known && verdict.holding && verdict.triggered);
-            assert_int_equal(verdict.severity, s);
-            bool down = rule == PRC_RULE_RSI_EXTREME       ? value < 50
-                        : rule == PRC_RULE_PRICE_INTEGRITY ? value < 1
-                                                           : value < 0;
-            assert_int_equal(verdict.direction, rule == PRC_RULE_LATE_DATA ? MF_DIRECTION_NONE
-                                                : down                     ? MF_DIRECTION_DOWN
-                                                                           : MF_DIRECTION_UP);
-            *level = 0; // off
-            assert_false(judge(rule, &config, rows[i].x).triggered);
-        }
+    for (size_t i = 0; i < MF_ARRAY_LEN(to_the_digit); i++)
+        for (int s = 0; s < MF_SEVERITY_MAX; s++)
+            check_digits(to_the_digit[i].rule, to_the_digit[i].x, to_the_digit[i].strict, s);
 }
 
 enum { NONE = -1, INFO = MF_SEVERITY_INFO, WARNING = MF_SEVERITY_WARNING, CRITICAL = MF_SEVERITY_CRITICAL };
 
 // The defaults of docs/processor.md: what stands in the table of the program is what the page says.
+static const struct {
+    enum prc_rule rule;
+    double x;
+    int severity;
+    double threshold;
+} by_default[] = {
+    {PRC_RULE_PRICE_MOVE, 0.499, NONE, 0},
+    {PRC_RULE_PRICE_MOVE, 0.501, INFO, 0.5},
+    {PRC_RULE_PRICE_MOVE, -1.001, WARNING, 1},
+    {PRC_RULE_PRICE_MOVE, 2.001, CRITICAL, 2},
+    {PRC_RULE_PRICE_MOVE_Z, 2.99, NONE, 0},
+    {PRC_RULE_PRICE_MOVE_Z, -3, INFO, 3},
+    {PRC_RULE_PRICE_MOVE_Z, 4, WARNING, 4},
+    {PRC_RULE_PRICE_MOVE_Z, 6, CRITICAL, 6},
+    {PRC_RULE_VELOCITY, 2.99, NONE, 0},
+    {PRC_RULE_VELOCITY, -3.01, INFO, 3},
+    {PRC_RULE_VELOCITY, 5.01, WARNING, 5},
+    {PRC_RULE_VELOCITY, 10.01, CRITICAL, 10},
+    {PRC_RULE_VOLUME_SPIKE, 1.99, NONE, 0},
+    {PRC_RULE_VOLUME_SPIKE, 2, INFO, 2},
+    {PRC_RULE_VOLUME_SPIKE, 3, WARNING, 3},
+    {PRC_RULE_VOLUME_SPIKE, 5, CRITICAL, 5},
+    {PRC_RULE_VOLUME_SPIKE, -6, NONE, 0},
+    {PRC_RULE_REL_VOLUME, 1.99, NONE, 0},
+    {PRC_RULE_REL_VOLUME, 2, INFO, 2},
+    {PRC_RULE_REL_VOLUME, 3, WARNING, 3},
+    {PRC_RULE_REL_VOLUME, 5, CRITICAL, 5},
+    {PRC_RULE_GAP, 0.99, NONE, 0},
+    {PRC_RULE_GAP, -1, INFO, 1},
+    {PRC_RULE_GAP, 2, WARNING, 2},
+    {PRC_RULE_GAP, 4, CRITICAL, 4},
+    {PRC_RULE_VWAP_DEV, 0.99, NONE, 0},
+    {PRC_RULE_VWAP_DEV, 1, INFO, 1},
+    {PRC_RULE_VWAP_DEV, -2, WARNING, 2},
+    {PRC_RULE_VWAP_DEV, 3, CRITICAL, 3},
+    {PRC_RULE_VOL_REGIME, 1.49, NONE, 0},
+    {PRC_RULE_VOL_REGIME, 1.5, INFO, 1.5},
+    {PRC_RULE_VOL_REGIME, 2, WARNING, 2},
+    {PRC_RULE_VOL_REGIME, 0.5, INFO, 0.5},
+    {PRC_RULE_VOL_REGIME, 9, WARNING, 2},
+    {PRC_RULE_VOL_REGIME_ATR, 2.49, NONE, 0},
+    {PRC_RULE_VOL_REGIME_ATR, 9, INFO, 2.5},
+    {PRC_RULE_MARKET_REGIME, 0, NONE, 0},
+    {PRC_RULE_MARKET_REGIME, 1, INFO, 25},
+    {PRC_RULE_RSI_EXTREME, 69.9, NONE, 0},
+    {PRC_RULE_RSI_EXTREME, 70, INFO, 70},
+    {PRC_RULE_RSI_EXTREME, 99, WARNING, 80},
+    {PRC_RULE_RSI_EXTREME, 30, INFO, 30},
+    {PRC_RULE_RSI_EXTREME, 20, WARNING, 20},
+    {PRC_RULE_RSI_EXTREME, 30.1, NONE, 0},
+    {PRC_RULE_MA_CROSS, 0, NONE, 0},
+    {PRC_RULE_MA_CROSS, 1, INFO, 0},
+    {PRC_RULE_MOMENTUM, 0, NONE, 0},
+    {PRC_RULE_MOMENTUM, -1, INFO, 0},
+    {PRC_RULE_BOLLINGER_BREAK, 1.99, NONE, 0},
+    {PRC_RULE_BOLLINGER_BREAK, -2, INFO, 2},
+    {PRC_RULE_BOLLINGER_BREAK, 4, WARNING, 3},
+    {PRC_RULE_NEW_52W, 0, NONE, 0},
+    {PRC_RULE_NEW_52W, 1, INFO, 110},
+    {PRC_RULE_NEW_52W, -1, INFO, 90},
+    {PRC_RULE_MTF_CONFLUENCE, 60, NONE, 0},
+    {PRC_RULE_MTF_CONFLUENCE, -60.01, INFO, 60},
+    {PRC_RULE_MULTI_SIGNAL, 0, NONE, 0},
+    {PRC_RULE_MULTI_SIGNAL, 1, CRITICAL, 2},
+    {PRC_RULE_NEWS_PRICE_LINK, 1.99, NONE, 0},
+    {PRC_RULE_NEWS_PRICE_LINK, -2.01, CRITICAL, 2},
+    {PRC_RULE_PRICE_INTEGRITY, 2, NONE, 0},
+    {PRC_RULE_PRICE_INTEGRITY, 2.01, CRITICAL, 2},
+    {PRC_RULE_PRICE_INTEGRITY, 0.5, NONE, 0},
+    {PRC_RULE_PRICE_INTEGRITY, 0.49, CRITICAL, 2},
+    {PRC_RULE_FEED_DISAGREE, 0.49, NONE, 0},
+    {PRC_RULE_FEED_DISAGREE, 0.51, INFO, 0.5},
+    {PRC_RULE_FEED_DISAGREE, -1.01, WARNING, 1},
+    {PRC_RULE_LATE_DATA, 15, NONE, 0},
+    {PRC_RULE_LATE_DATA, 15.01, INFO, 15},
+    {PRC_RULE_LATE_DATA, 2880.1, WARNING, 2880},
+};
+
 static void test_default_thresholds(void **state)
 {
     (void)state;
     struct prc_rule_config config = default_rules();
-    static const struct {
-        enum prc_rule rule;
-        double x;
-        int severity;
-        double threshold;
-    } rows[] = {
-        {PRC_RULE_PRICE_MOVE, 0.499, NONE, 0},
-        {PRC_RULE_PRICE_MOVE, 0.501, INFO, 0.5},
-        {PRC_RULE_PRICE_MOVE, -1.001, WARNING, 1},
-        {PRC_RULE_PRICE_MOVE, 2.001, CRITICAL, 2},
-        {PRC_RULE_PRICE_MOVE_Z, 2.99, NONE, 0},
-        {PRC_RULE_PRICE_MOVE_Z, -3, INFO, 3},
-        {PRC_RULE_PRICE_MOVE_Z, 4, WARNING, 4},
-        {PRC_RULE_PRICE_MOVE_Z, 6, CRITICAL, 6},
-        {PRC_RULE_VELOCITY, 2.99, NONE, 0},
-        {PRC_RULE_VELOCITY, -3.01, INFO, 3},
-        {PRC_RULE_VELOCITY, 5.01, WARNING, 5},
-        {PRC_RULE_VELOCITY, 10.01, CRITICAL, 10},
-        {PRC_RULE_VOLUME_SPIKE, 1.99, NONE, 0},
-        {PRC_RULE_VOLUME_SPIKE, 2, INFO, 2},
-        {PRC_RULE_VOLUME_SPIKE, 3, WARNING, 3},
-        {PRC_RULE_VOLUME_SPIKE, 5, CRITICAL, 5},
-        {PRC_RULE_VOLUME_SPIKE, -6, NONE, 0},
-        {PRC_RULE_REL_VOLUME, 1.99, NONE, 0},
-        {PRC_RULE_REL_VOLUME, 2, INFO, 2},
-        {PRC_RULE_REL_VOLUME, 3, WARNING, 3},
-        {PRC_RULE_REL_VOLUME, 5, CRITICAL, 5},
-        {PRC_RULE_GAP, 0.99, NONE, 0},
-        {PRC_RULE_GAP, -1, INFO, 1},
-        {PRC_RULE_GAP, 2, WARNING, 2},
-        {PRC_RULE_GAP, 4, CRITICAL, 4},
-        {PRC_RULE_VWAP_DEV, 0.99, NONE, 0},
-        {PRC_RULE_VWAP_DEV, 1, INFO, 1},
-        {PRC_RULE_VWAP_DEV, -2, WARNING, 2},
-        {PRC_RULE_VWAP_DEV, 3, CRITICAL, 3},
-        {PRC_RULE_VOL_REGIME, 1.49, NONE, 0},
-        {PRC_RULE_VOL_REGIME, 1.5, INFO, 1.5},
-        {PRC_RULE_VOL_REGIME, 2, WARNING, 2},
-        {PRC_RULE_VOL_REGIME, 0.5, INFO, 0.5},
-        {PRC_RULE_VOL_REGIME, 9, WARNING, 2},
-        {PRC_RULE_VOL_REGIME_ATR, 2.49, NONE, 0},
-        {PRC_RULE_VOL_REGIME_ATR, 9, INFO, 2.5},
-        {PRC_RULE_MARKET_REGIME, 0, NONE, 0},
-        {PRC_RULE_MARKET_REGIME, 1, INFO, 25},
-        {PRC_RULE_RSI_EXTREME, 69.9, NONE, 0},
-        {PRC_RULE_RSI_EXTREME, 70, INFO, 70},
-        {PRC_RULE_RSI_EXTREME, 99, WARNING, 80},
-        {PRC_RULE_RSI_EXTREME, 30, INFO, 30},
-        {PRC_RULE_RSI_EXTREME, 20, WARNING, 20},
-        {PRC_RULE_RSI_EXTREME, 30.1, NONE, 0},
-        {PRC_RULE_MA_CROSS, 0, NONE, 0},
-        {PRC_RULE_MA_CROSS, 1, INFO, 0},
-        {PRC_RULE_MOMENTUM, 0, NONE, 0},
-        {PRC_RULE_MOMENTUM, -1, INFO, 0},
-        {PRC_RULE_BOLLINGER_BREAK, 1.99, NONE, 0},
-        {PRC_RULE_BOLLINGER_BREAK, -2, INFO, 2},
-        {PRC_RULE_BOLLINGER_BREAK, 4, WARNING, 3},
-        {PRC_RULE_NEW_52W, 0, NONE, 0},
-        {PRC_RULE_NEW_52W, 1, INFO, 110},
-        {PRC_RULE_NEW_52W, -1, INFO, 90},
-        {PRC_RULE_MTF_CONFLUENCE, 60, NONE, 0},
-        {PRC_RULE_MTF_CONFLUENCE, -60.01, INFO, 60},
-        {PRC_RULE_MULTI_SIGNAL, 0, NONE, 0},
-        {PRC_RULE_MULTI_SIGNAL, 1, CRITICAL, 2},
-        {PRC_RULE_NEWS_PRICE_LINK, 1.99, NONE, 0},
-        {PRC_RULE_NEWS_PRICE_LINK, -2.01, CRITICAL, 2},
-        {PRC_RULE_PRICE_INTEGRITY, 2, NONE, 0},
-        {PRC_RULE_PRICE_INTEGRITY, 2.01, CRITICAL, 2},
-        {PRC_RULE_PRICE_INTEGRITY, 0.5, NONE, 0},
-        {PRC_RULE_PRICE_INTEGRITY, 0.49, CRITICAL, 2},
-        {PRC_RULE_FEED_DISAGREE, 0.49, NONE, 0},
-        {PRC_RULE_FEED_DISAGREE, 0.51, INFO, 0.5},
-        {PRC_RULE_FEED_DISAGREE, -1.01, WARNING, 1},
-        {PRC_RULE_LATE_DATA, 15, NONE, 0},
-        {PRC_RULE_LATE_DATA, 15.01, INFO, 15},
-        {PRC_RULE_LATE_DATA, 2880.1, WARNING, 2880},
-    };
     bool seen[PRC_RULE_BAR_MAX] = {0};
-    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
-        struct prc_verdict verdict = judge(rows[i].rule, &config, rows[i].x);
-        seen[rows[i].rule] = true;
+    for (size_t i = 0; i < MF_ARRAY_LEN(by_default); i++) {
+        struct prc_verdict verdict = judge(by_default[i].rule, &config, by_default[i].x);
+        seen[by_default[i].rule] = true;
         assert_true(verdict.known);
-        assert_int_equal(verdict.triggered, rows[i].severity != NONE);
-        if (rows[i].severity == NONE)
+        assert_int_equal(verdict.triggered, by_default[i].severity != NONE);
+        if (by_default[i].severity == NONE)
             continue;
-        assert_int_equal(verdict.severity, rows[i].severity);
-        assert_true(verdict.threshold == rows[i].threshold);
+        assert_int_equal(verdict.severity, by_default[i].severity);
+        assert_true(verdict.threshold == by_default[i].threshold);
     }
     for (int r = 0; r < PRC_RULE_BAR_MAX; r++)
         assert_true(seen[r]);
@@ -308,7 +318,7 @@ static void test_crossings(void **state)
     }
 }
 
-static void test_regimes(void **state)
+static void test_volatility_regime(void **state)
 {
     (void)state;
     struct prc_rule_config config = default_rules();
@@ -351,7 +361,12 @@ static void test_regimes(void **state)
     assert_false(judge(PRC_RULE_VOL_REGIME, &config, 0.4).triggered);
     assert_true(judge(PRC_RULE_VOL_REGIME, &config, 2.4).triggered);
     assert_false(judge(PRC_RULE_VOL_REGIME, &config, 1.6).triggered);
+}
 
+static void test_market_regime(void **state)
+{
+    (void)state;
+    struct prc_rule_config config = default_rules();
     static const struct {
         uint8_t previous, now;
         bool fires;
@@ -533,7 +548,8 @@ int main(void)
         cmocka_unit_test(test_intervals),
         cmocka_unit_test(test_liquidity_and_silence),
         cmocka_unit_test(test_crossings),
-        cmocka_unit_test(test_regimes),
+        cmocka_unit_test(test_volatility_regime),
+        cmocka_unit_test(test_market_regime),
         cmocka_unit_test(test_moving_averages_cross),
         cmocka_unit_test(test_momentum_and_its_company),
         cmocka_unit_test(test_what_cannot_be_known),
