@@ -39,13 +39,17 @@ ingestor wrote it; what the pipeline learned about a record is in Kafka headers.
 """,
     "rules": """# Alert rules
 
-An alert fires once, stays quiet for `ALERT_COOLDOWN_MS` of event time unless its severity rises, and is
-resolved after three bars without its condition. Thresholds are
-`ALERT_<RULE>[_<INTERVAL>]_{INFO,WARNING,CRITICAL}`; 0 switches a severity off. Rules over bars are silent while the
-market is thin: until twenty bars are there, and while their mean volume is below `ALERT_MIN_VOLUME` or the close below
-`ALERT_MIN_PRICE` (coins: the volume in money below the product of both; fx and indices have no such limit). Bars of a
-warm-up fire nothing. The version of an alert's rule changes with every setting that decides it. Definitions of the
-statistics: [indicators.md](indicators.md).
+An alert fires once, stays quiet for `ALERT_COOLDOWN_MS` of event time unless its severity rises, and is resolved after
+three bars without its condition, or at once when the condition turns the other way. Bars of a day and longer have no
+cooldown. Thresholds are `ALERT_<RULE>[_<INTERVAL>]_{INFO,WARNING,CRITICAL}`; 0 switches a severity off. Where the unit
+is `switch`, 1 switches it on. The highest severity whose threshold is met is that of the alert.
+
+"From bar" is the first bar of a series on which the rule can fire; with liquidity wanted, never before the 21st. Rules
+that want liquidity are silent while the market is thin: until twenty bars have traded, and while their mean volume is
+below `ALERT_MIN_VOLUME` or the close below `ALERT_MIN_PRICE` (coins: the volume in money below the product of both; fx
+and indices have no such limit). Bars of a warm-up fire nothing. The version of an alert's rule changes with every setting
+that decides it. `marketflow-processor explain FILE --symbol S --rule R` says why a rule fired on a bar or did not.
+Definitions of the statistics: [indicators.md](indicators.md).
 """,
 }
 
