@@ -168,9 +168,10 @@ static size_t tell_changes(enum prc_rule rule, const struct telling *t)
 size_t prc_alert_message(enum prc_rule rule, const char *interval, const struct prc_verdict *verdict,
                          const struct prc_values *values, const struct prc_bar *bar, char *out, size_t size)
 {
-    const struct telling telling = {
-        interval, verdict, values, bar, verdict->direction == MF_DIRECTION_DOWN ? "below" : "above",
-        out,      size};
+    struct telling telling = {.interval = interval, .verdict = verdict, .values = values, .bar = bar};
+    telling.way = verdict->direction == MF_DIRECTION_DOWN ? "below" : "above";
+    telling.out = out;
+    telling.size = size;
     size_t len = tell_moves(rule, &telling);
     if (len == 0)
         len = tell_levels(rule, &telling);
