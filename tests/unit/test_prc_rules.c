@@ -495,10 +495,16 @@ static void test_momentum_and_its_company(void **state)
     }
 }
 
-static bool known(enum prc_rule rule, const struct prc_values *values, const struct prc_bar *bar)
+static struct prc_verdict judge_bar(enum prc_rule rule, const struct prc_values *values,
+                                    const struct prc_bar *bar)
 {
     struct prc_rule_config config = default_rules();
-    return prc_rule_verdict(rule, &config, values, bar, interval_of(rule), MF_ASSET_STOCK).known;
+    return prc_rule_verdict(rule, &config, values, bar, interval_of(rule), MF_ASSET_STOCK);
+}
+
+static bool known(enum prc_rule rule, const struct prc_values *values, const struct prc_bar *bar)
+{
+    return judge_bar(rule, values, bar).known;
 }
 
 // What takes a measure's meaning away.
@@ -533,6 +539,9 @@ static void test_what_cannot_be_known(void **state)
     assert_false(
         prc_rule_verdict(PRC_RULE_PRICE_INTEGRITY, &config, &values, &bar, MF_INTERVAL_1D, MF_ASSET_STOCK)
             .holding);
+    values.velocity_base = 0.0625; // a price may be tiny
+    bar.close = 0.125;
+    assert_true(judge_bar(PRC_RULE_VELOCITY, &values, &bar).value == 100);
     make(PRC_RULE_NEW_52W, 1, &values, &bar); // a high and a low at once: the high speaks
     bar.low = 1;
     assert_int_equal(
