@@ -143,9 +143,9 @@ static void io_fired(struct prc_io *io, struct prc_fired *fired)
     prc_io_double(io, &fired->threshold);
     prc_io_u64(io, &revision);
     prc_io_u64(io, &version);
-    io->bad |= revision > UINT32_MAX || version > UINT32_MAX;
-    fired->revision = (uint32_t)revision;
-    fired->version = (uint32_t)version;
+    io->bad |= revision > UINT16_MAX || version > UINT16_MAX;
+    fired->revision = (uint16_t)revision;
+    fired->version = (uint16_t)version;
     fired->rule = (uint8_t)prc_io_small(io, fired->rule, PRC_RULE_BAR_MAX);
     fired->severity = (uint8_t)prc_io_small(io, fired->severity, MF_SEVERITY_MAX);
     fired->direction = (uint8_t)prc_io_small(io, fired->direction, MF_DIRECTION_MAX);

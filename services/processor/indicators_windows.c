@@ -31,75 +31,83 @@ static double sum_of(const double *items, size_t count)
     return sum;
 }
 
-// end: one behind the bar at hand; TAIL closes lie before it.
-static void sum_closes(const double *end, bool minutes, struct closes *sums)
+// The last 22, oldest first, two divisions at a time: what every bar has most of is divisions.
+static void returns_of(const double *end, double returns[BASELINE + 2])
 {
-    double s5 = 0, s10 = 0, s15 = 0, s20 = 0, s50 = 0, s60 = 0;
-    const double *at = end - 60;
-    if (minutes)
-        for (; at < end - 50; at++)
-            s60 += *at;
-    for (at = end - 50; at < end - 20; at++) {
-        s60 += *at;
-        s50 += *at;
+    typedef double pair __attribute__((vector_size(2 * sizeof(double))));
+    const double *closes = end - BASELINE - 2;
+    for (size_t i = 0; i < BASELINE + 2; i += 2) {
+        pair now, before;
+        memcpy(&now, closes + i, sizeof now);
+        memcpy(&before, closes + i - 1, sizeof before);
+        now = now / before - (pair){1, 1};
+        memcpy(returns + i, &now, sizeof now);
     }
-    for (; at < end - 15; at++) {
-        s60 += *at;
-        s50 += *at;
-        s20 += *at;
-    }
-    for (; at < end - 10; at++) {
-        s60 += *at;
-        s50 += *at;
-        s20 += *at;
-        s15 += *at;
-    }
-    for (; at < end - 5; at++) {
-        s60 += *at;
-        s50 += *at;
-        s20 += *at;
-        s15 += *at;
-        s10 += *at;
-    }
-    for (; at < end; at++) {
-        s60 += *at;
-        s50 += *at;
-        s20 += *at;
-        s15 += *at;
-        s10 += *at;
-        s5 += *at;
-    }
-    *sums = (struct closes){s5, s10, s15, s20, s50, s60};
 }
 
-// returns: the last 21, oldest first; volumes and closes: 20 each.
-static void spread_out(const double *returns, const double *volumes, const double *closes, double closes_mean,
-                       struct spreads *out)
+// First pass. closes: the last 20; returns: the last 21; volumes: 20, all oldest first.
+static void sum_up(const double *closes, const double *returns, const double *volumes, struct closes *sums,
+                   struct spreads *out)
 {
-    double now = 0, before = 0, quarter = 0, traded = 0;
-    for (size_t i = 0; i < BASELINE; i++) {
-        before += returns[i];
-        now += returns[i + 1];
-        traded += volumes[i];
-        if (i >= BASELINE - QUARTER)
-            quarter += returns[i + 1];
+    double s5 = 0, s10 = 0, s15 = 0, s20 = 0, now = 0, before = 0, quarter = 0, traded = 0;
+    for (size_t i = 0; i < 5; i++) {
+        s20 += closes[i], traded += volumes[i];
+        before += returns[i], now += returns[i + 1];
     }
-    now /= BASELINE, before /= BASELINE, traded /= BASELINE, quarter /= QUARTER;
-    double now_2 = 0, before_2 = 0, quarter_2 = 0, traded_2 = 0, closes_2 = 0;
+    for (size_t i = 5; i < 10; i++) {
+        s20 += closes[i], traded += volumes[i], s15 += closes[i];
+        before += returns[i], now += returns[i + 1], quarter += returns[i + 1];
+    }
+    for (size_t i = 10; i < 15; i++) {
+        s20 += closes[i], traded += volumes[i], s15 += closes[i], s10 += closes[i];
+        before += returns[i], now += returns[i + 1], quarter += returns[i + 1];
+    }
+    for (size_t i = 15; i < 20; i++) {
+        s20 += closes[i], traded += volumes[i], s15 += closes[i], s10 += closes[i], s5 += closes[i];
+        before += returns[i], now += returns[i + 1], quarter += returns[i + 1];
+    }
+    *sums = (struct closes){.last_5 = s5, .last_10 = s10, .last_15 = s15, .last_20 = s20};
+    out->returns.mean = now / BASELINE;
+    out->returns_before.mean = before / BASELINE;
+    out->returns_15.mean = quarter / QUARTER;
+    out->volumes.mean = traded / BASELINE;
+    out->closes.mean = s20 / BASELINE;
+}
+
+// Second pass, and beside it the two long sums, whose adders would else wait for one another.
+static void spread_out(const double *closes, const double *returns, const double *volumes,
+                       struct closes *sums, struct spreads *out)
+{
+    const double now = out->returns.mean, before = out->returns_before.mean, traded = out->volumes.mean;
+    const double quarter = out->returns_15.mean, mean = out->closes.mean;
+    const double *last_60 = closes - 40, *last_50 = closes - 30;
+    double now_2 = 0, before_2 = 0, quarter_2 = 0, traded_2 = 0, closes_2 = 0, s50 = 0, s60 = 0;
     for (size_t i = 0; i < BASELINE; i++) {
         double a = returns[i] - before, b = returns[i + 1] - now;
-        double c = volumes[i] - traded, d = closes[i] - closes_mean;
+        double c = volumes[i] - traded, d = closes[i] - mean;
         before_2 += a * a;
         now_2 += b * b;
         traded_2 += c * c;
         closes_2 += d * d;
-        if (i >= BASELINE - QUARTER) {
-            double e = returns[i + 1] - quarter;
-            quarter_2 += e * e;
-        }
+        s60 += last_60[3 * i];
+        s60 += last_60[3 * i + 1];
+        s60 += last_60[3 * i + 2];
+        s50 += last_50[2 * i];
+        s50 += last_50[2 * i + 1];
     }
-    *out = (struct spreads){
-        {now, now_2}, {before, before_2}, {quarter, quarter_2}, {traded, traded_2}, {closes_mean, closes_2}};
+    for (size_t i = BASELINE - QUARTER; i < BASELINE; i++) {
+        double e = returns[i + 1] - quarter;
+        quarter_2 += e * e;
+    }
+    for (size_t i = 40; i < 50; i++)
+        s50 += last_50[i];
+    sums->last_50 = s50;
+    sums->last_60 = s60;
+    out->returns.squares = now_2;
+    out->returns_before.squares = before_2;
+    out->returns_15.squares = quarter_2;
+    out->volumes.squares = traded_2;
+    out->closes.squares = closes_2;
 }
 
 // The previous 20 bars that traded, the bar at hand excluded: a view when all of the last 20 did, else
@@ -340,7 +348,7 @@ void prc_step_windows(const struct prc_step *step)
     const struct prc_window *window = step->window;
     PRC_UNINITIALIZED double padded[TAIL];
     PRC_UNINITIALIZED double scratch[BASELINE];
-    PRC_UNINITIALIZED double returns[BASELINE + 1];
+    PRC_UNINITIALIZED double all_returns[BASELINE + 2];
     struct closes sums;
     struct spreads spreads;
     size_t found = 0;
@@ -350,11 +358,11 @@ void prc_step_windows(const struct prc_step *step)
         memcpy(padded + TAIL - window->count, window->closes, window->count * sizeof(*padded));
         end = padded + TAIL;
     }
-    sum_closes(end, step->interval == MF_INTERVAL_1M, &sums);
-    for (size_t i = 0; i <= BASELINE; i++)
-        returns[i] = (end - BASELINE - 1)[i] / (end - BASELINE - 2)[i] - 1;
+    returns_of(end, all_returns);
+    const double *returns = all_returns + 1;
     const double *volumes = traded_volumes(window, scratch, &found);
-    spread_out(returns, volumes, end - BASELINE, sums.last_20 / BASELINE, &spreads);
+    sum_up(end - BASELINE, returns, volumes, &sums, &spreads);
+    spread_out(end - BASELINE, returns, volumes, &sums, &spreads);
     put_returns(step, returns, &spreads);
     put_volumes(step, &spreads.volumes, found);
     put_means(step, &sums, end);

@@ -125,9 +125,16 @@ const struct prc_slot *prc_series_ring_slot(const struct prc_series *series, siz
     return &series->slots[prc_series_ring_start(series) + index];
 }
 
+static int64_t newest_us(const struct prc_series *series)
+{
+    return series->recent_count > 0 ? series->recent[series->recent_count - 1].time_us : INT64_MIN;
+}
+
 size_t prc_series_lower_bound(const struct prc_series *series, int64_t time_us)
 {
     size_t at = series->count;
+    if (time_us > newest_us(series))
+        return at;
     while (at > 0 && series->slots[at - 1].time_us >= time_us)
         at--;
     return at;
@@ -139,10 +146,31 @@ const struct prc_slot *prc_series_find(const struct prc_series *series, int64_t 
     return at < series->count && series->slots[at].time_us == time_us ? &series->slots[at] : NULL;
 }
 
+// A series is seldom in the cache when its bar comes: what an append reads is asked for ahead.
+static void prefetch(const struct prc_series *series)
+{
+    const char *head = (const char *)&series->head;
+    for (size_t at = 0; at < sizeof series->head; at += 64)
+        __builtin_prefetch(head + at, 1);
+    if (series->columns == NULL || series->count == series->capacity)
+        return;
+    __builtin_prefetch(&series->slots[series->count], 1);
+    __builtin_prefetch((const char *)&series->slots[series->count] + 64, 1);
+    const double *closes = prc_column(series, PRC_COLUMN_CLOSE) + series->column_count;
+    for (size_t back = 0; back <= 64 && back <= series->column_count; back += 8)
+        __builtin_prefetch(closes - back, 1);
+    for (size_t back = 0; back <= 24 && back <= series->column_count; back += 8)
+        __builtin_prefetch(closes + series->column_capacity - back, 1);
+}
+
 enum prc_placement prc_series_place(const struct prc_series *series, int64_t time_us, uint64_t content_hash,
                                     unsigned *revision)
 {
     *revision = 0;
+    if (time_us > newest_us(series)) {
+        prefetch(series);
+        return PRC_PLACED_NEW;
+    }
     if (series->head.indicators.n_obs > PRC_RING &&
         time_us < series->slots[prc_series_ring_start(series)].time_us)
         return PRC_PLACED_LATE;
@@ -172,6 +200,11 @@ static void reserve_columns(struct prc_series *series)
     series->column_capacity = capacity;
 }
 
+static struct prc_behind behind_of(const struct prc_slot *slot)
+{
+    return (struct prc_behind){slot->time_us, slot->session_day, slot->session};
+}
+
 // The bars behind the first stored one, by which velocity finds its base.
 static void keep_behind(struct prc_series *series)
 {
@@ -179,10 +212,8 @@ static void keep_behind(struct prc_series *series)
         return;
     static_assert(PRC_BEHIND <= PRC_CHECKPOINT, "all come from the bars that leave");
     series->behind_count = PRC_BEHIND;
-    for (size_t i = 0; i < PRC_BEHIND; i++) {
-        const struct prc_slot *slot = &series->slots[PRC_CHECKPOINT - PRC_BEHIND + i];
-        series->behind[i] = (struct prc_behind){slot->time_us, slot->session_day, slot->session};
-    }
+    for (size_t i = 0; i < PRC_BEHIND; i++)
+        series->behind[i] = behind_of(&series->slots[PRC_CHECKPOINT - PRC_BEHIND + i]);
 }
 
 // The state after the first PRC_CHECKPOINT bars, when a restore has not brought it.
@@ -264,6 +295,22 @@ static void set_slot(struct prc_slot *slot, struct prc_series_bar *bar)
     slot->mode = (uint8_t)bar->bar.mode;
 }
 
+void prc_series_note_recent(struct prc_series *series)
+{
+    series->recent_count = (uint8_t)(series->count < PRC_BEHIND ? series->count : PRC_BEHIND);
+    for (size_t i = 0; i < series->recent_count; i++)
+        series->recent[i] = behind_of(&series->slots[series->count - series->recent_count + i]);
+}
+
+static void push_recent(struct prc_series *series, const struct prc_slot *slot)
+{
+    if (series->recent_count == PRC_BEHIND)
+        memmove(series->recent, series->recent + 1, (PRC_BEHIND - 1) * sizeof *series->recent);
+    else
+        series->recent_count++;
+    series->recent[series->recent_count - 1] = behind_of(slot);
+}
+
 void prc_series_insert(struct prc_series *series, size_t index, struct prc_series_bar *bar)
 {
     size_t behind = series->count - index;
@@ -278,6 +325,10 @@ void prc_series_insert(struct prc_series *series, size_t index, struct prc_serie
     series->count++;
     series->column_count++;
     prc_series_set_columns(series, index, &bar->bar);
+    if (behind == 0)
+        push_recent(series, &series->slots[index]);
+    else
+        prc_series_note_recent(series);
 }
 
 void prc_series_replace(struct prc_series *series, size_t index, struct prc_series_bar *bar)
@@ -287,6 +338,7 @@ void prc_series_replace(struct prc_series *series, size_t index, struct prc_seri
     set_slot(slot, bar);
     slot->revision++;
     prc_series_set_columns(series, index, &bar->bar);
+    prc_series_note_recent(series); // its session may be another now
 }
 
 // The close that velocity measures from: of the newest bar that starts at least five minutes earlier, in the
@@ -297,12 +349,13 @@ static double velocity_base(const struct prc_series *series, size_t index, const
         return 0;
     for (size_t back = 1; back <= PRC_BEHIND && back <= index + series->behind_count; back++) {
         struct prc_behind earlier;
-        if (back <= index) {
-            const struct prc_slot *slot = &series->slots[index - back];
-            earlier = (struct prc_behind){slot->time_us, slot->session_day, slot->session};
-        } else {
+        size_t from_end = series->count - 1 - index + back;
+        if (from_end < series->recent_count)
+            earlier = series->recent[series->recent_count - 1 - from_end];
+        else if (back <= index)
+            earlier = behind_of(&series->slots[index - back]);
+        else
             earlier = series->behind[series->behind_count + index - back];
-        }
         if (earlier.time_us > bar->time_us - 5 * MF_US_PER_MINUTE)
             continue;
         bool same = series->asset_class == MF_ASSET_CRYPTO ||

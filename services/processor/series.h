@@ -67,8 +67,8 @@ struct prc_fired {
     int64_t resolved_time_us;  // 0 = firing
     int64_t resolved_bar_us;   // start of the bar that resolved it
     double value, threshold;
-    uint32_t revision; // of the last event published for the key
-    uint32_t version;  // digest of the rule's version when it was published
+    uint16_t revision; // of the last event published for the key
+    uint16_t version;  // digest of the rule's version when it was published
     uint8_t rule, severity, direction;
     uint8_t resolution; // enum prc_resolution
 };
@@ -102,6 +102,9 @@ struct prc_series {
     size_t column_count, column_capacity;
     struct prc_behind behind[PRC_BEHIND]; // the last bars before slots[0], newest last; 1m and 5m only
     uint8_t behind_count;
+    // The last bars stored, newest last, as far as at hand: what an append asks for, without a look at slots.
+    uint8_t recent_count;
+    struct prc_behind recent[PRC_BEHIND];
     struct prc_fired *fired; // sorted by (key_time_us, rule)
     size_t fired_count, fired_capacity;
     // Roll-ups and heartbeats (fold_rollup.c, fold_heartbeat.c).

@@ -4,6 +4,8 @@
 
 #include "services/processor/series_private.h"
 
+#define FORGET_EVERY 8 // appends
+
 // Everything that a metric says, in one piece: absent values are not written anywhere.
 static uint64_t hash_of_values(const struct prc_values *values, uint32_t n_obs)
 {
@@ -80,6 +82,10 @@ static void recompute(const struct prc_apply *apply, size_t changed, const struc
 
 static bool is_first_of_session(const struct prc_series *series, size_t index)
 {
+    const struct prc_behind *newest = &series->recent[series->recent_count - 1];
+    if (index + 1 == series->count && series->recent_count > 1 &&
+        newest[-1].session_day == newest->session_day && newest[-1].session == newest->session)
+        return false;
     const struct prc_slot *slot = &series->slots[index];
     for (size_t i = index; i > 0; i--) {
         const struct prc_slot *earlier = &series->slots[i - 1];
@@ -113,5 +119,6 @@ void prc_series_apply(struct prc_series *series, struct prc_series_bar *bar,
     } else {
         recompute(&apply, at, &bar->bar);
     }
-    prc_series_forget(series);
+    if (series->count % FORGET_EVERY == 0) // when does not matter: nothing asks for what is settled
+        prc_series_forget(series);
 }

@@ -123,4 +123,5 @@ void prc_series_restore(struct prc_series *series, const struct prc_series_parts
         memcpy(series->fired, parts->fired, parts->fired_count * sizeof *series->fired);
     }
     restore_columns(series, parts);
+    prc_series_note_recent(series);
 }

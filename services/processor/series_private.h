@@ -53,6 +53,7 @@ void prc_series_make_room(struct prc_series *series, const struct prc_rule_confi
 // Both take numbers.wide.
 void prc_series_insert(struct prc_series *series, size_t index, struct prc_series_bar *bar);
 void prc_series_replace(struct prc_series *series, size_t index, struct prc_series_bar *bar);
+void prc_series_note_recent(struct prc_series *series); // after any change of the slots but an append
 void prc_series_set_columns(struct prc_series *series, size_t index, const struct prc_bar *bar);
 
 // state: before the bar at `index` → after it. Returns the number of transitions.

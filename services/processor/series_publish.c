@@ -7,10 +7,10 @@
 #define FIRED_MIN 4
 #define WANTED_MIN 32
 
-static uint32_t version_of(const struct prc_rule_config *config, unsigned rule)
+static uint16_t version_of(const struct prc_rule_config *config, unsigned rule)
 {
     const char *version = config->versions[rule];
-    return (uint32_t)mf_hash64(version, strnlen(version, sizeof config->versions[rule]));
+    return (uint16_t)mf_hash64(version, strnlen(version, sizeof config->versions[rule]));
 }
 
 static int64_t ring_from(const struct prc_series *series)
@@ -126,7 +126,7 @@ void prc_apply_transition(const struct prc_apply *apply, const struct prc_transi
         resolve(&said, transition, bar->time_us);
     said.version = version_of(apply->config, transition->rule);
     if (at != SIZE_MAX) {
-        said.revision = series->fired[at].revision + 1;
+        said.revision = (uint16_t)(series->fired[at].revision + 1);
         series->fired[at] = said;
     } else {
         add_fired(series, &said);
@@ -207,7 +207,7 @@ static void publish_withdrawn(const struct prc_recompute *work)
             wanted = work->items[j].rule == fired->rule && work->items[j].key_time_us == fired->key_time_us;
         if (wanted || fired->resolution == PRC_RESOLVED_CORRECTED)
             continue;
-        uint32_t version = version_of(work->apply->config, fired->rule);
+        uint16_t version = version_of(work->apply->config, fired->rule);
         fired->resolution = PRC_RESOLVED_CORRECTED;
         fired->resolved_time_us = work->cause->end_us;
         fired->resolved_bar_us = work->cause->time_us;
@@ -264,7 +264,7 @@ static void publish_item(const struct prc_recompute *work, const struct prc_fire
         return;
     }
     last.rule_changed = series->fired[at].version != said.version;
-    said.revision = series->fired[at].revision + 1;
+    said.revision = (uint16_t)(series->fired[at].revision + 1);
     series->fired[at] = said;
     publish(work->apply, &last, resolved ? NULL : values, &bar, said.revision);
 }

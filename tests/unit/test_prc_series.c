@@ -494,7 +494,7 @@ static void test_memory_grows_with_the_bars(void **state)
 {
     (void)state;
     static struct feed_bar bars[400];
-    struct prc_rule_config config = rules(5);
+    struct prc_rule_config config = rules(20);
     struct ledger *ledger = new_ledger();
     struct prc_series *series = new_series(MF_INTERVAL_1M);
     make_bars(bars, 400, MF_INTERVAL_1M, 321);
