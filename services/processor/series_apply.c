@@ -9,15 +9,18 @@
 // Everything that a metric says, in one piece: absent values are not written anywhere.
 static uint64_t hash_of_values(const struct prc_values *values, uint32_t n_obs)
 {
-    PRC_UNINITIALIZED uint64_t words[MF_METRIC_FIELD_MAX + 2];
+    PRC_UNINITIALIZED struct {
+        uint64_t present, rest;
+        double v[MF_METRIC_FIELD_MAX];
+    } said;
     size_t count = 0;
-    words[count++] = values->present;
-    words[count++] = (uint64_t)n_obs << 32 | (unsigned)values->vol_regime << 16 |
-                     (unsigned)values->market_regime << 8 | (values->warm ? 2u : 0u) |
-                     (values->proxy_vwap ? 1u : 0u);
+    said.present = values->present;
+    said.rest = (uint64_t)n_obs << 32 | (unsigned)values->vol_regime << 16 |
+                (unsigned)values->market_regime << 8 | (values->warm ? 2u : 0u) |
+                (values->proxy_vwap ? 1u : 0u);
     for (uint64_t left = values->present; left != 0; left &= left - 1)
-        memcpy(&words[count++], &values->v[__builtin_ctzll(left)], sizeof *words);
-    return mf_hash64(words, count * sizeof *words);
+        said.v[count++] = values->v[__builtin_ctzll(left)];
+    return mf_hash64(&said, 2 * sizeof(uint64_t) + count * sizeof *said.v);
 }
 
 void prc_apply_metric(const struct prc_apply *apply, size_t index, const struct prc_bar *bar,
