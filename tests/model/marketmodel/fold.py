@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,6 +37,7 @@ def format_ms(ms: int) -> str:
     return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}Z"
 
 
+@lru_cache(maxsize=4096)
 def new_york_midnight(day: str) -> int:
     return round(datetime.combine(date.fromisoformat(day), datetime.min.time(), NEW_YORK).timestamp() * 1000)
 
@@ -87,7 +89,8 @@ class Series:
 
     def apply(self, bar: Bar, settings: Settings, say: Sayer) -> Values:
         self.largest_end = max(self.largest_end, bar.end)
-        at = next((i for i, b in enumerate(self.bars) if b.time == bar.time), None)
+        first = max(0, len(self.bars) - RING)
+        at = next((i for i in range(first, len(self.bars)) if self.bars[i].time == bar.time), None)
         if at is None and (not self.bars or bar.time > self.bars[-1].time):
             self.bars.append(bar)
             return self._append(bar, settings, say)
@@ -430,7 +433,7 @@ class Partition:
         self._freeze(cell, group, series, bar, event)
         say = Sayer(cell, event, self._emit)
         before = self._clock(series)
-        first = not any((b.date, b.session) == (bar.date, bar.session) for b in series.bars)
+        first = not any((b.date, b.session) == (bar.date, bar.session) for b in series.bars[-RING:])
         values = series.apply(bar, self.settings, say)
         if self._keeps(event, bar, values, say.alerts, first):
             passed = Output("BARS_FILTERED", cell.symbol, None, value, bar.revision)
@@ -546,12 +549,16 @@ class Partition:
         for series, time in changed:
             old, new = clocks[id(series.root())]
             for target in self._targets(series):
-                want(series, target, next(b for b in series.bars if b.time == time), old, new)
+                want(series, target, next(b for b in reversed(series.bars) if b.time == time), old, new)
         for series, old, new in moved:
+            if new == old:
+                continue
             for member in [series, *(d for d in series.group.derived.values() if d.root() is series)]:
                 for target in self._targets(member):
-                    for bar in member.bars[-RING:]:
+                    for bar in reversed(member.bars[-RING:]):
                         window = self._window(member, target, bar)
+                        if window and window[1] + late <= old and target != "1d":
+                            break  # and so are those of all earlier bars
                         if window and old < window[1] + late <= new:
                             want(member, target, bar, old, new)
         while due:
