@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Line for faults of the processor: several instances, what the cluster knows of them, and the verdict.
+
+The verdict compares everything that was published with what one undisturbed processor makes of the same
+input topics into topics of its own (see oracle.py).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import oracle
+import wire
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from feed import Record, put
+from line import PARTITIONS, ROLES, Line
+from mflocal import ServiceProcess, free_port, wait_for
+from proxy import Proxy
+
+INPUTS = ("RAW", "RAW_BACKFILL")
+CHANGELOG = "PROCESSOR_CHANGELOG"
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+
+@dataclass
+class Scene(Line):
+    proxies: Sequence[Proxy] = ()
+    rng: random.Random = field(default_factory=random.Random)
+    # Whose input topics these are; its own by default.
+    inputs_of: str = ""
+
+    def topic(self, role: str) -> str:
+        owner = self.inputs_of if self.inputs_of and role in INPUTS else self.name
+        return f"{owner}.{ROLES[role]}"
+
+    # --- processors -------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Topics only: nothing here reaches a warehouse."""
+        result = self.run("marketflowctl", "topics", "apply")
+        assert result.returncode == 0, result.stderr
+
+    @property
+    def group(self) -> str:
+        return f"{self.settings['KAFKA_GROUP_PREFIX']}-processor"
+
+    def instance(self, label: str) -> str:
+        return f"{self.name}-{label}"
+
+    def transactional_id(self, label: str) -> str:
+        return f"{self.group}.{self.instance(label)}"
+
+    def processor(self, label: str = "a", *, detour: bool = False, **settings: str) -> ServiceProcess:
+        """An instance of its own name, log, port and (unless said otherwise) instance id; not started yet."""
+        chosen = {"KAFKA_INSTANCE_ID": self.instance(label), **settings}
+        chosen["METRICS_LISTEN"] = f"127.0.0.1:{free_port()}"
+        if detour:
+            assert self.proxies, "this broker has no detour"
+            chosen["KAFKA_BOOTSTRAP_SERVERS"] = self.parts.broker.detour_bootstrap
+        service = self.service("processor", **chosen)
+        service.name = f"processor-{label}"
+        return service
+
+    def start_processor(self, label: str = "a", *, detour: bool = False, **settings: str) -> ServiceProcess:
+        service = self.processor(label, detour=detour, **settings)
+        service.start()
+        service.wait_ready(60)
+        return service
+
+    def feed(self, role: str, records: Iterable[Record]) -> int:
+        """Puts these records on an input topic and waits until they are there; how many."""
+        producer, failures, count = self.producer(), [], 0
+        for record in records:
+            put(producer, self.topic(role), record, lambda e, _: failures.append(str(e)) if e else None)
+            producer.poll(0)
+            count += 1
+        assert producer.flush(60) == 0
+        assert not failures, failures[:3]
+        return count
+
+    # --- what the cluster knows -------------------------------------------------------------------
+
+    @cached_property
+    def admin(self) -> AdminClient:
+        """Kept: its answers do not arrive when it goes away before them."""
+        return AdminClient({"bootstrap.servers": self.parts.broker.bootstrap, "log_level": 0})
+
+    def ends(self, *roles: str, committed: bool = False) -> dict[TopicPartition, int]:
+        """The high watermarks, or (committed) the last stable offsets, of every partition."""
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        wanted = {
+            TopicPartition(self.topic(r), p): OffsetSpec.latest() for r in roles for p in range(PARTITIONS)
+        }
+        answers = self.admin.list_offsets(wanted, isolation_level=level, request_timeout=20)
+        return {partition: answer.result().offset for partition, answer in answers.items()}
+
+    def open_transactions(self, *roles: str) -> list[TopicPartition]:
+        """The partitions of these topics (default: every output) on which a transaction is open."""
+        chosen = roles or oracle.OUTPUTS
+        stable = self.ends(*chosen, committed=True)
+        return [partition for partition, end in self.ends(*chosen).items() if stable[partition] < end]
+
+    def committed(self) -> dict[TopicPartition, int]:
+        """The group's committed offsets on the input topics."""
+        answer = self.admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(self.group)], request_timeout=20
+        )
+        found = answer[self.group].result().topic_partitions
+        return {TopicPartition(t.topic, t.partition): t.offset for t in found if t.offset >= 0}
+
+    def behind(self) -> int:
+        """Input records beyond the committed offsets."""
+        done = self.committed()
+        return sum(end - done.get(partition, 0) for partition, end in self.ends(*INPUTS).items())
+
+    def transaction_coordinator(self, label: str = "a") -> int:
+        port = self._any_port()
+        return wire.coordinator(port, wire.TRANSACTION, self.transactional_id(label))
+
+    def _any_port(self) -> int:
+        broker: Any = self.parts.broker
+        nodes = getattr(broker, "nodes", (broker,))
+        return next(int(node.port) for node in nodes if node.running())
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def settle(self, timeout: float = 60) -> None:
+        """All input is processed, and no transaction is open on any output."""
+        wait_for(lambda: self.behind() == 0, timeout, "all input processed", 0.2)
+        wait_for(lambda: not self.open_transactions(), 30, "no open transaction", 0.2)
+
+    def outputs(self) -> oracle.Outputs:
+        """What a reader of committed records sees."""
+        return oracle.of_messages(self.messages(*oracle.OUTPUTS), self.topic("RAW_BACKFILL"))
+
+    def expected(self, label: str = "reference", **settings: str) -> oracle.Outputs:
+        """What an undisturbed processor publishes for the same input, into topics of its own."""
+        name = f"{self.name}_{label}"
+        own = Scene(name, self.parts, self.layout, settings=settings, inputs_of=self.name)
+        own.prepare()
+        processor = own.start_processor(label)
+        own.settle()
+        processor.stop()
+        assert processor.wait_exit(1) == 0
+        return own.outputs()
+
+    def verify(self, expected: oracle.Outputs | None = None, timeout: float = 60) -> oracle.Outputs:
+        """Settles, and asserts that the outputs are the expected ones (default: the reference's)."""
+        self.settle(timeout)
+        wanted = self.expected() if expected is None else expected
+        problems = oracle.differences(wanted, self.outputs())
+        assert not problems, "\n".join(problems[:20])
+        assert oracle.size(wanted, *oracle.OUTPUTS) > 0
+        return wanted
+
+    def fresh_event_seconds(self, record: Record) -> float:
+        """From putting one more record to its being processed."""
+        begun = time.monotonic()
+        self.feed("RAW", [record])
+        wait_for(lambda: self.behind() == 0, 30, "a fresh record processed", 0.05)
+        return time.monotonic() - begun
