@@ -22,6 +22,15 @@ static inline uint64_t mf_digits_of(uint32_t value)
     return tens | (twos - 10 * tens) << 8;
 }
 
+// The same for four digits.
+static inline uint32_t mf_digits_of_four(uint32_t value)
+{
+    uint32_t hundreds = value * 10486 >> 20;
+    uint32_t twos = hundreds | (value - 100 * hundreds) << 16;
+    uint32_t tens = (twos * 103 >> 10) & 0x000f000f;
+    return tens | (twos - 10 * tens) << 8;
+}
+
 // Eight bytes, the lowest first.
 static inline void mf_digits_store(char *out, uint64_t bytes)
 {

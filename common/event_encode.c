@@ -3,6 +3,7 @@
 // which stands before them, is filled in when they are known. Pure; POISON when the event is not one that
 // decode would take.
 #include "common/event_table.h"
+#include "common/event_write.h"
 
 #include <stdlib.h>
 
@@ -79,7 +80,7 @@ static void prepare_dead_letter(const struct mf_event *event, struct mf_event *c
     letter->raw_is_base64 = true;
 }
 
-int mf_event_encode(const struct mf_event *event, struct mf_buf *out, struct mf_error *err)
+int mf_event_encode_by_table(const struct mf_event *event, struct mf_buf *out, struct mf_error *err)
 {
     if (out->overflow)
         return too_large(err, out->max);
@@ -103,4 +104,9 @@ int mf_event_encode(const struct mf_event *event, struct mf_buf *out, struct mf_
             out->data[start] = '\0';
     }
     return result;
+}
+
+int mf_event_encode(const struct mf_event *event, struct mf_buf *out, struct mf_error *err)
+{
+    return mf_event_write(event, out) ? 0 : mf_event_encode_by_table(event, out, err);
 }
