@@ -38,10 +38,29 @@ bool mf_write_hex_ok(struct mf_str text); // 32 lower-case hex digits
 bool mf_write_time_ok(int64_t time_us);
 void mf_write_time(struct mf_event_writer *w, int64_t time_us); // 24 bytes
 
+// Texts are short: up to 16 bytes by two copies that may overlap, without a call.
+static inline char *mf_write_at(char *at, struct mf_str text)
+{
+    const char *from = text.data;
+    size_t len = text.len;
+    if (__builtin_constant_p(len) || len > 16) {
+        memcpy(at, from, len);
+    } else if (len >= 8) {
+        memcpy(at, from, 8);
+        memcpy(at + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(at, from, 4);
+        memcpy(at + len - 4, from + len - 4, 4);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            at[i] = from[i];
+    }
+    return at + len;
+}
+
 static inline void mf_write(struct mf_event_writer *w, struct mf_str text)
 {
-    memcpy(w->at, text.data, text.len);
-    w->at += text.len;
+    w->at = mf_write_at(w->at, text);
 }
 
 // A whole number from 0 on.
@@ -52,20 +71,20 @@ static inline void mf_write_count(struct mf_event_writer *w, int64_t value)
 
 static inline void mf_write_name(struct mf_event_writer *w, const char *const *names, unsigned index)
 {
-    mf_write(w, mf_str_of(names[index]));
+    char *at = w->at;
+    for (const char *name = names[index]; *name != '\0'; name++)
+        *at++ = *name;
+    w->at = at;
 }
 
 // An item of the content, as mf_event_hash_item adds it: name "=" length ":" value "\n".
 static inline void mf_write_content(struct mf_event_writer *w, struct mf_str name, struct mf_str value)
 {
-    char *at = w->content_at;
-    memcpy(at, name.data, name.len);
-    at += name.len;
+    char *at = mf_write_at(w->content_at, name);
     *at++ = '=';
     at += mf_digits_put_few(at, (uint32_t)value.len);
     *at++ = ':';
-    memcpy(at, value.data, value.len);
-    at += value.len;
+    at = mf_write_at(at, value);
     *at++ = '\n';
     w->content_at = at;
 }
