@@ -123,12 +123,29 @@ const char *mf_scan_decimal(const char *at, const char *end, struct mf_str *text
     return at;
 }
 
+// A date that exists, for years from 1 on. False for the last days of months as well: they are for
+// mf_date_parse to judge.
+static inline bool is_plain_date(const char *at, struct mf_date *date)
+{
+    uint64_t word = load(at) ^ UINT64_C(0x2d30302d30303030); // "0000-00-", then as in mf_scan_time
+    uint64_t wrong = (word + UINT64_C(0x7f76767f76767676)) | word;
+    unsigned tens = (unsigned)(unsigned char)at[8] - '0', ones = (unsigned)(unsigned char)at[9] - '0';
+    uint64_t pairs = word * 10 + (word >> 8);
+    unsigned day = tens * 10 + ones;
+    date->year = (int)((pairs & 0xff) * 100 + (pairs >> 16 & 0xff));
+    date->month = (int)(pairs >> 40 & 0xff);
+    date->day = (int)day;
+    return (wrong & HIGHS) == 0 && tens <= 9 && ones <= 9 && date->year >= 1 && date->month >= 1 &&
+           date->month <= 12 && day >= 1 && day <= 28;
+}
+
 static inline const char *scan_date(const char *at, const char *end, struct mf_scan_day *day)
 {
     if (end - at < MF_SCAN_DATE_LEN)
         return NULL;
     if (day->text == NULL || memcmp(at, day->text, MF_SCAN_DATE_LEN) != 0) {
-        if (!mf_date_parse((struct mf_str){at, MF_SCAN_DATE_LEN}, &day->date))
+        if (!is_plain_date(at, &day->date) &&
+            !mf_date_parse((struct mf_str){at, MF_SCAN_DATE_LEN}, &day->date))
             return NULL;
         day->text = at;
         day->days = mf_date_to_days(day->date);

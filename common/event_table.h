@@ -141,7 +141,7 @@ static inline const void *mf_field_in(const struct mf_event_field *field, const 
 }
 static inline bool mf_event_is_made(const struct mf_event *event)
 {
-    return mf_str_eq_c(event->source, "processor");
+    return mf_str_eq(event->source, MF_STR("processor"));
 }
 
 // Walks, used for whole events, nested objects and items of lists alike (event_walk.c).
