@@ -81,9 +81,9 @@ static void step_returns(const struct prc_window *window, enum mf_interval inter
     if (count < RETURN_WINDOW + 1)
         return;
     double returns[RETURN_WINDOW];
-    const double *from = closes + count - RETURN_WINDOW;
+    const double *from = closes + count - RETURN_WINDOW - 1;
     for (size_t i = 0; i < RETURN_WINDOW; i++)
-        returns[i] = from[i] / from[i - 1] - 1;
+        returns[i] = from[i + 1] / from[i] - 1;
     double sd = sd_of(returns, RETURN_WINDOW, mean_of(returns, RETURN_WINDOW));
     put(values, MF_METRIC_FIELD_VOLATILITY_20, sd);
     double periods = prc_periods_per_year(interval, asset_class);
