@@ -2,7 +2,7 @@
 // Bars: into their series; what the series says becomes metric and alert events.
 #include "services/processor/fold_private.h"
 
-// Text to doubles for statistics; the text itself goes on unchanged.
+// Doubles for statistics; the texts themselves go on unchanged.
 static bool bar_numbers(const struct mf_event *event, struct prc_bar *out)
 {
     const struct mf_bar *bar = &event->bar;
@@ -13,6 +13,17 @@ static bool bar_numbers(const struct mf_event *event, struct prc_bar *out)
                             .session = bar->session,
                             .flags = event->flags,
                             .mode = event->mode};
+    const struct mf_bar_numbers *numbers = &bar->numbers;
+    if (bar->has_numbers) {
+        out->open = mf_decimal_number_double(numbers->open);
+        out->high = mf_decimal_number_double(numbers->high);
+        out->low = mf_decimal_number_double(numbers->low);
+        out->close = mf_decimal_number_double(numbers->close);
+        out->volume = mf_decimal_number_double(numbers->volume);
+        if (out->has_vwap)
+            out->vwap = mf_decimal_number_double(numbers->vwap);
+        return true;
+    }
     return mf_decimal_to_double(bar->open, &out->open) && mf_decimal_to_double(bar->high, &out->high) &&
            mf_decimal_to_double(bar->low, &out->low) && mf_decimal_to_double(bar->close, &out->close) &&
            mf_decimal_to_double(bar->volume, &out->volume) &&
