@@ -33,7 +33,7 @@ class Output(NamedTuple):
     headers: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        return f"{self.key} {dict(self.headers)} {self.value[:300].decode('utf-8', 'replace')}"
+        return f"{self.key} {dict(self.headers)} {self.value[:900].decode('utf-8', 'replace')}"
 
 
 class Group(NamedTuple):
@@ -124,3 +124,12 @@ def _keys_in_order(outputs: Sequence[Output]) -> dict[str | None, list[Output]]:
 
 def size(outputs: Outputs, *roles: str) -> int:
     return sum(len(items) for group, items in outputs.items() if group.role in roles)
+
+
+def text_of(outputs: Outputs) -> str:
+    """For a person: one output a line."""
+    return "".join(
+        f"{group.role}[{group.partition}] {group.lane} {item}\n"
+        for group, items in sorted(outputs.items())
+        for item in items
+    )

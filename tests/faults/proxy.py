@@ -84,6 +84,15 @@ class EndTxn:
         return int(struct.unpack_from(">h", frame.answer, 8)[0])
 
 
+def offset_commit_error(frame: Frame) -> int:
+    """The first partition's error in the answer to a TxnOffsetCommit of version 3; names under 128 bytes."""
+    assert frame.api == Api.TXN_OFFSET_COMMIT and frame.version == 3, (frame.api, frame.version)
+    assert frame.answer is not None
+    name = 4 + 1 + 4 + 1  # correlation, tags, throttle time, number of topics
+    partitions = name + frame.answer[name]  # lengths are plus one
+    return int(struct.unpack_from(">ih", frame.answer, partitions + 1)[1])
+
+
 @dataclass
 class Trap:
     """Catches the next `times` matching frames and keeps each until release() or lose().

@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import oracle
 import wire
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+)
 from feed import Record, put
 from line import PARTITIONS, ROLES, Line
 from mflocal import ServiceProcess, free_port, wait_for
 from proxy import Proxy
 
+T = TypeVar("T")
 INPUTS = ("RAW", "RAW_BACKFILL")
 CHANGELOG = "PROCESSOR_CHANGELOG"
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -98,8 +111,24 @@ class Scene(Line):
         wanted = {
             TopicPartition(self.topic(r), p): OffsetSpec.latest() for r in roles for p in range(PARTITIONS)
         }
-        answers = self.admin.list_offsets(wanted, isolation_level=level, request_timeout=20)
-        return {partition: answer.result().offset for partition, answer in answers.items()}
+
+        def ask() -> dict[TopicPartition, int]:
+            answers = self.admin.list_offsets(wanted, isolation_level=level, request_timeout=20)
+            return {partition: answer.result().offset for partition, answer in answers.items()}
+
+        return self._patiently(ask)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Asks again, with a new client, while leaders change."""
+        end = time.monotonic() + 30
+        while True:
+            try:
+                return ask()
+            except KafkaException:
+                if time.monotonic() > end:
+                    raise
+                self.__dict__.pop("admin", None)
+                time.sleep(0.2)
 
     def open_transactions(self, *roles: str) -> list[TopicPartition]:
         """The partitions of these topics (default: every output) on which a transaction is open."""
@@ -109,25 +138,32 @@ class Scene(Line):
 
     def committed(self) -> dict[TopicPartition, int]:
         """The group's committed offsets on the input topics."""
-        answer = self.admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(self.group)], request_timeout=20
-        )
-        found = answer[self.group].result().topic_partitions
-        return {TopicPartition(t.topic, t.partition): t.offset for t in found if t.offset >= 0}
+
+        def ask() -> dict[TopicPartition, int]:
+            wanted = [ConsumerGroupTopicPartitions(self.group)]
+            answer = self.admin.list_consumer_group_offsets(wanted, request_timeout=20)
+            found = answer[self.group].result().topic_partitions
+            return {TopicPartition(t.topic, t.partition): t.offset for t in found if t.offset >= 0}
+
+        return self._patiently(ask)
 
     def behind(self) -> int:
         """Input records beyond the committed offsets."""
         done = self.committed()
         return sum(end - done.get(partition, 0) for partition, end in self.ends(*INPUTS).items())
 
-    def transaction_coordinator(self, label: str = "a") -> int:
-        port = self._any_port()
-        return wire.coordinator(port, wire.TRANSACTION, self.transactional_id(label))
+    def alter_topic(self, role: str, setting: str, value: str) -> None:
+        entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, self.topic(role), incremental_configs=[entry])
+        for answer in self.admin.incremental_alter_configs([resource]).values():
+            answer.result(30)
 
-    def _any_port(self) -> int:
+    def transaction_coordinator(self, label: str = "a", avoid: int = 0) -> int:
+        """Its node's number, as a broker other than `avoid` knows it; -1 while there is none."""
         broker: Any = self.parts.broker
         nodes = getattr(broker, "nodes", (broker,))
-        return next(int(node.port) for node in nodes if node.running())
+        port = next(int(node.port) for node in nodes if node.running() and node.node != avoid)
+        return wire.coordinator(port, wire.TRANSACTION, self.transactional_id(label))
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -155,7 +191,11 @@ class Scene(Line):
         """Settles, and asserts that the outputs are the expected ones (default: the reference's)."""
         self.settle(timeout)
         wanted = self.expected() if expected is None else expected
-        problems = oracle.differences(wanted, self.outputs())
+        found = self.outputs()
+        problems = oracle.differences(wanted, found)
+        if problems:
+            for name, outputs in (("expected", wanted), ("found", found)):
+                (self.layout.state / f"{name}.txt").write_text(oracle.text_of(outputs))
         assert not problems, "\n".join(problems[:20])
         assert oracle.size(wanted, *oracle.OUTPUTS) > 0
         return wanted
@@ -166,3 +206,16 @@ class Scene(Line):
         self.feed("RAW", [record])
         wait_for(lambda: self.behind() == 0, 30, "a fresh record processed", 0.05)
         return time.monotonic() - begun
+
+
+def supervised(service: ServiceProcess) -> Callable[[], bool]:
+    """Whether it is ready, asked again and again: an instance that was fenced (70) or gave up for now (75) is
+    started again, which is a supervisor's part."""
+
+    def ready() -> bool:
+        if not service.running():
+            assert service.wait_exit(1) in (70, 75)
+            service.start()
+        return service.ready()
+
+    return ready
