@@ -32,6 +32,7 @@ struct move {
     int64_t records, in_txn;
     int64_t begin_us, committed_us;
     double begin_cpu;
+    struct mf_error err; // of the calls for every record
 };
 
 static void check(int result, const struct mf_error *err)
@@ -103,14 +104,13 @@ static void try_commit(void *arg)
 static void produce(struct move *move, int output, const struct mf_kafka_message *message,
                     struct mf_str value)
 {
-    struct mf_error err;
     struct mf_kafka_record record = {
         .topic = move->outputs[output], .partition = message->partition, .key = message->key, .value = value};
-    if (mf_kafka_produce(move->producer, &record, NULL, &err) == 0)
+    if (mf_kafka_produce(move->producer, &record, NULL, &move->err) == 0)
         return;
-    if (err.class == MF_ERROR_TRANSIENT) // a full queue
-        check(mf_kafka_producer_flush(move->producer, FULL_QUEUE_MS, &err), &err);
-    check(mf_kafka_produce(move->producer, &record, NULL, &err), &err);
+    if (move->err.class == MF_ERROR_TRANSIENT) // a full queue
+        check(mf_kafka_producer_flush(move->producer, FULL_QUEUE_MS, &move->err), &move->err);
+    check(mf_kafka_produce(move->producer, &record, NULL, &move->err), &move->err);
 }
 
 // ---------------------------------------------------------------- input
@@ -118,13 +118,12 @@ static void produce(struct move *move, int output, const struct mf_kafka_message
 static enum mf_consume on_message(void *arg, const struct mf_kafka_message *message)
 {
     struct move *move = arg;
-    struct mf_error err;
     if (move->records == 0) {
         move->begin_us = mf_clock_monotonic_us();
         move->begin_cpu = cpu_seconds();
     }
     if (move->state == IDLE) {
-        check(mf_kafka_txn_begin(move->producer, &err), &err);
+        check(mf_kafka_txn_begin(move->producer, &move->err), &move->err);
         move->state = OPEN;
     }
     produce(move, 0, message, message->value);
