@@ -119,7 +119,7 @@ static size_t put_large(double value, double magnitude, char *out)
 
 bool mf_decimal_from_double(double value, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len)
 {
-    struct mf_statistic text;
+    MF_UNINITIALISED struct mf_statistic text;
     size_t len;
     if (mf_statistic_of(value, &text)) {
         len = (size_t)(mf_statistic_put(out, &text) - out);

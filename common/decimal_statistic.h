@@ -14,7 +14,6 @@ _Static_assert(FLT_EVAL_METHOD == 0, "doubles must be computed as doubles");
 
 #define MF_STATISTIC_END 1e7     // from here on fifteen significant digits leave fewer than eight decimals
 #define MF_STATISTIC_TEXT_MAX 18 // sign, eight digits, point, eight digits
-#define MF_STATISTIC_ROOM 24     // bytes that mf_statistic_put may touch
 
 struct mf_statistic {
     uint64_t whole, fraction; // characters, the first one in the lowest byte
@@ -54,8 +53,8 @@ static inline uint64_t mf_statistic_units(double magnitude, uint64_t bits)
     return sum_bits & ((UINT64_C(1) << 52) - 1);
 }
 
-// False when |value| is not below MF_STATISTIC_END.
-static inline bool mf_statistic_of(double value, struct mf_statistic *out)
+// False when |value| is not below MF_STATISTIC_END. Always inline, so that the parts stay in registers.
+__attribute__((always_inline)) static inline bool mf_statistic_of(double value, struct mf_statistic *out)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -66,19 +65,13 @@ static inline bool mf_statistic_of(double value, struct mf_statistic *out)
     if (!(magnitude < MF_STATISTIC_END)) // false for NaN too
         return false;
     uint64_t units = mf_statistic_units(magnitude, bits);
-    uint32_t whole = (uint32_t)(units / MF_DIGITS_EIGHT);
-    uint64_t fraction = mf_digits_of((uint32_t)(units % MF_DIGITS_EIGHT));
-    if (whole < 10) { // most ratios; which of the three it is hardly changes from bar to bar
-        out->whole = '0' + whole;
-        out->whole_len = 1;
-    } else {
-        uint64_t digits = whole < 10000 ? (uint64_t)mf_digits_of_four(whole) << 32 : mf_digits_of(whole);
-        unsigned leading = mf_digits_leading(digits);
-        out->whole = (digits | MF_DIGITS_ZEROS) >> 8 * leading;
-        out->whole_len = 8 - leading;
-    }
-    out->fraction = fraction | MF_DIGITS_ZEROS;
-    out->fraction_len = 8 - mf_digits_trailing(fraction);
+    MF_UNINITIALISED uint64_t digits[2];
+    mf_digits_of_two((uint32_t)(units / MF_DIGITS_EIGHT), (uint32_t)(units % MF_DIGITS_EIGHT), digits);
+    unsigned leading = mf_digits_leading(digits[0]);
+    out->whole = (digits[0] | MF_DIGITS_ZEROS) >> 8 * leading;
+    out->whole_len = 8 - leading;
+    out->fraction = digits[1] | MF_DIGITS_ZEROS;
+    out->fraction_len = 8 - mf_digits_trailing(digits[1]);
     out->sign = sign != 0 && units != 0; // no -0
     return true;
 }

@@ -320,8 +320,8 @@ struct mf_event {
     };
 };
 
-// Sets every field to "absent" and the type; the way to begin an event. Clears only the part that the type
-// uses.
+// Sets every field to "absent" and the type; the way to begin an event. Touches only the part that the type
+// uses, and of a metric neither values nor texts, which count where a bit says so.
 void mf_event_init(struct mf_event *event, enum mf_event_type type);
 
 // Encodes in the canonical field order of events.md, computing event_id when absent. Appends to out.

@@ -57,7 +57,7 @@ static bool write_statistics(struct mf_event_writer *w, const struct mf_metric_e
         const struct statistic_name *name = &names[field];
         if ((metric->present >> field & 1) == 0)
             continue;
-        struct mf_statistic text;
+        MF_UNINITIALISED struct mf_statistic text;
         if (!mf_statistic_of(metric->values[field], &text)) {
             w->at = at, w->content_at = content_at;
             if (!write_large(w, name, metric->values[field]))

@@ -10,7 +10,7 @@
 #include "common/event_write.h"
 #include "tests/bench/measure.h"
 
-enum { SAMPLES = 256, EVENT_MAX = 16384, KINDS = 3 };
+enum { SAMPLES = 16, EVENT_MAX = 16384, KINDS = 3 };
 
 struct sample {
     struct mf_event event;
