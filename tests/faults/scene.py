@@ -21,6 +21,7 @@ from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaException,
+    Producer,
     TopicPartition,
 )
 from confluent_kafka.admin import (
@@ -86,6 +87,11 @@ class Scene(Line):
         service.start()
         service.wait_ready(60)
         return service
+
+    def producer(self) -> Producer:
+        """Takes records up to what the broker takes."""
+        settings = {"partitioner": "murmur2_random", "message.max.bytes": 1 << 21, "compression.type": "lz4"}
+        return Producer({"bootstrap.servers": self.parts.broker.bootstrap, **settings})
 
     def feed(self, role: str, records: Iterable[Record]) -> int:
         """Puts these records on an input topic and waits until they are there; how many."""
