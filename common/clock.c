@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+#include "common/decimal_digits.h"
+
 enum { DAYS_MIN = -719162, DAYS_MAX = 2932896 }; // 0001-01-01 and 9999-12-31, counted from 1970-01-01
 
 static int64_t read_clock(clockid_t id)
@@ -49,20 +51,25 @@ int32_t mf_date_to_days(struct mf_date date)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719468;
 }
 
+// days is in the range of years that have a text, so that what is counted from 0000-03-01 is never negative.
+// Inline: handing the three numbers over through memory costs more than computing them.
+static inline struct mf_date date_of_days(int32_t days)
+{
+    uint32_t shifted = (uint32_t)(days + 719468);
+    uint32_t era = shifted / 146097, day_of_era = shifted % 146097;
+    uint32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    uint32_t month = (5 * day_of_year + 2) / 153;
+    struct mf_date date;
+    date.day = (int)(day_of_year - (153 * month + 2) / 5 + 1);
+    date.month = (int)(month < 10 ? month + 3 : month - 9);
+    date.year = (int)(year_of_era + era * 400 + (date.month <= 2));
+    return date;
+}
+
 struct mf_date mf_date_from_days(int32_t days)
 {
-    int32_t kept = days < DAYS_MIN ? DAYS_MIN : days > DAYS_MAX ? DAYS_MAX : days;
-    int32_t shifted = kept + 719468; // days since 0000-03-01; never negative in our range but for 0001-01/02
-    int32_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-    int32_t day_of_era = shifted - era * 146097;
-    int32_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    int32_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int32_t month = (5 * day_of_year + 2) / 153;
-    struct mf_date date;
-    date.day = day_of_year - (153 * month + 2) / 5 + 1;
-    date.month = month < 10 ? month + 3 : month - 9;
-    date.year = year_of_era + era * 400 + (date.month <= 2);
-    return date;
+    return date_of_days(days < DAYS_MIN ? DAYS_MIN : days > DAYS_MAX ? DAYS_MAX : days);
 }
 
 int mf_date_weekday(struct mf_date date)
@@ -103,24 +110,21 @@ struct mf_date mf_date_of_utc(int64_t time_us)
     return mf_date_from_days(days_of(time_us));
 }
 
-// Three times per event make printf's generality too expensive here.
-static char *put_digits(char *at, unsigned value, int width)
+// Every event has three times or more, so digits are made eight at a time.
+static inline char *put_date(char *at, struct mf_date date)
 {
-    for (int i = width - 1; i >= 0; i--, value /= 10)
-        at[i] = (char)('0' + value % 10);
-    return at + width;
+    char digits[8]; // YYYYMMDD
+    mf_digits_store(digits, mf_digits_of((uint32_t)(date.year * 10000 + date.month * 100 + date.day)) |
+                                MF_DIGITS_ZEROS);
+    memcpy(at, digits, 4);
+    at[4] = '-';
+    memcpy(at + 5, digits + 4, 2);
+    at[7] = '-';
+    memcpy(at + 8, digits + 6, 2);
+    return at + 10;
 }
 
-static char *put_date(char *at, struct mf_date date)
-{
-    at = put_digits(at, (unsigned)date.year, 4);
-    *at++ = '-';
-    at = put_digits(at, (unsigned)date.month, 2);
-    *at++ = '-';
-    return put_digits(at, (unsigned)date.day, 2);
-}
-
-static char *format_time(int64_t time_us, char *text, int fraction_digits)
+static inline char *format_time(int64_t time_us, char *text, int fraction_digits)
 {
     const int64_t first = (int64_t)DAYS_MIN * MF_US_PER_DAY;
     const int64_t last = (int64_t)(DAYS_MAX + 1) * MF_US_PER_DAY - 1;
@@ -129,15 +133,20 @@ static char *format_time(int64_t time_us, char *text, int fraction_digits)
     int64_t of_day = kept - (int64_t)days * MF_US_PER_DAY;
     unsigned second = (unsigned)(of_day / MF_US_PER_SECOND);
     unsigned micro = (unsigned)(of_day % MF_US_PER_SECOND);
-    char *at = put_date(text, mf_date_from_days(days));
+    unsigned clock = second / 3600 * 10000 + second / 60 % 60 * 100 + second % 60;
+    char digits[16]; // 00HHMMSS 00uuuuuu
+    mf_digits_store(digits, mf_digits_of(clock) | MF_DIGITS_ZEROS);
+    mf_digits_store(digits + 8, mf_digits_of(micro) | MF_DIGITS_ZEROS);
+    char *at = put_date(text, date_of_days(days));
     *at++ = 'T';
-    at = put_digits(at, second / 3600, 2);
-    *at++ = ':';
-    at = put_digits(at, second / 60 % 60, 2);
-    *at++ = ':';
-    at = put_digits(at, second % 60, 2);
-    *at++ = '.';
-    at = put_digits(at, fraction_digits == 3 ? micro / 1000 : micro, fraction_digits);
+    memcpy(at, digits + 2, 2);
+    at[2] = ':';
+    memcpy(at + 3, digits + 4, 2);
+    at[5] = ':';
+    memcpy(at + 6, digits + 6, 2);
+    at[8] = '.';
+    memcpy(at + 9, digits + 10, 6);
+    at += 9 + fraction_digits;
     *at++ = 'Z';
     *at = '\0';
     return text;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/decimal_parts.h"
+#include "common/decimal_statistic.h"
 
 // Wider intermediate results (x87) would round twice.
 _Static_assert(FLT_EVAL_METHOD == 0, "doubles must be computed as doubles");
@@ -73,20 +74,15 @@ static const uint64_t powers_of_ten[] = {
 };
 
 // magnitude × 10^decimals, rounded half to even, exactly: the mantissa times a power of ten fits 80 bits, and
-// what the binary exponent cuts off is compared with one half. magnitude is below 1e15, so its unit is below
-// one.
+// what the binary exponent cuts off is compared with one half. magnitude is 1e7 to 1e15, so that 3 to 29 bits
+// are cut off.
 static uint64_t scaled(double magnitude, unsigned decimals)
 {
     uint64_t bits;
     memcpy(&bits, &magnitude, sizeof bits);
-    unsigned biased = (unsigned)(bits >> 52);
-    uint64_t mantissa = bits & ((UINT64_C(1) << 52) - 1);
-    if (biased > 0)
-        mantissa |= UINT64_C(1) << 52;
-    unsigned shift = 1075 - (biased > 0 ? biased : 1);
+    uint64_t mantissa = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    unsigned shift = 1075 - (unsigned)(bits >> 52);
     wide product = (wide)mantissa * powers_of_ten[decimals];
-    if (shift > 81) // below one half, whatever the digits
-        return 0;
     uint64_t quotient = (uint64_t)(product >> shift);
     wide rest = product & (((wide)1 << shift) - 1);
     wide half = (wide)1 << (shift - 1);
@@ -95,38 +91,9 @@ static uint64_t scaled(double magnitude, unsigned decimals)
     return quotient;
 }
 
-// Two digits a step: divisions are what this conversion costs.
-static size_t put_number(char *out, uint64_t value, size_t min_digits)
+// The same from ten million on, where fifteen significant digits bind. Returns the length.
+static size_t put_large(double value, double magnitude, char *out)
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-        "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-        "8081828384858687888990919293949596979899";
-    char buffer[20];
-    size_t at = sizeof buffer;
-    for (; value >= 100; value /= 100) {
-        at -= 2;
-        memcpy(buffer + at, pairs + 2 * (value % 100), 2);
-    }
-    if (value >= 10) {
-        at -= 2;
-        memcpy(buffer + at, pairs + 2 * value, 2);
-    } else if (value > 0) {
-        buffer[--at] = (char)('0' + value);
-    }
-    while (sizeof buffer - at < min_digits)
-        buffer[--at] = '0';
-    memcpy(out, buffer + at, sizeof buffer - at);
-    return sizeof buffer - at;
-}
-
-bool mf_decimal_from_double(double value, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len)
-{
-    double magnitude = fabs(value);
-    if (!(magnitude < 1e15)) // false for NaN too
-        return false;
-    // Eight decimals leave seven digits before the point; from ten million on the fifteen significant digits
-    // bind.
     unsigned decimals = DECIMALS_MAX;
     uint64_t whole = (uint64_t)magnitude;
     for (unsigned digits = SIGNIFICANT_MAX - DECIMALS_MAX; whole >= powers_of_ten[digits]; digits++) {
@@ -136,18 +103,33 @@ bool mf_decimal_from_double(double value, char out[MF_DECIMAL_TEXT_SIZE], size_t
     }
     uint64_t digits = scaled(magnitude, decimals);
     size_t used = 0;
-    if (value < 0 && digits > 0)
+    if (value < 0)
         out[used++] = '-';
     uint64_t unit = powers_of_ten[decimals];
-    uint64_t fraction = digits % unit;
-    used += put_number(out + used, digits / unit, 1);
+    used += mf_digits_put(out + used, digits / unit);
+    // As if there were eight decimals: what is trimmed is the same.
+    uint64_t fraction = mf_digits_of((uint32_t)(digits % unit * powers_of_ten[DECIMALS_MAX - decimals]));
     if (fraction > 0) {
         out[used++] = '.';
-        used += put_number(out + used, fraction, decimals);
-        while (out[used - 1] == '0')
-            used--;
+        mf_digits_store(out + used, fraction | MF_DIGITS_ZEROS);
+        used += DECIMALS_MAX - mf_digits_trailing(fraction);
     }
-    out[used] = '\0';
-    *out_len = used;
+    return used;
+}
+
+bool mf_decimal_from_double(double value, char out[MF_DECIMAL_TEXT_SIZE], size_t *out_len)
+{
+    MF_UNINITIALISED struct mf_statistic text;
+    size_t len;
+    if (mf_statistic_of(value, &text)) {
+        len = (size_t)(mf_statistic_put(out, &text) - out);
+    } else {
+        double magnitude = fabs(value);
+        if (!(magnitude < 1e15)) // false for NaN too
+            return false;
+        len = put_large(value, magnitude, out);
+    }
+    out[len] = '\0';
+    *out_len = len;
     return true;
 }

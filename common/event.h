@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Event contracts (schema 1.x): one struct per type, one encoder, one decoder that validates. Everything here
-// is pure. Views in a struct mf_event are borrowed: from the JSON document of the decode, or from whoever
-// filled the struct. Failure class of decode and encode: POISON, code = the stable reason of the first
-// problem ("missing_field", "bad_type", "bad_value", "bad_time", "unknown_event_type", "unsupported_version",
-// "ohlc_inconsistent", "number_out_of_range", "event_id_mismatch", json_* of the reader, …).
+// is pure. Views in a struct mf_event are borrowed: from the JSON document and the bytes of the decode, or
+// from whoever filled the struct. Failure class of decode and encode: POISON, code = the stable reason of the
+// first problem ("missing_field", "bad_type", "bad_value", "bad_time", "unknown_event_type",
+// "unsupported_version", "ohlc_inconsistent", "number_out_of_range", "event_id_mismatch", json_* of the
+// reader, …).
 #ifndef MF_EVENT_H
 #define MF_EVENT_H
 
@@ -23,6 +24,7 @@
 #define MF_EVENT_ID_SIZE 33 // 32 hex digits, terminated
 #define MF_DEDUPE_KEY_MAX 512
 #define MF_RUN_ID_MAX 64      // bytes of a backfill run's id in a lane
+#define MF_REQUEST_ID_MAX 128 // bytes of a provider's id of an answer
 #define MF_FLAGS_TEXT_SIZE 64 // room for every flag of mf_flags_format, terminated
 #define MF_EVENT_KEY_MAX 512  // a composed Kafka key, terminated
 
@@ -80,6 +82,12 @@ enum mf_interval {
 enum mf_session { MF_SESSION_PRE, MF_SESSION_REGULAR, MF_SESSION_POST, MF_SESSION_FULL, MF_SESSION_MAX };
 enum mf_adjusted { MF_ADJUSTED_NONE, MF_ADJUSTED_SPLIT, MF_ADJUSTED_SPLIT_DIV, MF_ADJUSTED_MAX };
 
+// The numbers of a bar beside their texts, so that who computes with them need not read them again.
+struct mf_bar_numbers {
+    struct mf_decimal_number open, high, low, close, volume;
+    struct mf_decimal_number vwap; // 0 when absent
+};
+
 struct mf_bar {
     enum mf_interval interval;
     int64_t window_end_us;
@@ -95,6 +103,10 @@ struct mf_bar {
     struct mf_str parent_source; // derived bars only (source processor)
     int revision;                // derived bars only; -1 = absent
     struct mf_str cause;         // derived bars only: event_id of the record that caused it
+    // Set by decode; encode and check take no notice. has_numbers is false in a struct that was filled, and
+    // when a number has more than the 18 digits of a struct mf_decimal_number; numbers then says nothing.
+    bool has_numbers;
+    struct mf_bar_numbers numbers;
 };
 
 enum mf_option_type { MF_OPTION_CALL, MF_OPTION_PUT, MF_OPTION_TYPE_MAX };
@@ -213,14 +225,17 @@ struct mf_metric_event {
     enum mf_adjusted adjusted; // of the parent series
     int64_t bar_time_us;       // window start of the bar
     int revision;
-    struct mf_str parent_source; // source of the parent series
-    struct mf_str cause;         // event_id of the record that caused it
-    uint32_t n_obs;              // bars of the series seen so far, this one included
-    bool warmup;                 // some field of the interval is still missing
-    uint64_t present;            // bit per enum mf_metric_field
+    struct mf_str parent_source;             // source of the parent series
+    struct mf_str cause;                     // event_id of the record that caused it
+    uint32_t n_obs;                          // bars of the series seen so far, this one included
+    bool warmup;                             // some field of the interval is still missing
+    struct mf_str vol_regime, market_regime; // absent unless warm
+    uint64_t present;                        // bit per enum mf_metric_field: values[…] is set
+    // The same for texts[…], the number text that decode found: it is written again as it was. Without it the
+    // text is made from the value.
+    uint64_t with_text;
     double values[MF_METRIC_FIELD_MAX];
-    struct mf_str texts[MF_METRIC_FIELD_MAX]; // the number text, set by decode; absent = made from the value
-    struct mf_str vol_regime, market_regime;  // absent unless warm
+    struct mf_str texts[MF_METRIC_FIELD_MAX];
     struct mf_str symbol_name, exchange, symbol_type; // the symbol's metadata, where known
 };
 
@@ -307,8 +322,8 @@ struct mf_event {
     };
 };
 
-// Sets every field to "absent" and the type; the way to begin an event. Clears only the part that the type
-// uses.
+// Sets every field to "absent" and the type; the way to begin an event. Touches only the part that the type
+// uses, and of a metric neither values nor texts, which count where a bit says so.
 void mf_event_init(struct mf_event *event, enum mf_event_type type);
 
 // Encodes in the canonical field order of events.md, computing event_id when absent. Appends to out.
@@ -332,11 +347,12 @@ struct mf_event_problems {
 // event_id. problems may be NULL.
 int mf_event_check(const struct mf_event *event, struct mf_event_problems *problems, struct mf_error *err);
 
-// Decodes and validates one record value. json is scratch owned by the caller; the event's views live in it.
-// problems may be NULL. Unknown fields are ignored; another MAJOR version is "unsupported_version".
-// Checks: required fields, types, enums, formats, number range and decimals, bar consistency (low <= open,
-// close <= high, prices > 0, volume >= 0, window_end = start + interval where the interval is of fixed
-// length, ms-aligned times), event_id equal to the computed one.
+// Decodes and validates one record value. json is scratch owned by the caller. The event's views live in json
+// or in bytes: they die with the next use of json and with bytes, whichever comes first. problems may be
+// NULL. On failure *event may hold anything. Unknown fields are ignored; another MAJOR version is
+// "unsupported_version". Checks: required fields, types, enums, formats, number range and decimals, bar
+// consistency (low <= open, close <= high, prices > 0, volume >= 0, window_end = start + interval where the
+// interval is of fixed length, ms-aligned times), event_id equal to the computed one.
 int mf_event_decode(struct mf_json *json, struct mf_str bytes, struct mf_event *event,
                     struct mf_event_problems *problems, struct mf_error *err);
 

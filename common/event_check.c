@@ -2,28 +2,35 @@
 // What no single field can tell: values that must fit each other. Pure; every problem has class POISON.
 #include "common/event_table.h"
 
-static int64_t date_span_days(struct mf_date a, struct mf_date b)
-{
-    int64_t days = (int64_t)mf_date_to_days(a) - mf_date_to_days(b);
-    return days < 0 ? -days : days;
-}
-
 // Windows up to 4h are as long as their name says. A day has 23 to 25 hours, or ends with the session; a week
 // and a month follow the calendar.
+bool mf_bar_window_fits(enum mf_interval interval, int64_t start_us, int64_t end_us)
+{
+    int64_t length = end_us - start_us, wanted = mf_interval_us(interval);
+    if (interval <= MF_INTERVAL_4H)
+        return length == wanted;
+    int64_t most = (interval == MF_INTERVAL_1MO ? 31 * MF_US_PER_DAY : wanted) + MF_US_PER_HOUR;
+    return length > 0 && length <= most;
+}
+
+// A trading date begins at most a day away from the UTC date of its first bar.
+bool mf_bar_session_fits(enum mf_interval interval, int32_t event_day, int32_t session_day)
+{
+    int64_t apart = (int64_t)session_day - event_day;
+    return interval > MF_INTERVAL_1D || (apart >= -1 && apart <= 1);
+}
+
 static void check_window(struct mf_event_report *report, const struct mf_event *event,
                          const struct mf_bar *bar)
 {
-    int64_t length = bar->window_end_us - event->event_time_us, wanted = mf_interval_us(bar->interval);
-    if (bar->interval <= MF_INTERVAL_4H) {
-        if (length != wanted)
-            mf_event_report_add(report, "bad_value", "window_end", "must be event_time plus %s",
-                                mf_interval_name(bar->interval));
+    if (mf_bar_window_fits(bar->interval, event->event_time_us, bar->window_end_us))
         return;
-    }
-    int64_t most = (bar->interval == MF_INTERVAL_1MO ? 31 * MF_US_PER_DAY : wanted) + MF_US_PER_HOUR;
-    if (length <= 0 || length > most)
+    const char *length = mf_interval_name(bar->interval);
+    if (bar->interval <= MF_INTERVAL_4H)
+        mf_event_report_add(report, "bad_value", "window_end", "must be event_time plus %s", length);
+    else
         mf_event_report_add(report, "bad_value", "window_end",
-                            "must be after event_time and at most %s later", mf_interval_name(bar->interval));
+                            "must be after event_time and at most %s later", length);
 }
 
 static bool bar_prices(const struct mf_bar *bar, mf_fixed8 price[4])
@@ -45,9 +52,8 @@ static void check_bar(struct mf_event_report *report, const struct mf_event *eve
         else if (price[3] < low || price[3] > high)
             mf_event_report_add(report, "ohlc_inconsistent", "close", "is outside low to high");
     }
-    // A trading date begins at most a day away from the UTC date of its first bar.
-    if (bar->interval <= MF_INTERVAL_1D &&
-        date_span_days(bar->session_date, mf_date_of_utc(event->event_time_us)) > 1)
+    int32_t event_day = mf_date_to_days(mf_date_of_utc(event->event_time_us));
+    if (!mf_bar_session_fits(bar->interval, event_day, mf_date_to_days(bar->session_date)))
         mf_event_report_add(report, "bad_value", "session_date", "is more than a day away from event_time");
 }
 

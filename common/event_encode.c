@@ -3,15 +3,31 @@
 // which stands before them, is filled in when they are known. Pure; POISON when the event is not one that
 // decode would take.
 #include "common/event_table.h"
+#include "common/event_write.h"
 
 #include <stdlib.h>
 
+// What the envelope's rows would clear one by one, in an event that is all zeros.
+static void clear_envelope(struct mf_event *event)
+{
+    event->asset_class = MF_ASSET_CLASS_MAX;
+    event->event_time_us = event->ingest_time_us = INT64_MIN;
+    event->mode = MF_MODE_MAX;
+    event->page = -1;
+}
+
+// A metric's values and texts are left as they are: a bit says whether one counts, and all bits are 0. The
+// rows from the first of them on are texts, absent when zero, so that the walk ends there.
 void mf_event_init(struct mf_event *event, enum mf_event_type type)
 {
     assert((unsigned)type < MF_EVENT_TYPE_MAX);
     const struct mf_event_table *table = mf_event_tables[type];
-    memset(event, 0, offsetof(struct mf_event, bar) + table->size);
-    mf_fields_clear(table->fields, table->count, event);
+    size_t metric_head = offsetof(struct mf_event, metric.values);
+    memset(event, 0, type == MF_EVENT_METRIC ? metric_head : offsetof(struct mf_event, bar) + table->size);
+    clear_envelope(event);
+    size_t row = MF_ENVELOPE_FIELD_COUNT;
+    for (; row < table->count && table->fields[row].kind != &mf_kind_metric; row++)
+        table->fields[row].kind->clear(&table->fields[row], event);
     event->type = type;
 }
 
@@ -79,7 +95,7 @@ static void prepare_dead_letter(const struct mf_event *event, struct mf_event *c
     letter->raw_is_base64 = true;
 }
 
-int mf_event_encode(const struct mf_event *event, struct mf_buf *out, struct mf_error *err)
+int mf_event_encode_by_table(const struct mf_event *event, struct mf_buf *out, struct mf_error *err)
 {
     if (out->overflow)
         return too_large(err, out->max);
@@ -103,4 +119,9 @@ int mf_event_encode(const struct mf_event *event, struct mf_buf *out, struct mf_
             out->data[start] = '\0';
     }
     return result;
+}
+
+int mf_event_encode(const struct mf_event *event, struct mf_buf *out, struct mf_error *err)
+{
+    return mf_event_write(event, out) ? 0 : mf_event_encode_by_table(event, out, err);
 }

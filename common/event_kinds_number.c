@@ -324,7 +324,7 @@ static void metric_clear(const struct mf_event_field *field, void *base)
 {
     struct mf_metric_event *metric = &((struct mf_event *)base)->metric;
     metric->present &= ~(UINT64_C(1) << field->index);
-    metric->texts[field->index] = MF_STR_NULL;
+    metric->with_text &= ~(UINT64_C(1) << field->index);
 }
 
 static bool metric_present(const struct mf_event_field *field, const void *base)
@@ -339,6 +339,7 @@ static bool metric_read(struct mf_event_report *report, const struct mf_event_fi
     if (!statistic_parse(report, field, node, &metric->values[field->index]))
         return false;
     metric->present |= UINT64_C(1) << field->index;
+    metric->with_text |= UINT64_C(1) << field->index;
     metric->texts[field->index] = mf_json_text(node);
     return true;
 }
@@ -351,7 +352,7 @@ static void metric_check(struct mf_event_report *report, const struct mf_event_f
 static void metric_emit(struct mf_event_output *out, const struct mf_event_field *field, const void *base)
 {
     const struct mf_metric_event *metric = &((const struct mf_event *)base)->metric;
-    if (metric->texts[field->index].data != NULL)
+    if ((metric->with_text >> field->index & 1) != 0)
         statistic_emit_text(out, field, metric->texts[field->index]);
     else
         statistic_emit_value(out, field, metric->values[field->index]);

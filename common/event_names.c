@@ -175,21 +175,34 @@ enum mf_asset_class mf_asset_class_of_symbol(struct mf_str symbol)
     return MF_ASSET_STOCK;
 }
 
-// Only letters and digits of ASCII, and the marks given.
-static bool is_made_of(struct mf_str text, const char *marks)
+// What a symbol may hold, and what a run's id may: bits, for one look at each byte.
+enum { IN_SYMBOL = 1, IN_RUN_ID = 2, IN_BOTH = IN_SYMBOL | IN_RUN_ID };
+static const unsigned char places[256] = {
+    ['0'] = IN_BOTH,   ['1'] = IN_BOTH, ['2'] = IN_BOTH, ['3'] = IN_BOTH, ['4'] = IN_BOTH, ['5'] = IN_BOTH,
+    ['6'] = IN_BOTH,   ['7'] = IN_BOTH, ['8'] = IN_BOTH, ['9'] = IN_BOTH, ['A'] = IN_BOTH, ['B'] = IN_BOTH,
+    ['C'] = IN_BOTH,   ['D'] = IN_BOTH, ['E'] = IN_BOTH, ['F'] = IN_BOTH, ['G'] = IN_BOTH, ['H'] = IN_BOTH,
+    ['I'] = IN_BOTH,   ['J'] = IN_BOTH, ['K'] = IN_BOTH, ['L'] = IN_BOTH, ['M'] = IN_BOTH, ['N'] = IN_BOTH,
+    ['O'] = IN_BOTH,   ['P'] = IN_BOTH, ['Q'] = IN_BOTH, ['R'] = IN_BOTH, ['S'] = IN_BOTH, ['T'] = IN_BOTH,
+    ['U'] = IN_BOTH,   ['V'] = IN_BOTH, ['W'] = IN_BOTH, ['X'] = IN_BOTH, ['Y'] = IN_BOTH, ['Z'] = IN_BOTH,
+    ['a'] = IN_BOTH,   ['b'] = IN_BOTH, ['c'] = IN_BOTH, ['d'] = IN_BOTH, ['e'] = IN_BOTH, ['f'] = IN_BOTH,
+    ['g'] = IN_BOTH,   ['h'] = IN_BOTH, ['i'] = IN_BOTH, ['j'] = IN_BOTH, ['k'] = IN_BOTH, ['l'] = IN_BOTH,
+    ['m'] = IN_BOTH,   ['n'] = IN_BOTH, ['o'] = IN_BOTH, ['p'] = IN_BOTH, ['q'] = IN_BOTH, ['r'] = IN_BOTH,
+    ['s'] = IN_BOTH,   ['t'] = IN_BOTH, ['u'] = IN_BOTH, ['v'] = IN_BOTH, ['w'] = IN_BOTH, ['x'] = IN_BOTH,
+    ['y'] = IN_BOTH,   ['z'] = IN_BOTH, ['.'] = IN_BOTH, ['_'] = IN_BOTH, ['-'] = IN_BOTH, [':'] = IN_SYMBOL,
+    ['/'] = IN_SYMBOL,
+};
+
+static bool is_made_of(struct mf_str text, unsigned place)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.data[i];
-        bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-        if (!plain && (c == '\0' || strchr(marks, c) == NULL))
-            return false;
-    }
-    return true;
+    unsigned all = place;
+    for (size_t i = 0; i < text.len; i++)
+        all &= places[(unsigned char)text.data[i]];
+    return all != 0;
 }
 
 bool mf_symbol_is_valid(struct mf_str symbol)
 {
-    return symbol.len >= 1 && symbol.len <= MF_SYMBOL_MAX && is_made_of(symbol, ".:_/-");
+    return symbol.len >= 1 && symbol.len <= MF_SYMBOL_MAX && is_made_of(symbol, IN_SYMBOL);
 }
 
 bool mf_source_is_known(struct mf_str source)
@@ -199,10 +212,10 @@ bool mf_source_is_known(struct mf_str source)
 
 bool mf_lane_is_valid(struct mf_str lane)
 {
-    if (mf_str_eq_c(lane, "live"))
+    if (mf_str_eq(lane, MF_STR("live")))
         return true;
     static const size_t prefix = sizeof "backfill:" - 1;
     if (!mf_str_starts_with(lane, "backfill:") || lane.len == prefix || lane.len > prefix + MF_RUN_ID_MAX)
         return false;
-    return is_made_of((struct mf_str){lane.data + prefix, lane.len - prefix}, "._-");
+    return is_made_of((struct mf_str){lane.data + prefix, lane.len - prefix}, IN_RUN_ID);
 }

@@ -6,7 +6,8 @@ const struct mf_event_field mf_event_provenance_fields[MF_PROVENANCE_FIELD_COUNT
     FIELD("mode", mf_kind_name, REQUIRED, mode,
           "How it was obtained; synthetic and replay are never live data.",
           NAMES(mf_mode_names, MF_MODE_MAX)),
-    FIELD("request_id", mf_kind_text, 0, request_id, "The provider's id of the answer.", .max = 128),
+    FIELD("request_id", mf_kind_text, 0, request_id, "The provider's id of the answer.",
+          .max = MF_REQUEST_ID_MAX),
     FIELD("page", mf_kind_i64, NOT_NEGATIVE, page, "Page of a paged answer, from 0.", .absent = -1),
 };
 

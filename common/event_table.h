@@ -141,7 +141,7 @@ static inline const void *mf_field_in(const struct mf_event_field *field, const 
 }
 static inline bool mf_event_is_made(const struct mf_event *event)
 {
-    return mf_str_eq_c(event->source, "processor");
+    return mf_str_eq(event->source, MF_STR("processor"));
 }
 
 // Walks, used for whole events, nested objects and items of lists alike (event_walk.c).
@@ -156,6 +156,9 @@ void mf_fields_emit(struct mf_event_output *out, const struct mf_event_field *fi
                     const void *base);
 // Checks an event whose rows of `skip` are already known to be bad.
 void mf_event_check_fields(struct mf_event_report *report, const struct mf_event *event, uint64_t skip);
+// What must fit each other in a bar. Days since the epoch: of the session_date, and of event_time in UTC.
+bool mf_bar_window_fits(enum mf_interval interval, int64_t start_us, int64_t end_us);
+bool mf_bar_session_fits(enum mf_interval interval, int32_t event_day, int32_t session_day);
 // Walks the market fields of the event into the content hash (and, with out->json, everything into JSON).
 void mf_event_emit(struct mf_event_output *out, const struct mf_event *event);
 // event_id of the identity made of these parts.

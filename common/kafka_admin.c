@@ -177,6 +177,14 @@ static int create(struct admin *admin, struct mf_error *err)
     return result;
 }
 
+// Nothing comes on this queue between an answer and the next question.
+static void pause_between(struct admin *admin)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(admin->answers, VISIBLE_POLL_MS);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+}
+
 // A topic that was made is known to every broker a little later.
 static int wait_until_visible(struct admin *admin, struct mf_error *err)
 {
@@ -187,10 +195,7 @@ static int wait_until_visible(struct admin *admin, struct mf_error *err)
         if (mf_clock_monotonic_us() >= admin->end_us)
             return mf_error_set(err, MF_ERROR_TRANSIENT, "timeout",
                                 "%d topics were made and are not visible yet", missing);
-        // Nothing comes on this queue now: a pause between two questions.
-        rd_kafka_event_t *event = rd_kafka_queue_poll(admin->answers, VISIBLE_POLL_MS);
-        if (event != NULL)
-            rd_kafka_event_destroy(event);
+        pause_between(admin);
     }
 }
 
@@ -254,6 +259,19 @@ static int compare(struct admin *admin, struct mf_error *err)
     return result;
 }
 
+// Of several brokers, the one that is asked may not know yet what another one has shown.
+static int compare_when_known(struct admin *admin, struct mf_error *err)
+{
+    int result;
+    while ((result = compare(admin, err)) < 0 && strcmp(err->code, "unknown_topic") == 0 &&
+           mf_clock_monotonic_us() < admin->end_us) {
+        pause_between(admin);
+        if (look(admin, err) < 0) // begins the reports anew
+            return -1;
+    }
+    return result;
+}
+
 // ---------------------------------------------------------------- all of it
 
 static void on_fatal(void *owner, const struct mf_error *err)
@@ -291,7 +309,7 @@ int mf_kafka_topics(const struct mf_kafka_config *config, const struct mf_kafka_
             result = wait_until_visible(&admin, err);
     }
     if (result == 0)
-        result = compare(&admin, err);
+        result = compare_when_known(&admin, err);
     for (rd_kafka_event_t *event; (event = rd_kafka_queue_poll(admin.client.queue, 0)) != NULL;) {
         kafka_client_event(&admin.client, event);
         rd_kafka_event_destroy(event);

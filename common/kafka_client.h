@@ -45,6 +45,7 @@ struct kafka_role_config {
     const char *transactional_id; // TRANSACTIONAL
     const char *group;            // CONSUMER, READER, PROBE
     bool read_committed;          // CONSUMER
+    bool failures_only;           // PRODUCER, TRANSACTIONAL: reports of failed records only
 };
 // The whole configuration of a client; the caller owns it. CONFIG "kafka_config" naming the refused property.
 int kafka_config_new(const struct mf_kafka_config *config, const struct kafka_role_config *role,

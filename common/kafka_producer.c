@@ -24,6 +24,7 @@ static void topic_free(struct kafka_topic *topic)
 {
     if (topic->native != NULL)
         rd_kafka_topic_destroy(topic->native);
+    kafka_gather_free_lanes(topic);
     free(topic->name);
     free(topic);
 }
@@ -82,8 +83,12 @@ static struct kafka_topic *topic_of(struct mf_kafka_producer *producer, const ch
 
 static bool above(const struct mf_kafka_producer *producer, size_t percent)
 {
-    return producer->outstanding * 100 > producer->limit * percent ||
-           producer->outstanding_bytes * 100 > producer->limit_bytes * percent;
+    size_t records = producer->outstanding, bytes = producer->outstanding_bytes;
+    if (producer->ops.bulk) {
+        records = kafka_gather_outstanding(producer);
+        bytes = kafka_gather_outstanding_bytes(producer, records);
+    }
+    return records * 100 > producer->limit * percent || bytes * 100 > producer->limit_bytes * percent;
 }
 
 static void tell_pressure(struct mf_kafka_producer *producer)
@@ -99,11 +104,12 @@ static void on_announce(void *arg)
 {
     struct mf_kafka_producer *producer = arg;
     kafka_producer_enter(producer);
+    kafka_gather_tell(producer);
     tell_pressure(producer);
     kafka_producer_leave(producer);
 }
 
-static void raise_pressure(struct mf_kafka_producer *producer)
+void kafka_producer_raise_pressure(struct mf_kafka_producer *producer)
 {
     if (producer->pressure)
         return;
@@ -111,26 +117,49 @@ static void raise_pressure(struct mf_kafka_producer *producer)
     mf_deferred_schedule(producer->announce); // never from inside produce
 }
 
+void kafka_producer_check_pressure(struct mf_kafka_producer *producer)
+{
+    if (!producer->pressure && above(producer, PRESSURE_HIGH_PERCENT))
+        kafka_producer_raise_pressure(producer);
+}
+
 // ---------------------------------------------------------------- reports
 
-static void count_report(struct mf_kafka_producer *producer, const struct kafka_topic *topic,
+static void count_report(struct mf_kafka_producer *producer, struct kafka_topic *topic,
                          const rd_kafka_message_t *message)
 {
     bool ok = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-    producer->outstanding--;
-    producer->outstanding_bytes -= message->len + message->key_len;
     producer->failed += !ok;
     mf_metric_add(topic->messages[ok], 1);
     mf_metric_add(topic->bytes[ok], (double)message->len);
+    if (producer->ops.bulk) {
+        topic->lost++;
+        topic->lost_bytes += message->len;
+        return;
+    }
+    producer->outstanding--;
+    producer->outstanding_bytes -= message->len + message->key_len;
     if (!ok)
         return;
     producer->client.connected = true;
     mf_metric_observe(topic->seconds, (double)rd_kafka_message_latency(message) / 1e6);
 }
 
+void kafka_producer_tell_failure(struct mf_kafka_producer *producer, const struct mf_kafka_delivery *failure,
+                                 int code)
+{
+    if (producer->ops.on_delivery == NULL || producer->client.dying)
+        return;
+    struct mf_error err;
+    kafka_error_set(&err, code, "a record for %s was not acknowledged", failure->topic);
+    struct mf_kafka_delivery delivery = *failure;
+    delivery.error = &err;
+    producer->ops.on_delivery(producer->ops.arg, &delivery);
+}
+
 static void report(struct mf_kafka_producer *producer, const rd_kafka_message_t *message)
 {
-    const struct kafka_topic *topic = rd_kafka_topic_opaque(message->rkt);
+    struct kafka_topic *topic = rd_kafka_topic_opaque(message->rkt);
     count_report(producer, topic, message);
     if (producer->ops.on_delivery == NULL || producer->client.dying)
         return;
@@ -164,6 +193,7 @@ static void report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message, v
 static void destroy(struct mf_kafka_producer *producer)
 {
     mf_deferred_free(&producer->announce);
+    kafka_gather_free(producer);
     kafka_producer_finish_batch(producer);
     // 2.0.2 aborts the process when a handle ends while partitions wait to be added to a transaction: the
     // broker's thread answers such a request before the main thread has counted it. After the abort has begun
@@ -246,6 +276,8 @@ static bool serve(struct mf_kafka_producer *producer, size_t budget, int wait_ms
 
 static void after_serve(struct mf_kafka_producer *producer)
 {
+    kafka_gather_tell(producer);
+    kafka_gather_settle(producer);
     if (producer->pressure && !above(producer, PRESSURE_LOW_PERCENT))
         producer->pressure = false;
     tell_pressure(producer);
@@ -275,14 +307,19 @@ int mf_kafka_producer_flush(struct mf_kafka_producer *producer, int timeout_ms, 
 {
     // Not rd_kafka_flush: it would wait for a batch that we have not finished.
     int64_t end_us = mf_clock_monotonic_us() + timeout_ms * MF_US_PER_MS;
+    // Nothing tells that a bulk producer's last record was acknowledged.
+    int wait_ms = producer->ops.bulk ? 1 : FLUSH_WAIT_MS;
     kafka_producer_enter(producer);
-    while (producer->outstanding > 0 && !producer->client.dying) {
+    kafka_gather_send(producer);
+    while (mf_kafka_producer_outstanding(producer) > 0 && !producer->client.dying) {
         int64_t left_us = end_us - mf_clock_monotonic_us();
         if (left_us <= 0)
             break;
-        serve(producer, KAFKA_TURN_EVENTS, left_us < FLUSH_WAIT_MS * MF_US_PER_MS ? 1 : FLUSH_WAIT_MS);
+        serve(producer, KAFKA_TURN_EVENTS, left_us < FLUSH_WAIT_MS * MF_US_PER_MS ? 1 : wait_ms);
+        kafka_gather_tell(producer);
+        kafka_gather_send(producer); // what a full queue had no room for
     }
-    size_t outstanding = producer->outstanding;
+    size_t outstanding = mf_kafka_producer_outstanding(producer);
     after_serve(producer);
     kafka_producer_leave(producer);
     if (outstanding == 0)
@@ -318,7 +355,8 @@ int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *tran
 {
     struct kafka_role_config role = {.role = transactional_id != NULL ? KAFKA_ROLE_TRANSACTIONAL
                                                                       : KAFKA_ROLE_PRODUCER,
-                                     .transactional_id = transactional_id};
+                                     .transactional_id = transactional_id,
+                                     .failures_only = ops->bulk};
     rd_kafka_conf_t *conf;
     assert(ops->on_fatal != NULL);
     if (kafka_config_new(config, &role, &conf, err) < 0)
@@ -339,6 +377,7 @@ int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *tran
         return -1;
     }
     made->announce = mf_deferred_new(config->loop, on_announce, made);
+    kafka_gather_init(made);
     *producer = made;
     return 0;
 }
@@ -383,40 +422,75 @@ static rd_kafka_resp_err_t produce_headers(struct mf_kafka_producer *producer,
     return code;
 }
 
-int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_record *record, void *opaque,
-                     struct mf_error *err)
+// Hands one record to librdkafka by itself.
+static rd_kafka_resp_err_t produce_one(struct mf_kafka_producer *producer, const struct kafka_topic *topic,
+                                       int32_t partition, const struct mf_kafka_record *record, void *opaque)
+{
+    // Without headers the older call does: it has no list of arguments to walk and looks up no topic.
+    if (record->header_count > 0)
+        return produce_headers(producer, topic, partition, record, opaque);
+    if (rd_kafka_produce(topic->native, partition, RD_KAFKA_MSG_F_COPY, (void *)(uintptr_t)record->value.data,
+                         record->value.len, record->key.data, record->key.len, opaque) != 0)
+        return rd_kafka_last_error();
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static void count_produced(struct mf_kafka_producer *producer, struct kafka_topic *topic,
+                           const struct mf_kafka_record *record)
+{
+    if (producer->ops.bulk) {
+        kafka_gather_count(producer, topic, record->value.len, record->key.len);
+    } else {
+        producer->outstanding++;
+        producer->outstanding_bytes += record->value.len + record->key.len;
+    }
+    kafka_producer_check_pressure(producer);
+}
+
+// Apart from mf_kafka_produce, which has no error object of its own: the compiler clears every variable, and
+// this one would cost as much as the rest of the call.
+static int produce_failed(struct mf_kafka_producer *producer, const struct kafka_topic *topic,
+                          int32_t partition, size_t value_len, rd_kafka_resp_err_t code, struct mf_error *err)
 {
     struct mf_error spare;
     err = err != NULL ? err : &spare;
-    const struct kafka_topic *topic = topic_of(producer, record->topic, err);
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        kafka_producer_raise_pressure(producer);
+    if (code == RD_KAFKA_RESP_ERR__FATAL && kafka_client_fatal(&producer->client, err))
+        return -1;
+    return kafka_error_set(err, (int)code, "producing %zu bytes to %s [%d]", value_len, topic->name,
+                           (int)partition);
+}
+
+int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_record *record, void *opaque,
+                     struct mf_error *err)
+{
+    struct kafka_topic *topic = topic_of(producer, record->topic, err);
     if (topic == NULL)
         return -1;
     int32_t partition = partition_of(topic, record);
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    // Without headers the older call does: it has no list of arguments to walk and looks up no topic.
-    if (record->header_count > 0)
-        code = produce_headers(producer, topic, partition, record, opaque);
-    else if (rd_kafka_produce(topic->native, partition, RD_KAFKA_MSG_F_COPY,
-                              (void *)(uintptr_t)record->value.data, record->value.len, record->key.data,
-                              record->key.len, opaque) != 0)
-        code = rd_kafka_last_error();
-    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        raise_pressure(producer);
-    if (code == RD_KAFKA_RESP_ERR__FATAL && kafka_client_fatal(&producer->client, err))
-        return -1;
+    enum kafka_taken taken = KAFKA_TAKEN_DIRECT;
+    if (producer->ops.bulk)
+        taken = kafka_gather_take(producer, topic, partition, record, opaque);
+    if (taken == KAFKA_TAKEN)
+        return 0;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    if (taken == KAFKA_TAKEN_DIRECT)
+        code = produce_one(producer, topic, partition, record, opaque);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return kafka_error_set(err, (int)code, "producing %zu bytes to %s [%d]", record->value.len,
-                               topic->name, (int)partition);
-    producer->outstanding++;
-    producer->outstanding_bytes += record->value.len + record->key.len;
-    if (above(producer, PRESSURE_HIGH_PERCENT))
-        raise_pressure(producer);
+        return produce_failed(producer, topic, partition, record->value.len, code, err);
+    count_produced(producer, topic, record);
     return 0;
+}
+
+void mf_kafka_producer_send(struct mf_kafka_producer *producer)
+{
+    kafka_gather_send(producer);
 }
 
 size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer)
 {
-    return producer->outstanding;
+    return producer->ops.bulk ? kafka_gather_outstanding(producer) : producer->outstanding;
 }
 
 bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer)

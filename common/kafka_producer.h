@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside of the Kafka wrapper: the producer, shared by kafka_producer*.c and kafka_txn.c.
+// Inside of the Kafka wrapper: the producer, shared by kafka_producer.c, kafka_gather.c and kafka_txn.c.
 #ifndef MF_KAFKA_PRODUCER_H
 #define MF_KAFKA_PRODUCER_H
 
@@ -13,6 +13,24 @@ struct kafka_topic {
     int32_t found;                            // by the cluster; -1 = not asked yet
     struct mf_metric *messages[2], *bytes[2]; // [delivered ok]
     struct mf_metric *seconds;
+    // A bulk producer: by partition, NULL where none was needed; and what is not in the metrics yet.
+    struct kafka_lane **lanes;
+    size_t lane_count;
+    uint64_t sent, sent_bytes, lost, lost_bytes; // handed over since all was acknowledged; of these, failed
+};
+
+// What a bulk producer has taken and librdkafka has not (kafka_gather.c).
+struct kafka_gather {
+    char *bytes; // of keys and values; NULL until the first record
+    size_t len;
+    struct kafka_lane **waiting; // that have records
+    size_t waiting_count, waiting_capacity;
+    size_t records;                // in all of them
+    struct kafka_refusal *refused; // librdkafka would not have them, and the owner was not told yet
+    size_t refused_count, refused_told, refused_capacity;
+    uint64_t sent, sent_bytes; // handed over since all was acknowledged
+    int64_t begin_us;          // monotonic, of the first of these
+    struct mf_timer *timer;
 };
 
 struct mf_kafka_producer {
@@ -22,7 +40,8 @@ struct mf_kafka_producer {
     struct kafka_topic **topics;
     size_t topic_count;
     char *transactional_id;                // NULL: idempotent
-    size_t outstanding, outstanding_bytes; // produced and not reported yet
+    struct kafka_gather gather;            // a bulk producer's
+    size_t outstanding, outstanding_bytes; // produced and not reported yet; not of a bulk producer
     size_t limit, limit_bytes;
     uint64_t failed;
     bool pressure;                 // what is
@@ -36,6 +55,13 @@ struct mf_kafka_producer {
 void kafka_producer_enter(struct mf_kafka_producer *producer);
 void kafka_producer_leave(struct mf_kafka_producer *producer);
 
+// The queue is beyond its mark, or full: the owner is told from the loop.
+void kafka_producer_check_pressure(struct mf_kafka_producer *producer);
+void kafka_producer_raise_pressure(struct mf_kafka_producer *producer);
+// Tells a record that was not delivered; without effect once the producer is dying.
+void kafka_producer_tell_failure(struct mf_kafka_producer *producer, const struct mf_kafka_delivery *failure,
+                                 int code);
+
 // The rest of a batch of reports; before a call that waits for librdkafka's count of records.
 void kafka_producer_finish_batch(struct mf_kafka_producer *producer);
 
@@ -43,5 +69,27 @@ void kafka_producer_finish_batch(struct mf_kafka_producer *producer);
 // transaction and raised the epoch. Such an error gets the code "transaction_expired"; any other fence names
 // the transactional.id.
 void kafka_producer_judge_fence(const struct mf_kafka_producer *producer, struct mf_error *err);
+
+// ---------------------------------------------------------------- gathering (kafka_gather.c)
+enum kafka_taken {
+    KAFKA_TAKEN,
+    KAFKA_TAKEN_FULL,  // no room until librdkafka has some
+    KAFKA_TAKEN_DIRECT // not for gathering, and nothing is left that has to go before it
+};
+void kafka_gather_init(struct mf_kafka_producer *producer);
+void kafka_gather_free(struct mf_kafka_producer *producer);
+void kafka_gather_free_lanes(struct kafka_topic *topic);
+enum kafka_taken kafka_gather_take(struct mf_kafka_producer *producer, struct kafka_topic *topic,
+                                   int32_t partition, const struct mf_kafka_record *record, void *opaque);
+// One record was handed over without gathering it.
+void kafka_gather_count(struct mf_kafka_producer *producer, struct kafka_topic *topic, size_t value_len,
+                        size_t key_len);
+void kafka_gather_send(struct mf_kafka_producer *producer); // everything, as far as the queue has room
+void kafka_gather_drop(struct mf_kafka_producer *producer);
+void kafka_gather_tell(struct mf_kafka_producer *producer); // what was refused
+// Gathered, handed over and not acknowledged, or refused and not told.
+size_t kafka_gather_outstanding(const struct mf_kafka_producer *producer);
+size_t kafka_gather_outstanding_bytes(const struct mf_kafka_producer *producer, size_t outstanding);
+void kafka_gather_settle(struct mf_kafka_producer *producer); // into the metrics, once nothing is outstanding
 
 #endif

@@ -43,6 +43,7 @@ static int finish(struct mf_kafka_producer *producer, rd_kafka_error_t *error, c
         result = kafka_error_take(err, error, doing);
         kafka_producer_judge_fence(producer, err);
     }
+    kafka_gather_settle(producer);
     kafka_producer_leave(producer);
     return result;
 }
@@ -136,7 +137,8 @@ int mf_kafka_txn_abort(struct mf_kafka_producer *producer, struct mf_error *err)
     kafka_producer_enter(producer);
     // An abort in the moment in which partitions are being added to the transaction would leave it open at
     // the coordinator, which would end it by its timeout, and fence us. What is on its way is waited for.
-    if (producer->outstanding > 0)
+    kafka_gather_drop(producer);
+    if (mf_kafka_producer_outstanding(producer) > 0)
         mf_kafka_producer_flush(producer, ABORT_FLUSH_MS, NULL);
     kafka_producer_finish_batch(producer);
     rd_kafka_error_t *error = rd_kafka_abort_transaction(producer->client.rk, limit_ms(producer));

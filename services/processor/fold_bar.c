@@ -8,6 +8,24 @@
 #define KEEP_MOVE 0.002
 #define KEEP_REL_VOLUME 1.2
 
+// As decode has read them, which it does unless one has too many digits.
+static bool numbers_of(const struct mf_bar *bar, struct prc_numbers *out)
+{
+    const struct mf_bar_numbers *n = &bar->numbers;
+    const struct mf_decimal_number numbers[PRC_NUMBER_MAX] = {n->open,  n->high,   n->low,
+                                                              n->close, n->volume, n->vwap};
+    if (!bar->has_numbers)
+        return false;
+    out->wide = NULL;
+    out->has_vwap = bar->vwap.data != NULL;
+    for (int f = 0; f < PRC_NUMBER_MAX; f++) {
+        bool has = f != PRC_VWAP || out->has_vwap;
+        out->mantissa[f] = has ? numbers[f].mantissa : 0;
+        out->scale[f] = has ? numbers[f].scale : 0;
+    }
+    return true;
+}
+
 // Text to numbers for statistics and roll-ups; the text itself goes on unchanged. The bar's `wide` is the
 // caller's.
 static bool read_bar(const struct mf_event *event, struct prc_series_bar *out)
@@ -15,7 +33,7 @@ static bool read_bar(const struct mf_event *event, struct prc_series_bar *out)
     const struct mf_bar *bar = &event->bar;
     const struct mf_str texts[PRC_NUMBER_MAX] = {bar->open,  bar->high,   bar->low,
                                                  bar->close, bar->volume, bar->vwap};
-    if (!prc_numbers_parse(texts, &out->numbers))
+    if (!numbers_of(bar, &out->numbers) && !prc_numbers_parse(texts, &out->numbers))
         return false;
     out->trade_count = bar->trade_count >= 0 ? bar->trade_count : PRC_NO_TRADE_COUNT;
     out->content_hash = event->content.low;

@@ -59,12 +59,17 @@ size_t prc_series_bytes(const struct prc_series *series)
     return bytes;
 }
 
+// What matters of a rule that is not open: its cooldown, and what severity broke it.
+static bool is_touched(const struct prc_rule_state *rule)
+{
+    return rule->open_time_us != 0 || rule->cooldown_until_us != 0 || rule->last_severity != 0;
+}
+
 struct prc_checkpoint *prc_checkpoint_pack(const struct prc_state *state)
 {
-    static const struct prc_rule_state untouched;
     uint32_t touched = 0;
     for (size_t r = 0; r < PRC_RULE_BAR_MAX; r++)
-        if (memcmp(&state->rules.of[r], &untouched, sizeof untouched) != 0)
+        if (is_touched(&state->rules.of[r]))
             touched |= UINT32_C(1) << r;
     struct prc_checkpoint *checkpoint = mf_alloc(checkpoint_bytes(touched));
     checkpoint->indicators = state->indicators;
@@ -238,8 +243,8 @@ static void drop_oldest(struct prc_series *series, const struct prc_rule_config 
 {
     make_next_base(series, config);
     free(series->checkpoints[0]);
-    memmove(series->checkpoints, series->checkpoints + 1,
-            (PRC_CHECKPOINTS - 1) * sizeof *series->checkpoints);
+    for (size_t k = 1; k < PRC_CHECKPOINTS; k++)
+        series->checkpoints[k - 1] = series->checkpoints[k];
     series->checkpoints[PRC_CHECKPOINTS - 1] = NULL;
     keep_behind(series);
     for (size_t i = 0; i < PRC_CHECKPOINT; i++)

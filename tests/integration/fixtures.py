@@ -55,9 +55,11 @@ def line(parts: Parts, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     yield from _line(parts, tmp_path, request)
 
 
-def _line(parts: Parts, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Line]:
+def _line(
+    parts: Parts, tmp_path: Path, request: pytest.FixtureRequest, kind: type[Line] = Line
+) -> Iterator[Line]:
     stem = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower())[:40].strip("_")
-    line = Line(f"{stem}_{os.getpid()}", parts, Layout(tmp_path, parts.broker.layout.cache))
+    line = kind(f"{stem}_{os.getpid()}", parts, Layout(tmp_path, parts.broker.layout.cache))
     parts.simulator.clear_faults()
     parts.simulator.forget_requests()
     line.prepare()

@@ -186,8 +186,8 @@ class Line:
         assert producer.flush(60) == 0
         assert not failures, failures[:3]
 
-    def messages(self, role: str, *, committed: bool = True) -> list[Message]:
-        """Everything on a topic now, per partition in offset order."""
+    def messages(self, *roles: str, committed: bool = True) -> list[Message]:
+        """Everything on these topics now, topic by topic, per partition in offset order."""
         isolation = "read_committed" if committed else "read_uncommitted"
         consumer = Consumer(
             {
@@ -200,11 +200,14 @@ class Line:
             }
         )
         try:
-            topic = self.topic(role)
-            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in self._partitions(role)])
-            return sorted(
-                self._read(consumer, len(self._partitions(role))), key=lambda m: (m.partition, m.offset)
-            )
+            wanted = [
+                TopicPartition(self.topic(role), partition, OFFSET_BEGINNING)
+                for role in roles
+                for partition in self._partitions(role)
+            ]
+            consumer.assign(wanted)
+            found = self._read(consumer, len(wanted))
+            return sorted(found, key=lambda m: (m.topic, m.partition, m.offset))
         finally:
             consumer.close()
 
@@ -214,7 +217,7 @@ class Line:
 
     @staticmethod
     def _read(consumer: Consumer, partitions: int) -> Iterator[Message]:
-        ended: set[int] = set()
+        ended: set[tuple[str, int]] = set()
         deadline = time.monotonic() + 60
         while len(ended) < partitions:
             assert time.monotonic() < deadline, "a topic does not end within 60 s"
@@ -223,7 +226,7 @@ class Line:
                 continue
             if message.error():
                 assert message.error().name() == "_PARTITION_EOF", message.error()
-                ended.add(message.partition())
+                ended.add((message.topic(), message.partition()))
                 continue
             headers = {name: value.decode() for name, value in message.headers() or []}
             key = message.key()

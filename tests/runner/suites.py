@@ -217,6 +217,9 @@ SUITES = {
     "tsan": Suite(of_ctest("tsan", "unit"), "unit tests under the thread sanitizer", ("tsan",)),
     "fuzz": Suite(suite_fuzz, "libFuzzer on every target, --fuzz-seconds each", ("fuzz",)),
     "coverage": Suite(suite_coverage, "unit tests and corpora with gcov, summary by gcovr", ("coverage",)),
+    "faults": Suite(
+        of_pytest("faults"), "faults of the processor, one broker and three; not part of all", ("release",)
+    ),
     "bench": Suite(of_pytest("bench"), "measurements, as JSON", ("release",)),
 }
 

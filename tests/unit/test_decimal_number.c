@@ -246,6 +246,10 @@ static void digits_are_those_of_printf(void **state)
             leading += back == 0 && i < 7;
             trailing = digit == 0 ? trailing + 1 : 0;
         }
+        uint64_t pair[2];
+        mf_digits_of_two(value, 99999999 - value, pair);
+        if (pair[0] != digits || pair[1] != mf_digits_of(99999999 - value))
+            fail_msg("%u, at once with its complement: %llx", value, (unsigned long long)pair[0]);
         if (back != value || leading != mf_digits_leading(digits) || trailing != mf_digits_trailing(digits))
             fail_msg("%u: %llx", value, (unsigned long long)digits);
     }

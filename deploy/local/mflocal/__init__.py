@@ -5,6 +5,7 @@ Standard library only, so that it runs before anything is installed.
 """
 
 from .broker import Broker
+from .cluster import Cluster
 from .install import build, kafka_jars, python_environment
 from .layout import REPOSITORY, Layout
 from .ports import Ports, free_port
@@ -23,6 +24,7 @@ __all__ = [
     "REPOSITORY",
     "BackgroundProcess",
     "Broker",
+    "Cluster",
     "Layout",
     "LocalError",
     "Ports",

@@ -43,6 +43,11 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 def broker_answers(port: int, timeout: float = 2.0) -> bool:
     """True when the broker on this loopback port lists at least one broker and a controller."""
+    return brokers_listed(port, timeout) > 0
+
+
+def brokers_listed(port: int, timeout: float = 2.0) -> int:
+    """How many brokers the one on this loopback port lists; 0 without an answer or a controller."""
     body = (
         struct.pack(">hhih", _METADATA, _VERSION, _CORRELATION, len(_CLIENT)) + _CLIENT + struct.pack(">i", 0)
     )
@@ -52,16 +57,16 @@ def broker_answers(port: int, timeout: float = 2.0) -> bool:
             connection.sendall(struct.pack(">i", len(body)) + body)
             (size,) = struct.unpack(">i", _receive(connection, 4))
             if not 4 <= size <= 1 << 20:
-                return False
+                return 0
             reader = _Reader(_receive(connection, size))
         if reader.number("i") != _CORRELATION:
-            return False
+            return 0
         brokers = reader.number("i")
         for _ in range(brokers):
             reader.number("i")  # node id
             reader.skip_string()  # host
             reader.number("i")  # port
             reader.skip_string()  # rack
-        return brokers > 0 and reader.number("i") >= 0
+        return brokers if reader.number("i") >= 0 else 0
     except (OSError, struct.error):
-        return False
+        return 0

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processor without its fold, for tests/bench/processor: what our Kafka wrapper costs over the floor. It
+// does the work of processor_floor.c, the same bytes in transactions of the same size, through the group
+// consumer, produce and the transactions of common/kafka.h, driven by the loop as the processor drives them.
+// Prints the floor's JSON object. Usage:
+// processor_move HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS METRIC_BYTES. Exit 0, 70, 78.
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/kafka.h"
+#include "tests/bench/measure.h"
+#include "tests/unit/kafka_mock.h"
+
+enum { WAIT_MS = 600000, INIT_MS = 30000, FULL_QUEUE_MS = 5000, FLUSH_POLL_US = 500 };
+
+enum state { IDLE, OPEN, FLUSHING };
+
+struct move {
+    struct kafka_world *world;
+    struct mf_kafka_producer *producer;
+    struct mf_kafka_consumer *consumer;
+    struct mf_timer *flush_timer;
+    const char *input, *outputs[2];
+    int64_t partitions, txn_records, metric_bytes;
+    char *metric;
+    int64_t *next; // by partition; -1 = not in the transaction
+    bool *ended;   // by partition
+    int64_t ended_count;
+    enum state state;
+    int64_t records, in_txn;
+    int64_t begin_us, committed_us;
+    double begin_cpu;
+    struct mf_error err; // of the calls for every record
+};
+
+static void check(int result, const struct mf_error *err)
+{
+    if (result == 0)
+        return;
+    fprintf(stderr, "processor_move: %s\n", err->message);
+    exit(MF_EXIT_INTERNAL);
+}
+
+static void on_fatal(void *arg, const struct mf_error *err)
+{
+    (void)arg;
+    check(-1, err);
+}
+
+static void on_failed(void *arg, const struct mf_kafka_delivery *delivery)
+{
+    (void)arg;
+    check(delivery->error != NULL ? -1 : 0, delivery->error);
+}
+
+static bool is_done(void *arg)
+{
+    const struct move *move = arg;
+    return move->ended_count == move->partitions && move->state == IDLE;
+}
+
+// ---------------------------------------------------------------- transactions
+
+static void begin_flush(struct move *move)
+{
+    move->state = FLUSHING;
+    mf_kafka_consumer_hold(move->consumer, true);
+    mf_kafka_producer_send(move->producer);
+    mf_timer_arm_us(move->flush_timer, 0);
+}
+
+static void commit(struct move *move)
+{
+    struct mf_error err;
+    struct mf_kafka_offset *offsets = mf_calloc((size_t)move->partitions, sizeof *offsets);
+    size_t count = 0;
+    for (int32_t i = 0; i < move->partitions; i++) {
+        if (move->next[i] >= 0)
+            offsets[count++] = (struct mf_kafka_offset){move->input, i, move->next[i]};
+        move->next[i] = -1;
+    }
+    check(mf_kafka_txn_send_offsets(move->producer, move->consumer, offsets, count, &err), &err);
+    check(mf_kafka_txn_commit(move->producer, &err), &err);
+    free(offsets);
+    move->committed_us = mf_clock_monotonic_us();
+    move->in_txn = 0;
+    move->state = IDLE;
+    mf_kafka_consumer_hold(move->consumer, false);
+}
+
+static void try_commit(void *arg)
+{
+    struct move *move = arg;
+    if (move->state != FLUSHING)
+        return;
+    if (mf_kafka_producer_outstanding(move->producer) > 0)
+        mf_timer_arm_us(move->flush_timer, FLUSH_POLL_US);
+    else
+        commit(move);
+}
+
+static void produce(struct move *move, int output, const struct mf_kafka_message *message,
+                    struct mf_str value)
+{
+    struct mf_kafka_record record = {
+        .topic = move->outputs[output], .partition = message->partition, .key = message->key, .value = value};
+    if (mf_kafka_produce(move->producer, &record, NULL, &move->err) == 0)
+        return;
+    if (move->err.class == MF_ERROR_TRANSIENT) // a full queue
+        check(mf_kafka_producer_flush(move->producer, FULL_QUEUE_MS, &move->err), &move->err);
+    check(mf_kafka_produce(move->producer, &record, NULL, &move->err), &move->err);
+}
+
+// ---------------------------------------------------------------- input
+
+static enum mf_consume on_message(void *arg, const struct mf_kafka_message *message)
+{
+    struct move *move = arg;
+    if (move->records == 0) {
+        move->begin_us = mf_clock_monotonic_us();
+        move->begin_cpu = cpu_seconds();
+    }
+    if (move->state == IDLE) {
+        check(mf_kafka_txn_begin(move->producer, &move->err), &move->err);
+        move->state = OPEN;
+    }
+    produce(move, 0, message, message->value);
+    produce(move, 1, message, (struct mf_str){move->metric, (size_t)move->metric_bytes});
+    move->next[message->partition] = message->offset + 1;
+    move->records++;
+    if (++move->in_txn < move->txn_records && !mf_kafka_producer_pressure(move->producer))
+        return MF_CONSUME_NEXT;
+    begin_flush(move);
+    return MF_CONSUME_STOP;
+}
+
+static void on_eof(void *arg, const char *topic, int32_t partition, int64_t offset)
+{
+    (void)topic;
+    (void)offset;
+    struct move *move = arg;
+    move->ended_count += !move->ended[partition];
+    move->ended[partition] = true;
+    if (move->ended_count == move->partitions && move->state == OPEN)
+        begin_flush(move);
+}
+
+// ---------------------------------------------------------------- all of it
+
+static void open_all(struct move *move)
+{
+    struct mf_error err;
+    struct mf_kafka_producer_ops producer_ops = {
+        .bulk = true, .on_delivery = on_failed, .on_fatal = on_fatal, .arg = move};
+    check(mf_kafka_producer_new(&move->world->kafka, "bench-move", &producer_ops, &move->producer, &err),
+          &err);
+    check(mf_kafka_txn_init(move->producer, INIT_MS, &err), &err);
+    const char *const topics[] = {move->input, NULL};
+    char group[80];
+    snprintf(group, sizeof group, "bench-move-%d-%lld", (int)getpid(), (long long)mf_clock_monotonic_us());
+    struct mf_kafka_consumer_config config = {
+        .group = group, .topics = topics, .read_committed = true, .start_at_earliest = true};
+    struct mf_kafka_consumer_ops ops = {
+        .on_message = on_message, .on_eof = on_eof, .on_fatal = on_fatal, .arg = move};
+    check(mf_kafka_consumer_new(&move->world->kafka, &config, &ops, &move->consumer, &err), &err);
+    move->flush_timer = mf_timer_new(move->world->loop, try_commit, move);
+}
+
+static void close_all(struct move *move)
+{
+    mf_timer_free(&move->flush_timer);
+    mf_kafka_consumer_free(&move->consumer);
+    mf_kafka_producer_free(&move->producer);
+    kafka_world_free(&move->world);
+    free(move->metric);
+    free(move->next);
+    free(move->ended);
+}
+
+int main(int argc, char **argv)
+{
+    struct move move = {0};
+    if (argc != 8 || !take_number(argv[5], 1000, &move.partitions) ||
+        !take_number(argv[6], 1000000, &move.txn_records) ||
+        !take_number(argv[7], 1000000, &move.metric_bytes)) {
+        fprintf(stderr, "usage: processor_move HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS "
+                        "METRIC_BYTES\n");
+        return MF_EXIT_CONFIG;
+    }
+    move.world = kafka_world_at(argv[1], NULL);
+    move.input = argv[2];
+    move.outputs[0] = argv[3];
+    move.outputs[1] = argv[4];
+    move.next = mf_calloc((size_t)move.partitions, sizeof *move.next);
+    for (int64_t i = 0; i < move.partitions; i++)
+        move.next[i] = -1;
+    move.ended = mf_calloc((size_t)move.partitions, sizeof *move.ended);
+    move.metric = mf_alloc((size_t)move.metric_bytes);
+    for (int64_t i = 0; i < move.metric_bytes; i++) // as the floor's
+        move.metric[i] = (char)(i % 3 == 0 ? '0' + i * 7 % 10 : 'a' + i % 26);
+    open_all(&move);
+    if (!kafka_world_run(move.world, is_done, &move, WAIT_MS)) {
+        fprintf(stderr, "processor_move: not done after %d s\n", WAIT_MS / 1000);
+        return MF_EXIT_INTERNAL;
+    }
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("{\"records\":%lld,\"seconds\":%.3f,\"cpu_s\":%.3f,\"peak_rss_mib\":%.1f}\n",
+           (long long)move.records, (double)(move.committed_us - move.begin_us) / 1e6,
+           cpu_seconds() - move.begin_cpu, (double)usage.ru_maxrss / 1024);
+    close_all(&move);
+    return MF_EXIT_OK;
+}
