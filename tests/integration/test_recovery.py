@@ -201,7 +201,6 @@ def test_partitions_move_with_their_state(line: Line, tmp_path: Path) -> None:
     send(producer, line, parts[0])
     second = line.service("processor")
     second.spec.settings["KAFKA_INSTANCE_ID"] = f"{line.name}-second"
-    second.spec.settings["METRICS_LISTEN"] = "127.0.0.1:0"
     second = _renamed(line, second, "processor-2")
     send(producer, line, parts[1])
     second.start()
@@ -216,6 +215,52 @@ def test_partitions_move_with_their_state(line: Line, tmp_path: Path) -> None:
     second.stop()
     send(producer, line, parts[4])
     wait_processed(line)
+    assert_as_expected(line, tmp_path)
+
+
+@pytest.mark.kills
+def test_an_instance_that_slept_while_another_took_over(line: Line, tmp_path: Path) -> None:
+    """It wakes in the middle of a transaction of partitions that are not its any more; outputs come once."""
+    line.settings |= {**BUSY, "KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "3000"}
+    producer = line.producer()
+    parts = list(parts_of(feed(line), 4))
+    first = line.start("processor")
+    send(producer, line, parts[0])
+    first.freeze()
+    send(producer, line, parts[1])
+    second = line.service("processor")
+    second.spec.settings["KAFKA_INSTANCE_ID"] = f"{line.name}-second"
+    second = _renamed(line, second, "processor-2")
+    second.start()
+    wait_for(lambda: _assigned(second) == 2 * PARTITIONS, 60, "all partitions")
+    send(producer, line, parts[2])
+    first.thaw()
+    send(producer, line, parts[3])
+    wait_for(lambda: _assigned(first) == _assigned(second) == PARTITIONS, 60, "half of the partitions each")
+    wait_processed(line)
+    assert_as_expected(line, tmp_path)
+
+
+@pytest.mark.kills
+def test_a_broker_frozen_for_longer_than_the_session(line: Line, tmp_path: Path) -> None:
+    """What was asked of it meanwhile is answered all at once, and late: nobody is taken for somebody else."""
+    line.expected_errors.append("broker|kafka|transport|connect")
+    line.settings |= {**BUSY, "KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "3000"}
+    producer = line.producer()
+    parts = list(parts_of(feed(line), 4))
+    processor = line.start("processor")
+    pid = processor.identity.pid if processor.identity else 0
+    for part in parts[:3]:
+        send(producer, line, part)
+        line.parts.broker.freeze()
+        end = time.monotonic() + 12
+        while time.monotonic() < end:
+            time.sleep(0.2)
+        line.parts.broker.thaw()
+        wait_for(processor.ready, 90, "ready again")
+    send(producer, line, parts[3])
+    wait_processed(line)
+    assert processor.identity and processor.identity.pid == pid and processor.running()
     assert_as_expected(line, tmp_path)
 
 
