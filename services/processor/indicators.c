@@ -91,18 +91,18 @@ static void step_mtf(const struct prc_step *step)
     unsigned weight = prc_mtf_weight(step->interval);
     if (weight == 0)
         return;
-    int sum = step->bar->frozen.mtf_signed;
+    double sum = step->bar->frozen.mtf_signed;
     unsigned total = step->bar->frozen.mtf_weight;
     values->mtf_count = step->bar->frozen.mtf_count;
     values->mtf_warm = prc_has(values, MF_METRIC_FIELD_SMA_10) && prc_has(values, MF_METRIC_FIELD_SMA_50);
     if (values->mtf_warm) {
         values->mtf_sign = prc_sign(values->v[MF_METRIC_FIELD_SMA_10] - values->v[MF_METRIC_FIELD_SMA_50]);
-        sum += (int)weight * values->mtf_sign;
+        sum += (double)weight * values->mtf_sign;
         total += weight;
         values->mtf_count++;
     }
     if (total > 0)
-        prc_put(values, MF_METRIC_FIELD_MTF_STRENGTH, 100 * (double)sum / total);
+        prc_put(values, MF_METRIC_FIELD_MTF_STRENGTH, 100 * sum / total);
 }
 
 static bool is_warm(const struct prc_values *values, enum mf_interval interval, uint32_t n_obs)

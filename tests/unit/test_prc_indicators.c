@@ -65,6 +65,7 @@ static void make_figure_bars(struct prc_bar *bars, size_t count)
         int high = (open > close ? open : close) + (int)((x >> 9) % 40);
         int low = (open < close ? open : close) - (int)((x >> 15) % 40);
         x = (x * UINT32_C(1103515245) + 12345) & 0x7fffffff;
+        int middle = (high + low) / 2;
         double volume = (x >> 7) % 11 == 0 ? 0 : 1000 + (x >> 10) % 5000;
         bars[i] = (struct prc_bar){.time_us = (int64_t)i * MF_US_PER_MINUTE,
                                    .end_us = (int64_t)(i + 1) * MF_US_PER_MINUTE,
@@ -74,7 +75,7 @@ static void make_figure_bars(struct prc_bar *bars, size_t count)
                                    .close = close / 100.0,
                                    .volume = volume,
                                    .has_vwap = i % 3 != 0,
-                                   .vwap = (high + low) / 2 / 100.0,
+                                   .vwap = middle / 100.0,
                                    .session = MF_SESSION_REGULAR,
                                    .session_day = (int32_t)(i / 60)};
         cents = close;
