@@ -225,18 +225,18 @@ struct mf_metric_event {
     enum mf_adjusted adjusted; // of the parent series
     int64_t bar_time_us;       // window start of the bar
     int revision;
-    struct mf_str parent_source;             // source of the parent series
-    struct mf_str cause;                     // event_id of the record that caused it
-    uint32_t n_obs;                          // bars of the series seen so far, this one included
-    bool warmup;                             // some field of the interval is still missing
-    struct mf_str vol_regime, market_regime; // absent unless warm
-    uint64_t present;                        // bit per enum mf_metric_field: values[…] is set
+    struct mf_str parent_source;                      // source of the parent series
+    struct mf_str cause;                              // event_id of the record that caused it
+    uint32_t n_obs;                                   // bars of the series seen so far, this one included
+    bool warmup;                                      // some field of the interval is still missing
+    struct mf_str vol_regime, market_regime;          // absent unless warm
+    struct mf_str symbol_name, exchange, symbol_type; // the symbol's metadata, where known
+    uint64_t present;                                 // bit per enum mf_metric_field: values[…] is set
     // The same for texts[…], the number text that decode found: it is written again as it was. Without it the
     // text is made from the value.
     uint64_t with_text;
     double values[MF_METRIC_FIELD_MAX];
     struct mf_str texts[MF_METRIC_FIELD_MAX];
-    struct mf_str symbol_name, exchange, symbol_type; // the symbol's metadata, where known
 };
 
 enum mf_severity { MF_SEVERITY_INFO, MF_SEVERITY_WARNING, MF_SEVERITY_CRITICAL, MF_SEVERITY_MAX };

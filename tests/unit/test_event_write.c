@@ -365,15 +365,15 @@ static void random_metric(struct fixture *f, uint64_t *random)
     metric->present |= one_in(random, 2) ? mf_random_next(random) >> (64 - MF_METRIC_FIELD_MAX) : 0;
     for (unsigned i = 0; i < MF_METRIC_FIELD_MAX; i++)
         metric->values[i] = random_value(random);
-    if (one_in(random, 2))
-        static const struct mf_str names[] = {{"Apple Inc.", 10}, {"caf\xc3\xa9 \"x\"", 9}};
+    static const char *const names[] = {"Apple Inc.", "caf\xc3\xa9 \"x\""};
     if (one_in(random, 3))
         metric->symbol_name = pick(random, names, MF_ARRAY_LEN(names));
     if (one_in(random, 3))
         metric->exchange = MF_STR("XNAS");
     if (one_in(random, 3))
         metric->symbol_type = MF_STR("CS");
-    metric->vol_regime = pick(random, regimes, one_in(random, 20) ? MF_ARRAY_LEN(regimes) : 3);
+    if (one_in(random, 2))
+        metric->vol_regime = pick(random, regimes, one_in(random, 20) ? MF_ARRAY_LEN(regimes) : 3);
     if (one_in(random, 2))
         metric->market_regime = pick(random, regimes, one_in(random, 20) ? MF_ARRAY_LEN(regimes) : 3);
 }
