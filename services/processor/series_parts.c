@@ -62,10 +62,10 @@ void prc_slot_bar(const struct prc_slot *slot, struct prc_bar *bar)
 
 bool prc_series_checkpoint(const struct prc_series *series, size_t index, struct prc_state *state)
 {
-    assert(index < PRC_CHECKPOINTS);
-    if (index > 0 && series->checkpoints[index] == NULL)
+    const struct prc_checkpoint *checkpoint = index < PRC_CHECKPOINTS ? series->checkpoints[index] : NULL;
+    if (index > 0 && checkpoint == NULL)
         return false;
-    prc_checkpoint_unpack(series->checkpoints[index], state);
+    prc_checkpoint_unpack(checkpoint, state);
     return true;
 }
 
