@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#define DAY_SCAN_US (3 * MF_US_PER_DAY) // no window ends later after a bar's start
-#define VOLUME_MAX 1e15                 // as events carry numbers
+#define LONG_ENDS_US (15 * MF_US_PER_MINUTE) // 4h and 1d windows end at multiples of it: sessions close so
+#define VOLUME_MAX 1e15                      // as events carry numbers
 
 int64_t prc_chain_clock(const struct prc_series *root, int64_t complete_to_us)
 {
@@ -96,22 +96,42 @@ struct roll {
     int64_t before_us, after_us;
 };
 
-// The windows of one interval that close now and have bars in the series.
+// Index of the ring's first bar that begins at or after the time.
+static size_t first_from(const struct prc_series *series, int64_t time_us)
+{
+    size_t low = 0, high = prc_series_ring_count(series);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (prc_series_ring_slot(series, middle)->time_us < time_us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+// Does the clock pass an end of a window of the interval?
+static bool passes_end(const struct roll *roll, enum mf_interval target)
+{
+    int64_t length = target < MF_INTERVAL_4H ? mf_interval_us(target) : LONG_ENDS_US;
+    return prc_floor(roll->before_us, length) != prc_floor(roll->after_us, length);
+}
+
+// The windows of one interval that close now and have bars in the series: from the newest back, a window at a
+// time, to the first that was closed before.
 static void add_closing(const struct roll *roll, struct prc_series *from, enum mf_interval target)
 {
-    int64_t length = mf_interval_us(target);
-    if (target < MF_INTERVAL_4H && prc_floor(roll->before_us, length) == prc_floor(roll->after_us, length))
-        return;
-    int64_t reach = target < MF_INTERVAL_4H ? length : DAY_SCAN_US;
-    for (size_t i = prc_series_ring_count(from); i > 0; i--) {
-        const struct prc_slot *slot = prc_series_ring_slot(from, i - 1);
-        struct prc_window_key key = key_of(slot);
+    for (size_t i = prc_series_ring_count(from), next; i > 0; i = next) {
+        struct prc_window_key key = key_of(prc_series_ring_slot(from, i - 1));
         int64_t start = 0, end = 0;
-        if (slot->time_us + reach <= roll->before_us)
+        bool takes_part = window_of(roll->fold, from, target, &key, &start, &end);
+        if (end <= roll->before_us)
             break;
-        if (window_of(roll->fold, from, target, &key, &start, &end) && end > roll->before_us &&
-            end <= roll->after_us)
+        if (takes_part && end <= roll->after_us)
             put_on(&roll->fold->agenda, from, target, start, end);
+        next = takes_part ? first_from(from, start) : i - 1;
+        if (next >= i)
+            next = i - 1; // a session date that does not fit the time
     }
 }
 
@@ -135,7 +155,8 @@ static void add_chain(const struct roll *roll, struct prc_series *from)
     size_t count = targets_of(from, targets);
     const struct prc_group *group = roll->root->group;
     for (size_t t = 0; t < count; t++) {
-        if (!may_feed(group, from, targets[t]))
+        // All that lies above ends where this interval does: nothing more is to be asked, of memory neither.
+        if (!passes_end(roll, targets[t]) || !may_feed(group, from, targets[t]))
             continue;
         add_closing(roll, from, targets[t]);
         if (group->fed_by[targets[t]] != 0 && group->derived[targets[t]] != NULL)
@@ -261,13 +282,17 @@ static bool sum_up(const struct roll *roll, const struct prc_rollup *window, str
     size_t count = prc_series_ring_count(from);
     bool whole =
         from->head.indicators.n_obs <= PRC_RING || prc_series_ring_slot(from, 0)->time_us <= window->start_us;
+    // A session date lies at most a day off the bar's time.
+    int64_t slack = window->interval < MF_INTERVAL_4H ? 0 : MF_US_PER_DAY;
+    int64_t last = window->start_us + mf_interval_us(window->interval) + slack;
     *sum = (struct sum){0};
-    for (size_t i = 0; i < count && whole; i++) {
+    for (size_t i = first_from(from, window->start_us - slack); whole && i < count; i++) {
         const struct prc_slot *slot = prc_series_ring_slot(from, i);
         struct prc_window_key key = key_of(slot);
         int64_t start = 0, end = 0;
-        if (slot->time_us + DAY_SCAN_US > window->start_us &&
-            window_of(roll->fold, from, window->interval, &key, &start, &end) && start == window->start_us)
+        if (slot->time_us >= last)
+            break;
+        if (window_of(roll->fold, from, window->interval, &key, &start, &end) && start == window->start_us)
             add_slot(sum, slot);
     }
     return whole && sum->first != NULL;
@@ -383,12 +408,7 @@ void prc_fold_roll(struct prc_fold *fold, const struct prc_target *root, const s
     fold->agenda.count = 0;
     if (bar != NULL)
         add_changed(&roll, root->series, bar);
-    // Whatever ends above a series of minutes or seconds ends where its first target does, too: of all bars
-    // but those at such an end, nothing more is to be asked.
-    int64_t length = mf_interval_us(targets[0]);
-    if (root->series->key.interval > MF_INTERVAL_5M ||
-        prc_floor(roll.before_us, length) != prc_floor(roll.after_us, length))
-        add_chain(&roll, root->series);
+    add_chain(&roll, root->series);
     while (fold->agenda.count > 0) {
         struct prc_rollup window = take_first(&fold->agenda);
         make(&roll, &window);
