@@ -95,6 +95,8 @@ static void on_alert(void *arg, const struct prc_series *series, const struct pr
     } else { // stands again after a correction withdrew its resolution; its bar has left the ring
         len = prc_standing_message(transition->rule, interval, message, sizeof(message));
     }
+    if (transition->rule_changed) // whatever else came of it
+        alert->reason = MF_STR("rule_changed");
     alert->message = (struct mf_str){message, len};
     if (!resolved)
         fold->counts.alerts[transition->rule][verdict->severity]++;
