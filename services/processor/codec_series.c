@@ -48,11 +48,10 @@ static void io_rule(struct prc_io *io, struct prc_rule_state *s)
 static void io_state(struct prc_io *io, struct prc_state *state)
 {
     static_assert(PRC_RULE_BAR_MAX <= 64, "a bit per rule");
-    static const struct prc_rule_state untouched;
     uint64_t touched = 0;
     io_indicators(io, &state->indicators);
     for (unsigned r = 0; r < PRC_RULE_BAR_MAX && !prc_io_reading(io); r++)
-        if (memcmp(&state->rules.of[r], &untouched, sizeof untouched) != 0)
+        if (prc_rule_touched(&state->rules.of[r]))
             touched |= UINT64_C(1) << r;
     prc_io_u64(io, &touched);
     io->bad |= touched >> PRC_RULE_BAR_MAX != 0;
@@ -67,13 +66,12 @@ static void io_numbers(struct prc_io *io, struct prc_numbers *numbers)
 {
     prc_io_bool(io, &numbers->has_vwap);
     prc_io_text(io, &numbers->wide, WIDE_TEXT_MAX);
-    if (numbers->wide != NULL)
-        return;
     int last = numbers->has_vwap ? PRC_NUMBER_MAX : PRC_VWAP;
-    for (int f = 0; f < last; f++) {
+    for (int f = 0; f < last && numbers->wide == NULL; f++) {
         prc_io_i64(io, &numbers->mantissa[f]);
-        numbers->scale[f] = (uint8_t)prc_io_small(io, numbers->scale[f], 19);
+        numbers->scale[f] = (uint8_t)prc_io_small(io, numbers->scale[f], UINT8_MAX + 1);
     }
+    io->bad |= prc_io_reading(io) && !prc_numbers_valid(numbers);
 }
 
 enum { HAS_OTHER = 1, HAS_NEWS = 2, HAS_LATE = 4, HAS_MTF = 8, FROZEN_MASKS = 16 };

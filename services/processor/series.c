@@ -60,7 +60,7 @@ size_t prc_series_bytes(const struct prc_series *series)
 }
 
 // What matters of a rule that is not open: its cooldown, and what severity broke it.
-static bool is_touched(const struct prc_rule_state *rule)
+bool prc_rule_touched(const struct prc_rule_state *rule)
 {
     return rule->open_time_us != 0 || rule->cooldown_until_us != 0 || rule->last_severity != 0;
 }
@@ -69,7 +69,7 @@ struct prc_checkpoint *prc_checkpoint_pack(const struct prc_state *state)
 {
     uint32_t touched = 0;
     for (size_t r = 0; r < PRC_RULE_BAR_MAX; r++)
-        if (is_touched(&state->rules.of[r]))
+        if (prc_rule_touched(&state->rules.of[r]))
             touched |= UINT32_C(1) << r;
     struct prc_checkpoint *checkpoint = mf_alloc(checkpoint_bytes(touched));
     checkpoint->indicators = state->indicators;

@@ -204,8 +204,13 @@ struct prc_series_parts {
 };
 void prc_series_restore(struct prc_series *series, const struct prc_series_parts *parts);
 
+// Has the rule ever fired here? Most have not, and are not kept in checkpoints and snapshots.
+bool prc_rule_touched(const struct prc_rule_state *rule);
+
 // Number texts ↔ numbers. texts[PRC_VWAP] may be absent. False when a text is no number.
 bool prc_numbers_parse(const struct mf_str texts[PRC_NUMBER_MAX], struct prc_numbers *numbers);
+// What parse can have made: digits and decimals within limits, every text of `wide` a number.
+bool prc_numbers_valid(const struct prc_numbers *numbers);
 void prc_numbers_clear(struct prc_numbers *numbers); // frees wide
 // The text of one field exactly as it was parsed. scratch: MF_DECIMAL_TEXT_SIZE bytes; the view lives in it
 // or in numbers->wide.

@@ -4,6 +4,9 @@
 
 #include "services/processor/series.h"
 
+#define MANTISSA_LIMIT INT64_C(1000000000000000000) // 18 digits
+#define DECIMALS_MAX 8
+
 // What does not fit into a word each is kept as text, all six together.
 static bool keep_wide(const struct mf_str texts[PRC_NUMBER_MAX], struct prc_numbers *numbers)
 {
@@ -54,6 +57,25 @@ static struct mf_str wide_text(const struct prc_numbers *numbers, enum prc_numbe
         at = space != NULL ? space + 1 : "";
     }
     return (struct mf_str){at, strcspn(at, " ")};
+}
+
+bool prc_numbers_valid(const struct prc_numbers *numbers)
+{
+    for (int f = 0; f < PRC_NUMBER_MAX; f++) {
+        struct mf_decimal_number number = {numbers->mantissa[f], numbers->scale[f]};
+        double value = 0;
+        if (f == PRC_VWAP && !numbers->has_vwap)
+            continue;
+        if (numbers->wide == NULL &&
+            (number.mantissa < 0 || number.mantissa >= MANTISSA_LIMIT || number.scale > DECIMALS_MAX))
+            return false;
+        struct mf_str wide =
+            numbers->wide != NULL ? wide_text(numbers, (enum prc_number_field)f) : MF_STR_NULL;
+        if (numbers->wide != NULL &&
+            (wide.len == 0 || wide.len >= MF_DECIMAL_TEXT_SIZE || !mf_decimal_to_double(wide, &value)))
+            return false;
+    }
+    return true;
 }
 
 struct mf_str prc_number_text(const struct prc_numbers *numbers, enum prc_number_field field, char *scratch)
