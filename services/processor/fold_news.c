@@ -155,7 +155,7 @@ static void link_prices(struct prc_cell *cell, int64_t time_us)
 
 static void publish(struct prc_fold *fold, const struct prc_cell *cell, enum prc_rule rule,
                     const struct prc_recent_alert *said, const struct prc_verdict *verdict,
-                    const struct prc_news_facts *facts)
+                    const struct prc_news_facts *facts, int64_t cooldown_until_us)
 {
     if (prc_fold_replays(fold))
         return;
@@ -171,6 +171,7 @@ static void publish(struct prc_fold *fold, const struct prc_cell *cell, enum prc
     alert->threshold = firing ? verdict->threshold : fold->rules.thresholds[rule][0].level[said->severity];
     alert->state = firing ? MF_ALERT_FIRING : MF_ALERT_RESOLVED;
     alert->revision = said->revision;
+    alert->cooldown_until_us = cooldown_until_us;
     alert->parent_source = event->source;
     alert->article_id = event->news.article_id;
     if (rule == PRC_RULE_NEWS_SENTIMENT)
@@ -218,8 +219,8 @@ static void update_alert(struct prc_fold *fold, struct prc_cell *cell, struct pr
         return;
     if (verdict.triggered && stands && before->digest == digest)
         return;
-    if (which == PRC_NEWS_CLUSTER && before->state == PRC_NEWS_ALERT_NEVER &&
-        cluster_is_quiet(fold, cell, verdict.severity))
+    bool begins = verdict.triggered && !stands;
+    if (which == PRC_NEWS_CLUSTER && begins && cluster_is_quiet(fold, cell, verdict.severity))
         return;
     if (entry->alerts == NULL)
         entry->alerts = mf_calloc(PRC_NEWS_RULE_MAX, sizeof(*entry->alerts));
@@ -231,9 +232,11 @@ static void update_alert(struct prc_fold *fold, struct prc_cell *cell, struct pr
         said->severity = (uint8_t)verdict.severity;
         said->value = verdict.value;
         said->digest = digest;
-        link_prices(cell, fold->event.event_time_us);
     }
-    publish(fold, cell, rule, said, &verdict, facts);
+    if (begins && fold->event.event_time_us > cell->news_time_us)
+        link_prices(cell, fold->event.event_time_us);
+    bool quiets = begins && which == PRC_NEWS_CLUSTER && fold->rules.cooldown_us > 0;
+    publish(fold, cell, rule, said, &verdict, facts, quiets ? cell->cluster_quiet_until_us : 0);
 }
 
 static void judge(struct prc_fold *fold, struct prc_cell *cell, struct prc_recent *entry)

@@ -80,8 +80,12 @@ def daily_history(calendar: Calendar) -> list[Event]:
 class Feed:
     """A provider that is not well: it repeats, corrects, forgets, and tells things in another order."""
 
-    def __init__(self, rng: random.Random, calendar: Calendar) -> None:
-        self.rng, self.calendar = rng, calendar
+    def __init__(self, rng: random.Random, calendar: Calendar, trouble: float = 1.0) -> None:
+        """trouble scales how often something goes wrong."""
+        self.rng, self.calendar, self.trouble = rng, calendar, trouble
+
+    def _happens(self, share: float) -> bool:
+        return self.rng.random() < share * self.trouble
 
     def minutes(
         self, days: int, symbols: tuple[str, ...], providers: tuple[str, ...] = ("polygon",), news: int = 0
@@ -120,20 +124,19 @@ class Feed:
         for day, session, start, end in self._spans(symbol, days):
             for time in range(start, end, MINUTE):
                 price *= 1 + rng.gauss(0, 0.001) * (8 if rng.random() < 0.01 else 1)
-                if rng.random() < 0.03:
+                if self._happens(0.03):
                     continue  # nothing was traded, or nobody told
                 event = self._bar(symbol, asset_class, provider, (time, time + MINUTE), (day, session), price)
                 told.append((self._when(time), event))
-                if rng.random() < 0.02:  # told again
+                if self._happens(0.02):  # told again
                     told.append((self._when(time) + rng.randrange(20) * MINUTE, event))
-                if rng.random() < 0.02:  # corrected
+                if self._happens(0.02):  # corrected
                     other = self._bar(symbol, asset_class, provider, (time, time + MINUTE), (day, session), price)
                     told.append((self._when(time) + rng.randrange(90) * MINUTE, other))
         return told
 
     def _when(self, time: int) -> int:
-        late = self.rng.random()
-        minutes = self.rng.randrange(100) if late < 0.01 else self.rng.randrange(6) if late < 0.05 else 0
+        minutes = self.rng.randrange(100) if self._happens(0.01) else self.rng.randrange(6) if self._happens(0.04) else 0
         return time + MINUTE + 2_000 + minutes * MINUTE
 
     def _bar(

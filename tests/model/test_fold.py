@@ -57,15 +57,21 @@ def test_the_daily_history(binaries: Path, calendar: Calendar, tmp_path: Path) -
     assert compared["ALERTS"] > 5_000
 
 
-@pytest.mark.parametrize("number", range(4))
-def test_days_of_minutes(
-    binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random, number: int
+@pytest.mark.parametrize("symbol", ["AAPL", "X:BTCUSD"])
+def test_a_day_of_minutes(
+    binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random, symbol: str
 ) -> None:
-    """Minutes of stocks and coins with everything that goes wrong: gaps, repeats, corrections, disorder."""
-    events = Feed(seed, calendar).minutes(days=3, symbols=("AAPL", "X:BTCUSD")[number % 2 :][:1] + ("MSFT",))
-    compared = check(binaries, calendar, events, tmp_path)
-    assert compared["METRICS"] > 1_000
+    """Minutes with everything that goes wrong: gaps, repeats, corrections, disorder, heartbeats of all lengths."""
+    compared = check(binaries, calendar, Feed(seed, calendar).minutes(1, (symbol,)), tmp_path)
+    assert compared["METRICS"] > 400
     assert compared["ALERTS"] > 50
+
+
+def test_a_week_of_minutes(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
+    """Long enough for the coarse intervals of the roll-up chain, over a weekend on which the clocks change."""
+    feed = Feed(seed, calendar, trouble=0.02)
+    compared = check(binaries, calendar, feed.minutes(5, ("X:BTCUSD", "MSFT")), tmp_path)
+    assert compared["METRICS"] > compared["BARS_FILTERED"] > 5_000
 
 
 def test_news(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:

@@ -141,7 +141,7 @@ class Newsroom:
         if rule == "news_cluster" and not stands and not self._cluster_may_fire(time, severity, settings):
             return []
         firing = Said(rule, time, "firing", severity, direction, value, threshold)
-        if rule == "news_cluster":
+        if rule == "news_cluster" and not stands and settings.cooldown_ms > 0:
             firing.cooldown_until = self.cluster_quiet_until
         revision = before[1] + 1 if before else 0
         self.said[key] = (firing, revision, basis)
