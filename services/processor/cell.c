@@ -15,7 +15,7 @@ struct prc_partition *prc_partition_new(enum mf_topic_role role, int32_t number,
     partition->number = number;
     partition->max_cells = max_cells;
     partition->bucket_count = BUCKETS_MIN;
-    partition->buckets = mf_calloc(partition->bucket_count, sizeof(*partition->buckets));
+    partition->buckets = mf_calloc(partition->bucket_count, sizeof(struct prc_cell *));
     mf_buf_init(&partition->removed, REMOVED_MAX);
     return partition;
 }
@@ -88,7 +88,7 @@ static size_t cell_bytes(const struct prc_cell *cell)
     size_t bytes = sizeof(*cell) + cell->symbol_len + 1;
     bytes += cell->recent != NULL ? PRC_RECENT * sizeof(*cell->recent) : 0;
     bytes += cell->articles != NULL ? PRC_ARTICLES * sizeof(*cell->articles) : 0;
-    for (size_t i = 0; i < cell->recent_count; i++)
+    for (size_t i = 0; cell->recent != NULL && i < cell->recent_count; i++)
         if (cell->recent[(cell->recent_start + i) % PRC_RECENT].alerts != NULL)
             bytes += PRC_NEWS_RULE_MAX * sizeof(struct prc_recent_alert);
     const char *const texts[] = {cell->name, cell->exchange, cell->type};
@@ -107,7 +107,7 @@ static size_t cell_bytes(const struct prc_cell *cell)
 
 size_t prc_partition_bytes(const struct prc_partition *partition)
 {
-    size_t bytes = sizeof(*partition) + partition->bucket_count * sizeof(*partition->buckets);
+    size_t bytes = sizeof(*partition) + partition->bucket_count * sizeof(struct prc_cell *);
     for (size_t b = 0; b < partition->bucket_count; b++)
         for (const struct prc_cell *cell = partition->buckets[b]; cell != NULL; cell = cell->next)
             bytes += cell_bytes(cell);
@@ -188,7 +188,7 @@ bool prc_lane_move(struct prc_lane *lane, struct mf_str feed, int64_t complete_t
 static void grow(struct prc_partition *partition)
 {
     size_t count = partition->bucket_count * 2;
-    struct prc_cell **buckets = mf_calloc(count, sizeof(*buckets));
+    struct prc_cell **buckets = mf_calloc(count, sizeof(struct prc_cell *));
     for (size_t i = 0; i < partition->bucket_count; i++)
         while (partition->buckets[i] != NULL) {
             struct prc_cell *cell = partition->buckets[i];

@@ -115,7 +115,7 @@ struct prc_partition {
 };
 
 struct prc_partition *prc_partition_new(enum mf_topic_role role, int32_t number, size_t max_cells);
-void prc_partition_free(struct prc_partition **partition);
+void prc_partition_free(struct prc_partition **out);
 size_t prc_partition_bytes(const struct prc_partition *partition); // memory of the cells, computed
 
 // The cell; made when absent and `make`. NULL when absent, or when the lane is full (*full is set).
@@ -126,11 +126,11 @@ void prc_cell_dirty(struct prc_partition *partition, struct prc_cell *cell, int6
 // Its snapshot is on its way: leaves the dirty list.
 void prc_cell_clean(struct prc_partition *partition, struct prc_cell *cell);
 // Removes the cell, remembering its changelog keys when it has a snapshot.
-void prc_partition_remove(struct prc_partition *partition, struct prc_cell **cell);
+void prc_partition_remove(struct prc_partition *partition, struct prc_cell **out);
 // The lane; made when absent and `make`; NULL when there is none, or PRC_LANES_MAX.
-struct prc_lane *prc_partition_lane(struct prc_partition *partition, struct mf_str lane, bool make);
+struct prc_lane *prc_partition_lane(struct prc_partition *partition, struct mf_str name, bool make);
 // Forgets the lane's clocks, and the lane when no cell of it is left.
-void prc_partition_drop_lane(struct prc_partition *partition, struct mf_str lane);
+void prc_partition_drop_lane(struct prc_partition *partition, struct mf_str name);
 // complete_to of the feed "<provider>.bars.<interval>"; INT64_MIN when the lane has not heard of it.
 int64_t prc_lane_complete_to(const struct prc_lane *lane, const char *provider, enum mf_interval interval);
 // Moves a feed's clock, never back. False for one feed more than PRC_FEEDS_PER_LANE_MAX.

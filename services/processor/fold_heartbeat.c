@@ -101,7 +101,7 @@ static bool is_steady(const struct prc_series *series, int64_t length_us)
     size_t count = prc_series_ring_count(series), near = 0;
     int64_t last_us = newest_of(series)->time_us;
     for (size_t i = 0; i < STALE_BARS && i < count; i++)
-        near += prc_series_ring_slot(series, count - 1 - i)->time_us > last_us - STALE_BARS * length_us;
+        near += prc_series_ring_slot(series, count - 1 - i)->time_us >= last_us - STALE_BARS * length_us;
     return near >= STALE_BARS_NEAR;
 }
 

@@ -20,10 +20,10 @@ static const enum prc_rule rules_of[PRC_NEWS_RULE_MAX] = {
 // FNV-1a over the text in lower case (ASCII): to find reprints, nothing else.
 static uint64_t hash_folded(struct mf_str text)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        hash = (hash ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * UINT64_C(0x100000001b3);
+        hash = (hash ^ (c >= 'A' && c <= 'Z' ? c + 32u : c)) * 1099511628211u;
     }
     return hash;
 }
@@ -48,16 +48,15 @@ static struct prc_article *place_of(struct prc_cell *cell, uint64_t key_hash)
     return article_at(cell, cell->article_count - 1);
 }
 
-static void remember_article(struct prc_cell *cell, const struct mf_event *event)
+static void remember_article(struct prc_cell *cell, const struct mf_event *event, uint64_t key_hash)
 {
     const struct mf_news *news = &event->news;
-    uint64_t key_hash = mf_hash64(news->article_id.data, news->article_id.len);
-    *place_of(cell, key_hash) =
-        (struct prc_article){.time_us = event->event_time_us,
-                             .key_hash = key_hash,
-                             .url_hash = mf_hash64(news->url_hash.data, news->url_hash.len),
-                             .title_hash = hash_folded(news->title),
-                             .score = prc_news_score(news)};
+    struct prc_article *article = place_of(cell, key_hash);
+    article->time_us = event->event_time_us;
+    article->key_hash = key_hash;
+    article->url_hash = mf_hash64(news->url_hash.data, news->url_hash.len);
+    article->title_hash = hash_folded(news->title);
+    article->score = prc_news_score(news);
 }
 
 static bool within(const struct prc_article *article, int64_t time_us, int64_t length_us)
@@ -255,6 +254,12 @@ static void judge(struct prc_fold *fold, struct prc_cell *cell, struct prc_recen
 void prc_fold_news(struct prc_fold *fold)
 {
     const struct mf_event *event = &fold->event;
+    bool warmup = (event->flags & MF_FLAG_WARMUP) != 0;
+    bool live = fold->partition->role == MF_TOPIC_RAW;
+    if (live && !warmup && event->ingest_time_us - event->event_time_us >= KEEP_NEWS_US) {
+        prc_fold_count(fold, PRC_DROPPED);
+        return;
+    }
     struct prc_cell *cell = prc_fold_cell(fold, MF_TOPIC_NEWS_FILTERED);
     struct prc_recent *entry = NULL;
     if (cell == NULL)
@@ -262,16 +267,12 @@ void prc_fold_news(struct prc_fold *fold)
     enum prc_result result = prc_fold_remember(fold, cell, &entry);
     if (result == PRC_INVALID)
         return;
-    bool warmup = (event->flags & MF_FLAG_WARMUP) != 0;
-    bool old = fold->partition->role == MF_TOPIC_RAW && !warmup &&
-               event->ingest_time_us - event->event_time_us >= KEEP_NEWS_US;
-    prc_fold_count(fold, result != PRC_DUPLICATE && old ? PRC_DROPPED : result);
+    prc_fold_count(fold, result);
     if (result == PRC_DUPLICATE)
         return;
-    if (!old)
-        prc_fold_pass(fold, MF_TOPIC_NEWS_FILTERED, entry->revision,
-                      result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0, cell->name != NULL ? cell : NULL);
-    remember_article(cell, event);
+    prc_fold_pass(fold, MF_TOPIC_NEWS_FILTERED, entry->revision,
+                  result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0, cell->name != NULL ? cell : NULL);
+    remember_article(cell, event, entry->key_hash);
     if (!warmup)
         judge(fold, cell, entry);
 }

@@ -133,7 +133,7 @@ static void freeze_trends(struct prc_group *group, enum mf_interval own, struct 
     if (!group->mtf_known)
         know_signs(group);
     for (int i = 0; i < MF_INTERVAL_MAX; i++) {
-        int sign = group->mtf_signs[i];
+        const int8_t sign = group->mtf_signs[i];
         if (sign == PRC_MTF_COLD || i == (int)own)
             continue;
         int weight = (int)prc_mtf_weight((enum mf_interval)i);
