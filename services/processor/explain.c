@@ -88,9 +88,16 @@ static void on_output(void *arg, const struct prc_output *output)
     if (!mf_str_eq_c(alert->alert.rule_id, prc_rules[e->rule].id) || alert->event_time_us > e->at_us ||
         (!e->any_interval && !mf_str_eq_c(alert->alert.interval, mf_interval_name(e->interval))))
         return;
+    char time[MF_TIME_TEXT_SIZE];
+    struct mf_buf line;
+    mf_buf_init(&line, 4096);
+    mf_buf_addf(&line, "  %s %-8s %s revision %d: %.*s", mf_time_format_ms(alert->event_time_us, time),
+                mf_severity_name(alert->alert.severity), mf_alert_state_name(alert->alert.state),
+                alert->alert.revision, MF_STR_ARG(alert->alert.message));
     char **place = &e->alerts[e->alert_count++ % ALERTS_SHOWN];
     free(*place);
-    *place = mf_strndup(output->value);
+    *place = mf_strdup(mf_buf_c_str(&line));
+    mf_buf_free(&line);
 }
 
 static bool on_event(void *arg, const struct mf_event *event)
