@@ -27,6 +27,8 @@ struct explaining {
     const struct prc_rule_config *rules;
     struct told told[SERIES_MAX];
     size_t told_count;
+    struct mf_buf article; // what there is to say about the newest one
+    int64_t article_us;
     uint64_t records; // of the symbol
     struct mf_json *json;
     struct mf_event *alert;
@@ -78,6 +80,40 @@ static void on_bar(void *arg, const struct prc_cell *cell, const struct prc_seri
     told->before = series->head.rules;
 }
 
+static void on_stale(void *arg, const struct prc_cell *cell, const struct prc_series *series,
+                     int64_t clock_us, double age_in_intervals, bool steady)
+{
+    struct explaining *e = arg;
+    char time[MF_TIME_TEXT_SIZE];
+    if (e->rule != PRC_RULE_STALE_FEED || strcmp(cell->symbol, e->symbol) != 0 || clock_us > e->at_us ||
+        (!e->any_interval && series->key.interval != e->interval))
+        return;
+    struct told *told = told_of(e, &series->key);
+    if (told == NULL)
+        return;
+    mf_buf_clear(&told->text);
+    mf_buf_addf(&told->text, "%s %s of %s, lane %s: heartbeat of %s\n", cell->symbol,
+                mf_interval_name(series->key.interval), series->key.provider, cell->lane,
+                mf_time_format_ms(clock_us, time));
+    prc_stale_explain(e->rules, series->key.interval, age_in_intervals, steady, &told->text);
+}
+
+static void on_news(void *arg, const struct prc_cell *cell, const struct mf_event *event,
+                    const struct prc_news_facts *facts)
+{
+    struct explaining *e = arg;
+    char time[MF_TIME_TEXT_SIZE];
+    if (!prc_rule_is_news(e->rule) || strcmp(cell->symbol, e->symbol) != 0 ||
+        event->event_time_us > e->at_us || event->event_time_us < e->article_us)
+        return;
+    e->article_us = event->event_time_us;
+    mf_buf_clear(&e->article);
+    mf_buf_addf(&e->article, "%s article %.*s of %s, lane %s: %.*s\n", cell->symbol,
+                MF_STR_ARG(event->news.article_id), mf_time_format_ms(event->event_time_us, time), cell->lane,
+                MF_STR_ARG(event->news.title));
+    prc_news_explain(e->rule, e->rules, facts, &e->article);
+}
+
 static void on_output(void *arg, const struct prc_output *output)
 {
     struct explaining *e = arg;
@@ -111,6 +147,8 @@ static void print(const struct explaining *e, FILE *out)
 {
     for (size_t i = 0; i < e->told_count; i++)
         fprintf(out, "%.*s\n", MF_STR_ARG(mf_buf_str(&e->told[i].text)));
+    if (e->article.len > 0)
+        fprintf(out, "%.*s\n", MF_STR_ARG(mf_buf_str(&e->article)));
     fprintf(out, "%" PRIu64 " alert events of %s would be published%s\n", e->alert_count,
             prc_rules[e->rule].id,
             e->alert_count > ALERTS_SHOWN ? ", the newest:"
@@ -174,7 +212,8 @@ static int run(struct mf_service *service, struct explaining *e, const struct pr
     e->json = mf_json_new();
     e->alert = mf_alloc(sizeof *e->alert);
     struct prc_fold *fold = prc_fold_new(&fold_config);
-    prc_fold_watch(fold, on_bar, e);
+    const struct prc_watch watch = {e, on_bar, on_news, on_stale};
+    prc_fold_watch(fold, &watch);
     int rc = prc_replay_file(fold, config, &counts, err);
     if (rc == 0 && e->records == 0)
         rc = mf_error_set(err, MF_ERROR_CONFIG, "unknown_symbol",
@@ -193,6 +232,8 @@ int prc_run_explain(struct mf_service *service, int argc, char **argv)
 {
     struct mf_error err;
     struct explaining *e = mf_calloc(1, sizeof *e);
+    e->article_us = INT64_MIN;
+    mf_buf_init(&e->article, (size_t)64 * 1024);
     struct prc_replay_config config = {.emit = on_output, .before = on_event, .arg = e};
     int rc = arguments(argc, argv, e, &config, &err);
     if (rc == 0)
@@ -201,6 +242,7 @@ int prc_run_explain(struct mf_service *service, int argc, char **argv)
         mf_buf_free(&e->told[i].text);
     for (size_t i = 0; i < ALERTS_SHOWN; i++)
         free(e->alerts[i]);
+    mf_buf_free(&e->article);
     free(e);
     if (rc < 0) {
         fprintf(stderr, "marketflow-processor: explain: %s\n", err.message);

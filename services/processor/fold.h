@@ -69,11 +69,22 @@ void prc_fold_set_rules(struct prc_fold *fold, const struct prc_rule_config *rul
 void prc_fold_record(struct prc_fold *fold, struct prc_partition *partition, const struct prc_input *input,
                      prc_emit_fn emit, void *arg);
 
-// For `explain`: told of every bar that is computed, after the series has moved on (series->head holds the
-// rule states after a newest bar); NULL = nobody looks.
-typedef void (*prc_watch_fn)(void *arg, const struct prc_cell *cell, const struct prc_series *series,
-                             const struct prc_bar *bar, const struct prc_values *values, uint32_t n_obs);
-void prc_fold_watch(struct prc_fold *fold, prc_watch_fn watch, void *arg);
+// For `explain`. NULL = nobody looks.
+struct prc_watch {
+    void *arg;
+    // Every bar that is computed, after the series has moved on (series->head holds the rule states after a
+    // newest bar).
+    void (*bar)(void *arg, const struct prc_cell *cell, const struct prc_series *series,
+                const struct prc_bar *bar, const struct prc_values *values, uint32_t n_obs);
+    // Every article that rules look at, before its alerts are published.
+    void (*news)(void *arg, const struct prc_cell *cell, const struct mf_event *event,
+                 const struct prc_news_facts *facts);
+    // Every series that a heartbeat looks at while its market is open: how old its last bar is, and whether
+    // it had enough bars before.
+    void (*stale)(void *arg, const struct prc_cell *cell, const struct prc_series *series, int64_t clock_us,
+                  double age_in_intervals, bool steady);
+};
+void prc_fold_watch(struct prc_fold *fold, const struct prc_watch *watch); // borrowed
 
 // Type and ingest_time of the record folded last, for the caller's clocks; MF_EVENT_TYPE_MAX when it could
 // not be read.

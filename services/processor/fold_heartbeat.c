@@ -168,6 +168,9 @@ static void look_for_silence(struct beat *beat, const struct prc_target *target)
     int64_t length_us = mf_interval_us(interval), open_us = beat->open_us[series->asset_class];
     int64_t since_us = last->time_us > open_us ? last->time_us : open_us;
     double age = (double)(beat->lane->clock_us - since_us) / (double)length_us;
+    if (fold->watch != NULL)
+        fold->watch->stale(fold->watch->arg, target->cell, series, beat->lane->clock_us, age,
+                           is_steady(series, length_us));
     if (!prc_stale_severity(&fold->rules, interval, age, &severity, &threshold) ||
         !is_steady(series, length_us))
         return;

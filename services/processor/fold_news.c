@@ -247,6 +247,8 @@ static void judge(struct prc_fold *fold, struct prc_cell *cell, struct prc_recen
     mean_score(cell, event->event_time_us, &facts);
     facts.hour = distinct(cell, event->event_time_us, HOUR_US);
     facts.week = distinct(cell, event->event_time_us, WEEK_US);
+    if (fold->watch != NULL)
+        fold->watch->news(fold->watch->arg, cell, event, &facts);
     for (int r = 0; r < PRC_NEWS_RULE_MAX; r++)
         update_alert(fold, cell, entry, (enum prc_news_rule)r, &facts);
 }

@@ -70,8 +70,7 @@ struct prc_fold {
     prc_emit_fn emit; // NULL = replay
     void *emit_arg;
     bool decoded;
-    prc_watch_fn watch;
-    void *watch_arg;
+    const struct prc_watch *watch;
     struct prc_agenda agenda; // fold_rollup.c
 };
 

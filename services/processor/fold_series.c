@@ -20,7 +20,7 @@ static void on_metric(void *arg, const struct prc_series *series, const struct p
     struct prc_fold *fold = applying->fold;
     const struct prc_cell *cell = applying->cell;
     if (fold->watch != NULL)
-        fold->watch(fold->watch_arg, cell, series, bar, values, n_obs);
+        fold->watch->bar(fold->watch->arg, cell, series, bar, values, n_obs);
     if ((bar->frozen.bits & PRC_FROZEN_NO_RULES) != 0)
         return; // the vendor's own bar of that window has the metric of this key
     unsigned flags = prc_inherited(bar->flags) | (values->proxy_vwap ? MF_FLAG_PROXY_VWAP : 0u);
@@ -214,8 +214,7 @@ void prc_fold_apply(struct prc_fold *fold, const struct prc_target *target, stru
     prc_cell_dirty(fold->partition, target->cell, fold->input->offset);
 }
 
-void prc_fold_watch(struct prc_fold *fold, prc_watch_fn watch, void *arg)
+void prc_fold_watch(struct prc_fold *fold, const struct prc_watch *watch)
 {
     fold->watch = watch;
-    fold->watch_arg = arg;
 }

@@ -159,9 +159,21 @@ size_t prc_rule_explain(enum prc_rule rule, const struct prc_rule_config *config
                         enum mf_asset_class asset_class, uint32_t n_obs, const struct prc_rule_states *states,
                         struct mf_buf *out);
 
+struct prc_news_facts;
+// The same for the rules that look at articles, and for stale_feed as of a heartbeat.
+void prc_news_explain(enum prc_rule rule, const struct prc_rule_config *config,
+                      const struct prc_news_facts *facts, struct mf_buf *out);
+void prc_stale_explain(const struct prc_rule_config *config, enum mf_interval interval,
+                       double age_in_intervals, bool steady, struct mf_buf *out);
+
 // Severity of a value against thresholds (value >= threshold); false when below all.
 bool prc_severity_of(const struct prc_thresholds *thresholds, double value, enum mf_severity *severity,
                      double *threshold);
+
+static inline bool prc_rule_is_news(enum prc_rule rule)
+{
+    return rule >= PRC_RULE_NEWS_KEYWORD && rule <= PRC_RULE_NEWS_CLUSTER;
+}
 
 // News rules: what is known of an article and of those before it.
 struct prc_news_facts {

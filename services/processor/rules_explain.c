@@ -98,23 +98,27 @@ static void say_value(const struct case_at_hand *c)
     mf_buf_add_c(c->out, "\n");
 }
 
-static void say_thresholds(const struct case_at_hand *c)
+static void say_levels(struct mf_buf *out, enum prc_rule rule, const struct prc_thresholds *thresholds)
 {
-    const struct prc_thresholds *thresholds = &c->config->thresholds[c->rule][c->interval];
-    if (!looks_at(c))
-        return;
-    mf_buf_add_c(c->out, "thresholds  ");
+    mf_buf_add_c(out, "thresholds  ");
     for (int s = 0; s < MF_SEVERITY_MAX; s++) {
         const char *name = mf_severity_name((enum mf_severity)s);
-        mf_buf_add_c(c->out, s > 0 ? ", " : "");
+        mf_buf_add_c(out, s > 0 ? ", " : "");
         if (thresholds->level[s] <= 0)
-            mf_buf_addf(c->out, "%s off", name);
-        else if (strcmp(def_of(c)->unit, "switch") == 0)
-            mf_buf_addf(c->out, "%s on", name);
+            mf_buf_addf(out, "%s off", name);
+        else if (strcmp(prc_rules[rule].unit, "switch") == 0)
+            mf_buf_addf(out, "%s on", name);
         else
-            mf_buf_addf(c->out, "%s %g", name, thresholds->level[s]);
+            mf_buf_addf(out, "%s %g", name, thresholds->level[s]);
     }
-    mf_buf_addf(c->out, "; %s\n", def_of(c)->formula);
+    mf_buf_addf(out, "; %s\n", prc_rules[rule].formula);
+}
+
+static void say_thresholds(const struct case_at_hand *c)
+{
+    if (!looks_at(c))
+        return;
+    say_levels(c->out, c->rule, &c->config->thresholds[c->rule][c->interval]);
     if (!c->verdict.known)
         return;
     if (c->verdict.holding && c->verdict.direction != MF_DIRECTION_NONE)
@@ -237,4 +241,56 @@ size_t prc_rule_explain(enum prc_rule rule, const struct prc_rule_config *config
     say_standing(&c, &states->of[rule]);
     say_verdict(&c, &states->of[rule], transitions, count);
     return count;
+}
+
+void prc_news_explain(enum prc_rule rule, const struct prc_rule_config *config,
+                      const struct prc_news_facts *facts, struct mf_buf *out)
+{
+    char text[PRC_MESSAGE_SIZE];
+    struct prc_verdict verdict = prc_news_verdict(rule, config, facts);
+    mf_buf_addf(out, "rule        %s %s\n", prc_rules[rule].id, config->versions[rule]);
+    if (rule == PRC_RULE_NEWS_KEYWORD)
+        mf_buf_addf(out, "numbers     %zu of %zu watched words: %s\n", facts->words, config->keyword_count,
+                    facts->words > 0 ? facts->list : "none");
+    else if (rule == PRC_RULE_NEWS_SENTIMENT && !verdict.known)
+        mf_buf_addf(out,
+                    "known       no: the article has no sentiment for its ticker, or a relevance below %g\n",
+                    PRC_NEWS_RELEVANCE_MIN);
+    else if (rule == PRC_RULE_NEWS_SENTIMENT)
+        mf_buf_addf(
+            out, "numbers     score %g; mean %g of the %zu articles of the last 60 minutes (at least %d)\n",
+            facts->score, facts->mean, facts->scored, PRC_NEWS_MEAN_MIN);
+    else
+        mf_buf_addf(
+            out, "numbers     %zu distinct articles in 60 minutes; %zu in 7 days, %g per hour, times %g\n",
+            facts->hour, facts->week, (double)facts->week / PRC_NEWS_WEEK_HOURS, config->cluster_ratio);
+    say_levels(out, rule, &config->thresholds[rule][0]);
+    if (!verdict.triggered) {
+        mf_buf_add_c(out, "verdict     does not fire: the condition does not hold\n");
+        return;
+    }
+    prc_news_message(rule, &verdict, facts, text, sizeof(text));
+    mf_buf_addf(out, "verdict     %s: %s%s\n", mf_severity_name(verdict.severity), text,
+                rule == PRC_RULE_NEWS_CLUSTER ? " (said once within the cooldown)" : "");
+}
+
+void prc_stale_explain(const struct prc_rule_config *config, enum mf_interval interval,
+                       double age_in_intervals, bool steady, struct mf_buf *out)
+{
+    enum mf_severity severity = MF_SEVERITY_INFO;
+    double threshold = 0;
+    bool late = prc_stale_severity(config, interval, age_in_intervals, &severity, &threshold);
+    mf_buf_addf(out, "rule        %s %s\n", prc_rules[PRC_RULE_STALE_FEED].id,
+                config->versions[PRC_RULE_STALE_FEED]);
+    mf_buf_addf(out, "value       the last bar is %.10g intervals of %s old\n", age_in_intervals,
+                mf_interval_name(interval));
+    say_levels(out, PRC_RULE_STALE_FEED, &config->thresholds[PRC_RULE_STALE_FEED][interval]);
+    mf_buf_addf(out, "steady      %s: 20 of the last 30 intervals before it must have bars\n",
+                steady ? "yes" : "no");
+    if (late && steady)
+        mf_buf_addf(out, "verdict     %s: above %g (said once per severity)\n", mf_severity_name(severity),
+                    threshold);
+    else
+        mf_buf_addf(out, "verdict     does not fire: %s\n",
+                    late ? "the series is too quiet to be missed" : "the last bar is not old enough");
 }

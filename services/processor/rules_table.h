@@ -101,11 +101,6 @@
       "time without a bar above the threshold while the market is open, live")
 // clang-format on
 
-static inline bool prc_rule_is_news(enum prc_rule rule)
-{
-    return rule >= PRC_RULE_NEWS_KEYWORD && rule <= PRC_RULE_NEWS_CLUSTER;
-}
-
 // The highest severity that is met, >= or, when strict, >.
 bool prc_severity_met(const struct prc_thresholds *thresholds, double value, bool strict,
                       enum mf_severity *severity, double *threshold);

@@ -146,3 +146,28 @@ def test_silence_is_explained_too(run: Run, history: Path) -> None:
     text = run("explain", str(history), "--symbol", "AAPL", "--rule", "new_52w").stdout.decode()
     assert "does not fire" in text
     assert "0 alert events" in text
+
+
+@pytest.mark.parametrize("rule", ["news_keyword", "news_sentiment", "news_cluster"])
+def test_articles_are_explained(run: Run, history: Path, rule: str) -> None:
+    published = outputs(run("replay", str(history), ALERT_NEWS_CLUSTER_INFO="1"))
+    alerts = [e for e in published if e["event_type"] == "alert" and e["rule_id"] == rule]
+    for alert in alerts[:3]:
+        arguments = ["--symbol", alert["symbol"], "--rule", rule, "--at", alert["event_time"]]
+        text = run("explain", str(history), *arguments, ALERT_NEWS_CLUSTER_INFO="1").stdout.decode()
+        assert alert["article_id"] in text
+        assert f"verdict     {alert['severity']}: {alert['message']}" in text
+    quiet = run("explain", str(history), "--symbol", "AAPL", "--rule", rule, ALERT_NEWS_CLUSTER_RATIO="1000")
+    assert "numbers" in quiet.stdout.decode() or "known       no" in quiet.stdout.decode()
+    assert alerts
+
+
+def test_a_silent_feed_is_explained(run: Run, events: list[dict[str, Any]], binaries: Path) -> None:
+    start = [e for e in events if e["event_type"] != "bar" or e["event_time"] < "2024-03-07T16:00"]
+    start = [e for e in start if e["event_type"] != "heartbeat" or e["event_time"] < "2024-03-07T18:00"]
+    stdin = b"\n".join(complete(binaries, start)) + b"\n"
+    found = [e for e in outputs(run("replay", "-", stdin=stdin)) if e.get("rule_id") == "stale_feed"]
+    assert {e["severity"] for e in found} >= {"critical"}
+    text = run("explain", "-", "--symbol", "AAPL", "--rule", "stale_feed", stdin=stdin).stdout.decode()
+    assert "verdict     critical: above 10" in text
+    assert "steady      yes" in text
