@@ -78,10 +78,19 @@ const char *const mf_flag_names[] = {"is_mock",    "warmup",  "delayed", "formin
                                      "proxy_vwap", "partial", NULL};
 static_assert(MF_FLAG_ALL == (1u << (MF_ARRAY_LEN(mf_flag_names) - 1)) - 1, "a flag without a name");
 
+// Most names differ in their first byte, so no length is asked for.
+static bool is_name(struct mf_str text, const char *name)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (name[i] != text.data[i] || name[i] == '\0')
+            return false;
+    return name[text.len] == '\0';
+}
+
 int mf_name_index(const char *const *names, struct mf_str text)
 {
     for (int i = 0; names[i] != NULL; i++) {
-        if (mf_str_eq_c(text, names[i]))
+        if (is_name(text, names[i]))
             return i;
     }
     return -1;

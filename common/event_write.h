@@ -30,6 +30,11 @@ struct mf_event_writer {
 // the event is for the tables.
 bool mf_write_metric(struct mf_event_writer *w, const struct mf_event *event);
 bool mf_write_bar(struct mf_event_writer *w, const struct mf_event *event);
+bool mf_write_alert(struct mf_event_writer *w, const struct mf_event *event);
+// What is known of the symbol: part of the payload, not of the content.
+bool mf_write_metadata_ok(struct mf_str name, struct mf_str exchange, struct mf_str type);
+void mf_write_metadata(struct mf_event_writer *w, struct mf_str name, struct mf_str exchange,
+                       struct mf_str type);
 
 // Is it text that needs no escape and no look at its encoding: absent, or at most max bytes of printable
 // ASCII but for the quote and the backslash?

@@ -4,8 +4,6 @@
 #include "common/decimal_statistic.h"
 #include "common/event_write.h"
 
-#define NAME_MAX_FAST 256 // longer names of symbols are the tables' business
-
 // A row of the field table as text: `,"sma_20":` and `sma_20=`, in pieces of a fixed size, because a copy of
 // a known size is one or two instructions.
 struct statistic_name {
@@ -99,18 +97,7 @@ static bool metric_ok(const struct mf_event *event)
            metric->revision >= 0 && mf_source_is_known(metric->parent_source) &&
            mf_write_hex_ok(metric->cause) && metric->n_obs <= INT32_MAX && metric->with_text == 0 &&
            mf_write_plain_ok(metric->vol_regime, 32) && mf_write_plain_ok(metric->market_regime, 32) &&
-           mf_write_plain_ok(metric->symbol_name, NAME_MAX_FAST) && mf_write_plain_ok(metric->exchange, 64) &&
-           mf_write_plain_ok(metric->symbol_type, 64);
-}
-
-// Part of the payload, not of the content.
-static void write_metadata(struct mf_event_writer *w, struct mf_str member, struct mf_str value)
-{
-    if (value.data == NULL)
-        return;
-    mf_write(w, member);
-    mf_write(w, value);
-    mf_write(w, MF_STR("\""));
+           mf_write_metadata_ok(metric->symbol_name, metric->exchange, metric->symbol_type);
 }
 
 bool mf_write_metric(struct mf_event_writer *w, const struct mf_event *event)
@@ -144,8 +131,6 @@ bool mf_write_metric(struct mf_event_writer *w, const struct mf_event *event)
     write_regime(w, MF_STR(",\"market_regime\":\""), MF_STR("market_regime"), metric->market_regime);
     if (!write_statistics(w, metric, MF_METRIC_FIELD_MTF_STRENGTH, MF_METRIC_FIELD_MAX))
         return false;
-    write_metadata(w, MF_STR(",\"symbol_name\":\""), metric->symbol_name);
-    write_metadata(w, MF_STR(",\"exchange\":\""), metric->exchange);
-    write_metadata(w, MF_STR(",\"symbol_type\":\""), metric->symbol_type);
+    mf_write_metadata(w, metric->symbol_name, metric->exchange, metric->symbol_type);
     return true;
 }

@@ -47,18 +47,28 @@ static void fill(const struct mf_event_field *row, struct mf_event *event)
         *(bool *)at = take(1) % 2 != 0;
     } else if (row->kind == &mf_kind_date) {
         *(struct mf_date *)at = (struct mf_date){(int)take(2), (int)take(1), (int)take(1)};
+    } else if (row->kind == &mf_kind_statistic) {
+        *(uint64_t *)at = take(8);
+    } else if (row->kind == &mf_kind_baseline) {
+        size_t count = take(1) % (MF_ALERT_BASELINE_MAX + 1);
+        event->alert.baseline_count = count;
+        for (size_t i = 0; i < count; i++) {
+            event->alert.baseline[i].name = take_text();
+            *(uint64_t *)(void *)&event->alert.baseline[i].value = take(8);
+        }
     } else if (row->kind != &mf_kind_type) {
-        *(struct mf_str *)at = take_text(); // every other kind that metrics and bars have
+        *(struct mf_str *)at = take_text(); // every other kind that these types have
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const enum mf_event_type types[] = {MF_EVENT_METRIC, MF_EVENT_BAR, MF_EVENT_ALERT};
     static struct mf_event event;
     struct mf_error errors[2] = {0};
     struct mf_buf out[2];
     input = data, left = size;
-    mf_event_init(&event, take(1) % 2 == 0 ? MF_EVENT_METRIC : MF_EVENT_BAR);
+    mf_event_init(&event, types[take(1) % MF_ARRAY_LEN(types)]);
     const struct mf_event_table *table = mf_event_tables[event.type];
     for (size_t row = 0; row < table->count; row++)
         fill(&table->fields[row], &event);

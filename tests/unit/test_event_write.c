@@ -65,7 +65,7 @@ static bool taken(struct fixture *f)
 
 static bool has_writer(enum mf_event_type type)
 {
-    return type == MF_EVENT_METRIC || type == MF_EVENT_BAR;
+    return type == MF_EVENT_METRIC || type == MF_EVENT_BAR || type == MF_EVENT_ALERT;
 }
 
 static void every_sample_is_written_as_by_table(void **state)
@@ -81,7 +81,7 @@ static void every_sample_is_written_as_by_table(void **state)
             fail_msg("%s: taken %d", event_sample_name(sample), !wanted);
         by_writer += wanted;
     }
-    assert_int_equal(by_writer, 4);
+    assert_int_equal(by_writer, 7);
 }
 
 // The short way of making an event "absent" against the walk over all rows, on memory that was used before.
@@ -201,19 +201,100 @@ static void spoil(struct mf_event *event, unsigned how)
     }
 }
 
+static void spoil_alert(struct mf_event *event, unsigned how)
+{
+    struct mf_alert *alert = &event->alert;
+    switch (how) {
+    case 0: event->source = MF_STR("polygon"); break;
+    case 1: alert->rule_id = MF_STR(""); break;
+    case 2: alert->rule_version = MF_STR_NULL; break;
+    case 3: alert->interval = MF_STR("1x"); break;
+    case 4: alert->interval = MF_STR("news"); break;
+    case 5: alert->article_id = MF_STR("polygon|1"); break;
+    case 6: alert->adjusted = (enum mf_adjusted)(MF_ADJUSTED_MAX + 1); break;
+    case 7: alert->severity = MF_SEVERITY_MAX; break;
+    case 8: alert->direction = MF_DIRECTION_MAX; break;
+    case 9: alert->value = NAN; break;
+    case 10: alert->threshold = -1e15; break;
+    case 11: alert->baseline[1].name = alert->baseline[0].name; break;
+    case 12: alert->baseline[1].name = MF_STR(""); break;
+    case 13: alert->baseline[1].value = HUGE_VAL; break;
+    case 14: alert->baseline_count = MF_ALERT_BASELINE_MAX + 1; break;
+    case 15: alert->message = MF_STR(""); break;
+    case 16: alert->message = MF_STR("\xff"); break;
+    case 17: alert->state = MF_ALERT_STATE_MAX; break;
+    case 18: alert->resolved_time_us = event->event_time_us; break;
+    case 19: alert->cooldown_until_us = 1; break;
+    case 20: alert->revision = -1; break;
+    case 21: alert->parent_source = MF_STR("nobody"); break;
+    case 22: alert->cause = MF_STR("0123456789abcdef0123456789abcde"); break;
+    default: alert->interval = MF_STR_NULL; break;
+    }
+}
+
+static void refused_by_both(struct fixture *f, const char *what, unsigned how)
+{
+    if (compare(f))
+        fail_msg("%s %u was written: %s", what, how, mf_buf_c_str(&f->fast));
+    mf_buf_add_c(&f->fast, "before");
+    assert_false(mf_event_write(&f->event, &f->fast));
+    assert_string_equal(mf_buf_c_str(&f->fast), "before");
+    mf_buf_clear(&f->fast);
+}
+
 static void what_is_wrong_is_refused_as_by_table(void **state)
 {
     struct fixture *f = *state;
     for (unsigned how = 0; how < 30; how++) {
         event_sample_fill(SAMPLE_METRIC, &f->event);
         spoil(&f->event, how);
-        if (compare(f))
-            fail_msg("%u was written: %s", how, mf_buf_c_str(&f->fast));
-        mf_buf_add_c(&f->fast, "before");
-        assert_false(mf_event_write(&f->event, &f->fast));
-        assert_string_equal(mf_buf_c_str(&f->fast), "before");
-        mf_buf_clear(&f->fast);
+        refused_by_both(f, "metric", how);
     }
+    for (unsigned how = 0; how < 24; how++) {
+        event_sample_fill(SAMPLE_ALERT, &f->event);
+        assert_true(taken(f));
+        spoil_alert(&f->event, how);
+        refused_by_both(f, "alert", how);
+    }
+}
+
+// The longest of everything, so that the writer's own buffers are shown to be large enough.
+static void alerts_of_every_size_have_room(void **state)
+{
+    struct fixture *f = *state;
+    struct mf_alert *alert = &f->event.alert;
+    static char long_text[1024], run[9 + MF_RUN_ID_MAX], names[MF_ALERT_BASELINE_MAX][128];
+    memset(long_text, 'x', sizeof long_text);
+    memset(run, 'r', sizeof run);
+    memcpy(run, "backfill:", 9);
+    event_sample_fill(SAMPLE_ALERT_NEWS, &f->event);
+    f->event.symbol = (struct mf_str){long_text, MF_SYMBOL_MAX};
+    f->event.lane = (struct mf_str){run, sizeof run};
+    f->event.request_id = (struct mf_str){long_text, MF_REQUEST_ID_MAX};
+    f->event.page = INT64_MAX;
+    f->event.flags = MF_FLAG_ALL;
+    alert->rule_id = alert->rule_version = alert->reason = (struct mf_str){long_text, 64};
+    alert->message = (struct mf_str){long_text, 1024};
+    alert->article_id = alert->symbol_name = (struct mf_str){long_text, 256};
+    alert->exchange = alert->symbol_type = alert->reason;
+    alert->parent_source = MF_STR("alpha_vantage");
+    alert->value = alert->threshold = -123456789.123456;
+    alert->revision = INT32_MAX;
+    alert->adjusted = MF_ADJUSTED_SPLIT_DIV;
+    for (alert->baseline_count = 0; alert->baseline_count < MF_ALERT_BASELINE_MAX; alert->baseline_count++) {
+        char *name = names[alert->baseline_count];
+        memset(name, 'n', sizeof names[0]);
+        name[127] = (char)('z' - alert->baseline_count); // from the last to the first
+        alert->baseline[alert->baseline_count].name = (struct mf_str){name, sizeof names[0]};
+        alert->baseline[alert->baseline_count].value = -9999999.99999999;
+    }
+    assert_true(compare(f) && taken(f));
+    assert_in_range(f->fast.len, 3500, MF_WRITE_ROOM - 64);
+    alert->rule_id.len++;
+    refused_by_both(f, "long alert", 0);
+    alert->rule_id.len--;
+    alert->symbol_name.len++; // the tables take up to 1024 bytes
+    assert_true(compare(f) && !taken(f));
 }
 
 // Good events that have what a writer does not know.
@@ -378,6 +459,46 @@ static void random_metric(struct fixture *f, uint64_t *random)
         metric->market_regime = pick(random, regimes, one_in(random, 20) ? MF_ARRAY_LEN(regimes) : 3);
 }
 
+static void random_alert(struct fixture *f, uint64_t *random)
+{
+    static const char *const intervals[] = {"1m", "5m", "1h", "1mo", "1d", "news", "1"};
+    static const char *const names[] = {"mean",           "sd",  "n",    "close",
+                                        "previous_close", "mea", "x\"y", "volume"};
+    static const char *const texts[] = {"1m close 12.5 moved +2.00 % (threshold 2 %)", "cleared",
+                                        "an \"odd\" one", "caf\xc3\xa9"};
+    random_envelope(f, MF_EVENT_ALERT, random);
+    struct mf_alert *alert = &f->event.alert;
+    alert->rule_id = MF_STR("price_move_z");
+    alert->rule_version = MF_STR("1.5f2a90c1");
+    alert->interval = pick(random, intervals, MF_ARRAY_LEN(intervals) - !one_in(random, 50));
+    if (mf_str_eq_c(alert->interval, "news") != one_in(random, 100))
+        alert->article_id = pick(random, texts, 2 + one_in(random, 20));
+    alert->adjusted = (enum mf_adjusted)below(random, MF_ADJUSTED_MAX + 1 + one_in(random, 50));
+    alert->severity = (enum mf_severity)below(random, MF_SEVERITY_MAX + one_in(random, 50));
+    alert->direction = (enum mf_direction)below(random, MF_DIRECTION_MAX + one_in(random, 50));
+    alert->value = random_value(random);
+    alert->threshold = (double)below(random, 9);
+    size_t first = below(random, MF_ARRAY_LEN(names));
+    alert->baseline_count = below(random, 5);
+    for (size_t i = 0; i < alert->baseline_count; i++) {
+        alert->baseline[i].name =
+            mf_str_of(names[one_in(random, 50) ? first : (first + i) % MF_ARRAY_LEN(names)]);
+        alert->baseline[i].value = random_value(random);
+    }
+    alert->message = pick(random, texts, one_in(random, 10) ? MF_ARRAY_LEN(texts) : 2);
+    alert->state = (enum mf_alert_state)below(random, MF_ALERT_STATE_MAX + one_in(random, 50));
+    if (one_in(random, 2))
+        alert->reason = pick(random, texts, one_in(random, 10) ? MF_ARRAY_LEN(texts) : 2);
+    if (alert->state == MF_ALERT_RESOLVED || one_in(random, 50))
+        alert->resolved_time_us = one_in(random, 50) ? INT64_MIN : random_time(random);
+    alert->cooldown_until_us = one_in(random, 3) ? 0 : random_time(random);
+    alert->revision = (int)below(random, 9) - one_in(random, 50);
+    alert->parent_source = one_in(random, 3) ? MF_STR_NULL : MF_STR("oanda");
+    alert->cause = random_hex(f->room[0], random);
+    alert->symbol_name = one_in(random, 2) ? MF_STR_NULL : MF_STR("Apple Inc.");
+    alert->exchange = one_in(random, 2) ? MF_STR_NULL : MF_STR("XNAS");
+}
+
 static struct mf_str random_number(char out[160], uint64_t base, uint64_t *random)
 {
     static const char *const odd[] = {"",
@@ -435,7 +556,7 @@ static void random_bar(struct fixture *f, uint64_t *random)
 static void random_events_are_the_same_as_by_table(void **state)
 {
     struct fixture *f = *state;
-    static void (*const fill[])(struct fixture *, uint64_t *) = {random_metric, random_bar};
+    static void (*const fill[])(struct fixture *, uint64_t *) = {random_metric, random_bar, random_alert};
     enum { EVENTS = 60000 };
     const char *given = getenv("MF_TEST_SEED");
     int64_t seed = 20240102;
@@ -465,6 +586,7 @@ int main(void)
         cmocka_unit_test(init_leaves_every_row_absent),
         cmocka_unit_test_setup_teardown(each_metric_field_has_the_place_of_its_row, setup, teardown),
         cmocka_unit_test_setup_teardown(metrics_of_every_size_have_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(alerts_of_every_size_have_room, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_refused_as_by_table, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_rare_is_left_to_the_table, setup, teardown),
         cmocka_unit_test_setup_teardown(a_given_id_must_be_the_one, setup, teardown),
