@@ -214,6 +214,10 @@ void mf_kafka_consumer_hold(struct mf_kafka_consumer *consumer, bool hold);
 // ("not_assigned", "timeout", …); FATAL "no_offset".
 int mf_kafka_consumer_seek(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
                            size_t count, struct mf_error *err);
+// The group's committed offsets of these partitions into offsets[].offset, -1 = none; nothing moves. What
+// other transactions are still committing is waited for. Blocks up to 10 s. TRANSIENT "timeout", ….
+int mf_kafka_consumer_committed(struct mf_kafka_consumer *consumer, struct mf_kafka_offset *offsets,
+                                size_t count, struct mf_error *err);
 // All assigned, to committed
 int mf_kafka_consumer_rewind(struct mf_kafka_consumer *consumer, struct mf_error *err);
 // Commits to the group without waiting (for lag tools); result only counted.

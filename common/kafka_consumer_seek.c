@@ -139,6 +139,21 @@ int mf_kafka_consumer_rewind(struct mf_kafka_consumer *consumer, struct mf_error
     return result;
 }
 
+int mf_kafka_consumer_committed(struct mf_kafka_consumer *consumer, struct mf_kafka_offset *offsets,
+                                size_t count, struct mf_error *err)
+{
+    rd_kafka_topic_partition_list_t *list = list_of(offsets, count);
+    rd_kafka_resp_err_t code = rd_kafka_committed(consumer->client.rk, list, COMMITTED_TIMEOUT_MS);
+    for (int i = 0; i < list->cnt && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        code = list->elems[i].err;
+    for (size_t i = 0; i < count && code == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        offsets[i].offset = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_error_set(err, (int)code, "reading the committed offsets");
+    return 0;
+}
+
 void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const struct mf_kafka_offset *offsets,
                                     size_t count)
 {

@@ -99,7 +99,7 @@ static void on_tick(void *arg)
     if (engine->consumer == NULL)
         return;
     if (!mf_kafka_consumer_connected(engine->consumer))
-        engine->trouble_us = mf_clock_monotonic_us();
+        prc_engine_trouble(engine);
     prc_restore_progress(engine);
     prc_engine_balance(engine);
     watch_partitions(engine);

@@ -183,7 +183,11 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
         "topic was made anew (%s)",
         engine->reset_earliest ? "going on from the earliest"
                                : "PROCESSOR_OFFSET_RESET=earliest accepts the loss");
-    return engine->reset_earliest ? low : -1;
+    if (!engine->reset_earliest)
+        return -1;
+    if (assigned != NULL)
+        assigned->low = low; // restored or not, we do not go back there
+    return low;
 }
 
 // A broker that was away for longer than the session may find that we have taken our own place: then we join

@@ -45,6 +45,7 @@ struct prc_assigned {
     struct prc_history history;  // of its clocks
     int64_t next;                // offset after the last folded record; -1 = nothing was ever committed
     int64_t floor, committed;    // where its replay begins and ends; floor: of the last record, later
+    int64_t low;                 // the log began here when an offset below it was asked for and given up
     int64_t floor_ms;            // Kafka's time of the first record replayed; 0 = none
     bool in_txn;                 // part of the open transaction
     bool held_back;              // backfill, paused because the live feed is behind
@@ -103,6 +104,7 @@ struct prc_engine {
     int init_timeout_ms;
     unsigned init_tries;    // since the last producer that worked
     unsigned aborts;        // in a row, without a commit in between
+    bool worked;            // has committed something
     int64_t trouble_us;     // monotonic: the cluster was last away or slow; 0 = never
     unsigned forgiven;      // fences put down to that, since the last quiet time
     int64_t state_bytes_us; // when they were last counted
@@ -151,8 +153,9 @@ int prc_engine_begin(struct prc_engine *engine);
 void prc_engine_begin_flush(struct prc_engine *engine);
 // Revoke: ends the open transaction before it returns, by commit or abort, or leaves it to a new producer.
 void prc_engine_settle(struct prc_engine *engine, bool lost);
-void prc_engine_try_commit(void *arg); // flush_timer, commit_now
-void prc_engine_commit_due(void *arg); // commit_timer
+void prc_engine_try_commit(void *arg);              // flush_timer, commit_now
+void prc_engine_commit_due(void *arg);              // commit_timer
+void prc_engine_trouble(struct prc_engine *engine); // the cluster is away or slow
 bool prc_engine_forgives(struct prc_engine *engine, const struct mf_error *err);
 
 // engine_changelog.c

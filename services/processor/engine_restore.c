@@ -34,7 +34,7 @@ static void later(struct prc_engine *engine, enum prc_restore_step step, const s
                   const char *doing)
 {
     engine->restore.step = step;
-    engine->trouble_us = mf_clock_monotonic_us();
+    prc_engine_trouble(engine);
     prc_engine_retry(engine, err, doing);
 }
 
@@ -166,16 +166,21 @@ static int check(struct prc_engine *engine, const struct prc_assigned *assigned,
     return 0;
 }
 
+static int64_t at_least(int64_t offset, int64_t low)
+{
+    return offset >= 0 && offset < low ? low : offset;
+}
+
 static void take(struct prc_engine *engine, struct prc_assigned *assigned, int64_t committed)
 {
     const struct prc_recovered *recovered = &assigned->recovered;
     engine->restore.cells += recovered->cells;
     assigned->has_rules = recovered->found;
     assigned->rules = recovered->record.rules;
-    assigned->rules_from = recovered->found && assigned->rules != engine->rules ? committed : 0;
-    assigned->next = assigned->committed = committed;
-    assigned->floor = recovered->found ? recovered->record.floor : committed;
-    assigned->phase = assigned->floor < committed ? PRC_PHASE_REPLAY : PRC_PHASE_READY;
+    assigned->next = assigned->committed = at_least(committed, assigned->low);
+    assigned->rules_from = recovered->found && assigned->rules != engine->rules ? assigned->next : 0;
+    assigned->floor = at_least(recovered->found ? recovered->record.floor : committed, assigned->low);
+    assigned->phase = assigned->floor < assigned->committed ? PRC_PHASE_REPLAY : PRC_PHASE_READY;
     if (!recovered->found)
         mf_metric_add(engine->cold, 1);
 }
@@ -194,13 +199,13 @@ static void rebuild(struct prc_engine *engine, struct prc_assigned *assigned, in
                          &assigned->state->removed);
     take(engine, assigned, committed >= 0 ? committed : stored);
     assigned->rebuilt = true;
-    assigned->floor = 0;
-    assigned->phase = assigned->committed > 0 ? PRC_PHASE_REPLAY : PRC_PHASE_READY;
+    assigned->floor = assigned->low;
+    assigned->phase = assigned->committed > assigned->floor ? PRC_PHASE_REPLAY : PRC_PHASE_READY;
 }
 
-static int load(struct prc_engine *engine, struct prc_assigned *assigned, struct mf_error *err)
+static int load(struct prc_engine *engine, struct prc_assigned *assigned, int64_t committed,
+                struct mf_error *err)
 {
-    int64_t committed = mf_kafka_consumer_position(engine->consumer, assigned->topic, assigned->number);
     struct prc_recovery *recovery = engine->restore.recovery;
     prc_partition_free(&assigned->state);
     prc_recovered_clear(&assigned->recovered);
@@ -279,35 +284,54 @@ static void replay(struct prc_engine *engine)
             mf_kafka_consumer_resume(engine->consumer, engine->assigned[i].topic, engine->assigned[i].number);
 }
 
-static void position(struct prc_engine *engine)
+// Those of the partitions that are restored: count of them in offsets.
+static int ask_committed(struct prc_engine *engine, struct mf_kafka_offset *offsets, struct mf_error *err)
 {
-    struct mf_error err;
-    if (mf_kafka_consumer_rewind(engine->consumer, &err) < 0) {
-        if (err.class == MF_ERROR_TRANSIENT)
-            later(engine, PRC_RESTORE_POSITION, &err, "asking for the committed offsets");
-        else
-            mf_service_fail(engine->service, &err, "asking for the committed offsets");
-        return;
-    }
+    size_t count = 0;
+    for (size_t i = 0; i < engine->assigned_count; i++)
+        if (engine->assigned[i].phase == PRC_PHASE_EMPTY)
+            offsets[count++] =
+                (struct mf_kafka_offset){engine->assigned[i].topic, engine->assigned[i].number, -1};
+    return mf_kafka_consumer_committed(engine->consumer, offsets, count, err);
+}
+
+static int load_all(struct prc_engine *engine, const struct mf_kafka_offset *offsets, struct mf_error *err)
+{
     for (size_t i = 0; i < engine->assigned_count; i++) {
         struct prc_assigned *assigned = &engine->assigned[i];
-        if (assigned->phase != PRC_PHASE_EMPTY || load(engine, assigned, &err) == 0)
+        if (assigned->phase != PRC_PHASE_EMPTY || load(engine, assigned, (offsets++)->offset, err) == 0)
             continue;
         for (size_t j = 0; j <= i; j++) // the ones before it are read again with it
             if (engine->assigned[j].recovered.found || engine->assigned[j].phase != PRC_PHASE_READY)
                 prc_assigned_drop(&engine->assigned[j]);
+        return -1;
+    }
+    return 0;
+}
+
+static void position(struct prc_engine *engine)
+{
+    struct mf_error err;
+    struct mf_kafka_offset *offsets = mf_calloc(engine->assigned_count, sizeof *offsets);
+    if (ask_committed(engine, offsets, &err) < 0) {
+        if (err.class == MF_ERROR_TRANSIENT)
+            later(engine, PRC_RESTORE_POSITION, &err, "asking for the committed offsets");
+        else
+            mf_service_fail(engine->service, &err, "asking for the committed offsets");
+    } else if (load_all(engine, offsets, &err) < 0) {
         if (engine->restore.mismatches++ > 0)
             refuse(engine, &err);
         else
             later(engine, PRC_RESTORE_WAIT, &err, "restoring the state");
-        return;
+    } else {
+        prc_recovery_free(&engine->restore.recovery);
+        engine->restore.mismatches = 0;
+        if (all_ready(engine))
+            finish(engine);
+        else
+            replay(engine);
     }
-    prc_recovery_free(&engine->restore.recovery);
-    engine->restore.mismatches = 0;
-    if (all_ready(engine))
-        finish(engine);
-    else
-        replay(engine);
+    free(offsets);
 }
 
 void prc_restore_go_on(struct prc_engine *engine)
@@ -379,7 +403,7 @@ int64_t prc_restore_out_of_range(struct prc_engine *engine, struct prc_assigned 
                      : "PROCESSOR_OFFSET_RESET=earliest accepts a state that lacks what is gone");
     if (!accepted)
         return -1;
-    assigned->floor = low;
+    assigned->floor = assigned->low = low;
     if (low >= assigned->committed || high < assigned->committed)
         replayed(engine, assigned, low); // nothing of it is left, or the topic was made anew
     return low;

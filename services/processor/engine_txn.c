@@ -53,6 +53,13 @@ static int64_t fence_window_us(const struct prc_engine *engine)
            MF_US_PER_MS;
 }
 
+// Before anything worked there is nothing to be taken for somebody else.
+void prc_engine_trouble(struct prc_engine *engine)
+{
+    if (engine->worked)
+        engine->trouble_us = mf_clock_monotonic_us();
+}
+
 // A fence soon after the cluster was away is our own doing as a rule: a request of a producer or member that
 // we have given up since was served late, after its successor's. Then we begin anew; a few times, because two
 // processes with one id would look the same, and one of them has to leave.
@@ -98,7 +105,7 @@ static void replace_producer(struct prc_engine *engine, const struct mf_error *e
     }
     if (unknown)
         mf_metric_add(engine->txn_unknown, 1);
-    engine->trouble_us = mf_clock_monotonic_us();
+    prc_engine_trouble(engine);
     prc_engine_stop_intake(engine);
     drop_txn(engine);
     if (engine->draining) {
@@ -137,7 +144,7 @@ static void init_failed(struct prc_engine *engine, const struct mf_error *err)
         return;
     }
     if (++engine->init_tries > INIT_TRIES_QUIET)
-        engine->trouble_us = mf_clock_monotonic_us();
+        prc_engine_trouble(engine);
     engine->init_timeout_ms *= 2;
     if (engine->init_timeout_ms > INIT_TIMEOUT_MAX_MS)
         engine->init_timeout_ms = INIT_TIMEOUT_MAX_MS;
@@ -263,7 +270,7 @@ static int commit(struct prc_engine *engine, struct mf_error *err)
     int64_t ended_us = mf_clock_monotonic_us();
     mf_metric_observe(engine->commit_block, (double)(ended_us - started_us) / 1e6);
     if (ended_us - started_us > SLOW_COMMIT_US)
-        engine->trouble_us = ended_us;
+        prc_engine_trouble(engine);
     else if (rc == 0 && ended_us - engine->trouble_us > fence_window_us(engine))
         engine->forgiven = 0;
     return rc;
@@ -274,6 +281,7 @@ static void committed(struct prc_engine *engine)
     mf_metric_observe(engine->txn_size, (double)engine->txn_records);
     mf_metric_add(engine->txn_committed, 1);
     clear_txn(engine);
+    engine->worked = true;
     engine->aborts = 0;
     mf_backoff_reset(&engine->backoff);
     engine->state = PRC_ENGINE_IDLE;
@@ -384,7 +392,7 @@ void prc_engine_settle(struct prc_engine *engine, bool lost)
         engine->state = PRC_ENGINE_IDLE;
         return;
     }
-    engine->trouble_us = mf_clock_monotonic_us();
+    prc_engine_trouble(engine);
     engine->state = PRC_ENGINE_CONNECTING; // a new producer settles what this one left
     engine->init_timeout_ms = PRC_INIT_TIMEOUT_FIRST_MS;
     prc_engine_retry(engine, &err, "finishing before partitions are revoked");

@@ -241,6 +241,26 @@ def test_an_instance_that_slept_while_another_took_over(line: Line, tmp_path: Pa
     assert_as_expected(line, tmp_path)
 
 
+def test_two_processes_with_one_id(line: Line) -> None:
+    """The older one leaves with 70 and names the id; the newer one goes on with the state."""
+    line.expected_errors.append("service_failed|fenced|old epoch|librdkafka")
+    producer = line.producer()
+    values = feed(line)
+    first = line.start("processor")
+    send(producer, line, values[:500])
+    wait_processed(line)
+    second = _renamed(line, line.service("processor"), "processor-2")
+    second.start()
+    send(producer, line, values[500:1000])
+    assert first.wait_exit(60) == 70
+    line.services.remove(first)
+    failure = line.events_logged("service_failed")[-1]
+    assert failure["error_code"] == "fenced" and f"{line.name}-processor" in json.dumps(failure)
+    second.wait_ready()
+    wait_processed(line)
+    assert second.running()
+
+
 @pytest.mark.kills
 def test_a_broker_frozen_for_longer_than_the_session(line: Line, tmp_path: Path) -> None:
     """What was asked of it meanwhile is answered all at once, and late: nobody is taken for somebody else."""

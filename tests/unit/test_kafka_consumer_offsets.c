@@ -62,6 +62,11 @@ static void a_rewind_goes_to_the_committed_offsets(void **state)
     struct mf_kafka_offset offset = {"t", 1, 4000};
     mf_kafka_consumer_commit_async(setup->consumer, &offset, 1);
     assert_true(kafka_world_run(setup->world, has_committed, setup, WAIT_MS));
+    struct mf_kafka_offset asked[] = {{"t", 0, 7}, {"t", 1, 7}};
+    assert_int_equal(mf_kafka_consumer_committed(setup->consumer, asked, 2, &err), 0);
+    assert_int_equal(asked[0].offset, -1);
+    assert_int_equal(asked[1].offset, 4000);
+    assert_true(mf_kafka_consumer_position(setup->consumer, "t", 1) > 4000); // nothing moves by asking
     if (mf_kafka_consumer_rewind(setup->consumer, &err) < 0)
         fail_msg("%s", err.message);
     // Nothing is committed for the other one: from the earliest, as at the first start.
