@@ -290,6 +290,7 @@ void prc_partition_remove(struct prc_partition *partition, struct prc_cell **out
     *at = cell->next;
     prc_cell_clean(partition, cell);
     leave_tombstones(partition, cell);
+    partition->stored -= cell->parts > 0;
     partition->count--;
     cell->home->cells--;
     cell_free(cell);

@@ -102,6 +102,7 @@ struct prc_partition {
     int32_t number;
     struct prc_cell **buckets;
     size_t bucket_count, count, max_cells;
+    size_t stored; // cells that have a snapshot on the changelog
     struct prc_lane *lanes;
     struct prc_lane *last_lane; // of the last look-up: nearly always the next one's too
     struct prc_cell *dirty_oldest, *dirty_newest;

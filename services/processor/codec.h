@@ -53,6 +53,7 @@ struct prc_partition_record {
     int64_t committed; // input offset that the same transaction committed
     uint64_t shape;    // prc_shape_hash of who wrote it
     uint64_t rules;    // prc_rules_hash of the rules record that goes with it
+    uint64_t cells;    // that have a snapshot: fewer on the changelog = it was cut off
 };
 // lanes: their clocks as of the floor (a list by `next`).
 void prc_partition_encode(const struct prc_partition_record *record, const struct prc_lane *lanes,

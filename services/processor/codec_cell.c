@@ -133,6 +133,7 @@ int prc_cell_decode(struct prc_partition *partition, struct mf_str lane, struct 
     for (size_t g = cell->group_count; g > 0 && cell->groups[g - 1] == NULL; g--)
         cell->group_count = g - 1; // reading ended early: what was not made is not there
     cell->restored_at = offset;
+    partition->stored += cell->parts == 0;
     cell->parts = (uint16_t)prc_parts_of(bytes.len);
     struct mf_error problem;
     if (prc_io_end(&io, "a symbol", &problem) == 0)

@@ -117,6 +117,7 @@ static void io_record(struct prc_io *io, struct prc_partition_record *record)
     prc_io_i64(io, &record->committed);
     prc_io_fixed(io, &record->shape);
     prc_io_fixed(io, &record->rules);
+    prc_io_u64(io, &record->cells);
 }
 
 static void io_lane(struct prc_io *io, struct prc_lane *lane)

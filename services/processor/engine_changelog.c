@@ -79,7 +79,8 @@ static int store_record(struct prc_engine *engine, struct prc_assigned *assigned
 {
     struct prc_partition_record record = {.floor = prc_partition_floor(assigned->state, assigned->next),
                                           .committed = assigned->next,
-                                          .shape = engine->shape};
+                                          .shape = engine->shape,
+                                          .cells = assigned->state->stored};
     bool other = !assigned->has_rules || assigned->rules != engine->rules;
     // A replay runs under one set of rules: the present ones when all that it would fold was folded with
     // them.

@@ -143,7 +143,7 @@ static int check(struct prc_engine *engine, const struct prc_assigned *assigned,
         return mf_error_set(err, MF_ERROR_CONFIG, "state_missing",
                             "%s holds no state of %s [%d], of which the group has processed everything below "
                             "offset %" PRId64
-                            ": the topic was lost, or an earlier version without stored state ran",
+                            ": the topic was lost or truncated, or an earlier version without stored state ran",
                             changelog, assigned->topic, (int)assigned->number, committed);
     if (!recovered->found)
         return 0;

@@ -204,8 +204,9 @@ static int load_rules(struct prc_recovery *recovery, const struct prc_partition 
     struct prc_part part;
     mf_buf_init(&recovered->words, (size_t)1024 * 1024);
     if (entry == NULL)
-        return mf_error_set(err, MF_ERROR_FATAL, "state_corrupt",
-                            "the changelog holds no rules for partition %d", (int)partition->number);
+        return mf_error_set(err, MF_ERROR_CONFIG, "state_missing",
+                            "the changelog holds no rules for partition %d: it was truncated",
+                            (int)partition->number);
     if (decode_part(entry, &part, err) < 0 ||
         prc_rules_decode(part.bytes, &recovered->rules, &recovered->words, err) < 0)
         return -1;
@@ -306,6 +307,12 @@ int prc_recovery_cells(struct prc_recovery *recovery, struct prc_partition *part
                 place = &recovery->buckets[b];
             }
         }
+    if (recovered->cells != recovered->record.cells)
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "state_missing",
+            "the changelog holds the state of %zu symbols of partition %d, of which %llu were "
+            "stored: it was truncated",
+            recovered->cells, (int)partition->number, (unsigned long long)recovered->record.cells);
     return 0;
 }
 

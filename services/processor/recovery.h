@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stands on the changelog: records are collected as they are read, the newest per key, then made into
-// the state of input partitions. Pure but for memory. Ownership: prc_recovery_new/free. Failure class: FATAL
-// "state_corrupt" (a record that is not ours, a snapshot with parts missing, no rules), and what the codec
-// says.
+// the state of input partitions. Pure but for memory. Ownership: prc_recovery_new/free. Failure classes:
+// FATAL "state_corrupt" (a record that is not ours, a snapshot with parts missing), CONFIG "state_missing"
+// (what was stored is not all there), and what the codec says.
 #ifndef PRC_RECOVERY_H
 #define PRC_RECOVERY_H
 
@@ -28,11 +28,12 @@ struct prc_recovered {
     size_t cells;
 };
 void prc_recovered_clear(struct prc_recovered *recovered);
-// The partition record, which says whether the cells can be used. FATAL as above.
+// The partition record, which says whether the cells can be used. FATAL as above, CONFIG "state_missing": no
+// rules.
 int prc_recovery_record(struct prc_recovery *recovery, struct prc_partition *partition,
                         struct prc_recovered *recovered, struct mf_error *err);
 // Decodes the cells into the partition (which prc_recovery_record has prepared), and gives the memory of what
-// was collected back as it goes.
+// was collected back as it goes. FATAL as above, CONFIG "state_missing": fewer than were stored.
 int prc_recovery_cells(struct prc_recovery *recovery, struct prc_partition *partition,
                        struct prc_recovered *recovered, struct mf_error *err);
 // State that will not be used: the keys of its cells, each ended by a newline, for their tombstones; the

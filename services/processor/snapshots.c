@@ -173,6 +173,7 @@ int64_t prc_changelog_cell(struct prc_changelog *changelog, struct prc_partition
                 MF_STR_NULL, err) < 0)
             return -1;
     }
+    partition->stored += cell->parts == 0;
     cell->parts = (uint16_t)parts;
     prc_cell_clean(partition, cell);
     mf_buf_clear(&changelog->whole);

@@ -273,7 +273,7 @@ static void test_partition_record(void **state)
     lane->clocks[0] = (struct prc_clock){mf_strdup("polygon.bars.1m"), 123456789};
     lane->clocks[1] = (struct prc_clock){mf_strdup("polygon.news"), -1};
     prc_partition_lane(partition, MF_STR("backfill:x"), true);
-    struct prc_partition_record record = {10, 20, UINT64_MAX, 42}, read;
+    struct prc_partition_record record = {10, 20, UINT64_MAX, 42, 7}, read;
     struct mf_buf out, again;
     mf_buf_init(&out, 100000), mf_buf_init(&again, 100000);
     prc_partition_encode(&record, partition->lanes, &out);

@@ -83,7 +83,8 @@ static void store(struct log *log, struct fixture *f, int64_t floor, const struc
     struct prc_partition_record record = {.floor = floor,
                                           .committed = f->offset,
                                           .shape = prc_shape_hash(&f->config),
-                                          .rules = prc_rules_hash(&f->config.rules)};
+                                          .rules = prc_rules_hash(&f->config.rules),
+                                          .cells = f->live->stored};
     assert_int_equal(prc_changelog_rules(&log->changelog, f->live, f->offset, &f->config.rules, &err), 0);
     assert_int_equal(prc_changelog_record(&log->changelog, f->live, &record, lanes, &err), 0);
     log->committed = log->count;
@@ -235,7 +236,7 @@ static void state_that_is_not_used_leaves_its_keys(void **state)
     assert_int_equal(keys.len, strlen("raw/3/live/AAPL/0\nraw/3/live/IBM/0\n"));
     struct prc_partition *empty = prc_partition_new(MF_TOPIC_RAW, NUMBER, 8);
     assert_int_equal(prc_recovery_record(recovery, empty, &recovered, &err), 0);
-    assert_int_equal(prc_recovery_cells(recovery, empty, &recovered, &err), 0);
+    assert_int_equal(prc_recovery_cells(recovery, empty, &recovered, &err), -1); // they were let go
     assert_int_equal(empty->count, 0);
     prc_recovered_clear(&recovered);
     prc_partition_free(&empty);
@@ -373,6 +374,26 @@ static void records_that_contradict_each_other_are_refused(void **state)
     assert_int_equal(prc_changelog_rules(&log->changelog, f->live, 0, &f->config.rules, &err), 0);
     assert_int_equal(restore(log, f, &recovered, &err), -1);
     assert_non_null(strstr(err.message, "not those of partition 3"));
+    prc_recovered_clear(&recovered);
+    log_free(log);
+}
+
+// A changelog that was cut off has lost its oldest records: here the first cell's snapshot.
+static void a_snapshot_that_is_gone_is_missed(void **state)
+{
+    struct fixture *f = with_cells(state, 3);
+    struct log *log = log_new();
+    struct mf_error err;
+    struct prc_recovered recovered;
+    store_all(log, f);
+    free(log->items[0].value);
+    log->items[0].value = NULL;
+    log->items[0].value_len = 0;
+    assert_int_equal(restore(log, f, &recovered, &err), -1);
+    assert_int_equal(err.class, MF_ERROR_CONFIG);
+    assert_string_equal(err.code, "state_missing");
+    assert_non_null(strstr(err.message, "2 symbols"));
+    assert_non_null(strstr(err.message, "truncated"));
     prc_recovered_clear(&recovered);
     log_free(log);
 }
@@ -572,6 +593,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(every_flipped_byte_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(records_that_contradict_each_other_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_snapshot_that_is_gone_is_missed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_that_finds_no_room_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(the_changelog_gets_its_share, setup, teardown),
         cmocka_unit_test_setup_teardown(clocks_are_those_of_the_offset, setup, teardown),
