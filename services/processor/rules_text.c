@@ -1,24 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What alerts say to people, and the numbers that go with it. One sentence each, with what was compared.
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 
+#include "services/processor/rules_format.h"
 #include "services/processor/rules_table.h"
-
-static size_t length_of(int n, size_t size)
-{
-    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
-}
-
-MF_PRINTF(3, 4) static size_t say(char *out, size_t size, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    int n = vsnprintf(out, size, fmt, args);
-    va_end(args);
-    return length_of(n, size);
-}
 
 const char *prc_resolution_name(enum prc_resolution resolution)
 {
@@ -47,37 +32,39 @@ static size_t tell_moves(enum prc_rule rule, const struct telling *t)
     double close = t->bar->close;
     switch (rule) {
     case PRC_RULE_PRICE_MOVE:
-        return say(t->out, t->size,
-                   "%s close %.10g moved %+.2f %% from the previous close %.10g (threshold %g %%)",
-                   t->interval, close, verdict->value, values->prev_close, verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s close %.10g moved %+.2f %% from the previous close %.10g (threshold %g %%)",
+                          t->interval, close, verdict->value, values->prev_close, verdict->threshold);
     case PRC_RULE_PRICE_MOVE_Z:
-        return say(t->out, t->size,
-                   "%s close %.10g moved %+.2f %% from the previous close %.10g, %.2f times the sd of the 20 "
-                   "returns "
-                   "before (threshold %g)",
-                   t->interval, close, values->v[MF_METRIC_FIELD_RET_1] * 100, values->prev_close,
-                   fabs(verdict->value), verdict->threshold);
+        return prc_format(
+            t->out, t->size,
+            "%s close %.10g moved %+.2f %% from the previous close %.10g, %.2f times the sd of the 20 "
+            "returns "
+            "before (threshold %g)",
+            t->interval, close, values->v[MF_METRIC_FIELD_RET_1] * 100, values->prev_close,
+            fabs(verdict->value), verdict->threshold);
     case PRC_RULE_VELOCITY:
-        return say(t->out, t->size,
-                   "%s close %.10g moved %+.2f %% from %.10g 5 minutes before (threshold %g %%)", t->interval,
-                   close, verdict->value, values->velocity_base, verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s close %.10g moved %+.2f %% from %.10g 5 minutes before (threshold %g %%)",
+                          t->interval, close, verdict->value, values->velocity_base, verdict->threshold);
     case PRC_RULE_GAP:
-        return say(t->out, t->size,
-                   "%s open %.10g gaps %+.2f %% from the previous regular close %.10g (threshold %g %%)",
-                   t->interval, t->bar->open, verdict->value, values->gap_base, verdict->threshold);
+        return prc_format(
+            t->out, t->size,
+            "%s open %.10g gaps %+.2f %% from the previous regular close %.10g (threshold %g %%)",
+            t->interval, t->bar->open, verdict->value, values->gap_base, verdict->threshold);
     case PRC_RULE_NEWS_PRICE_LINK:
-        return say(
+        return prc_format(
             t->out, t->size,
             "%s close %.10g moved %+.2f %% from %.10g before the news within 30 minutes (threshold %g %%)",
             t->interval, close, verdict->value, t->bar->frozen.news_price, verdict->threshold);
     case PRC_RULE_PRICE_INTEGRITY:
-        return say(
+        return prc_format(
             t->out, t->size,
             "%s close %.10g is %.4g times the previous close %.10g without a split that day (threshold %g "
             "times, up or down)",
             t->interval, close, verdict->value, values->prev_close, verdict->threshold);
     case PRC_RULE_FEED_DISAGREE:
-        return say(
+        return prc_format(
             t->out, t->size, "%s close %.10g is %.2f %% %s the %.10g of another provider (threshold %g %%)",
             t->interval, close, fabs(verdict->value), t->way, t->bar->frozen.other_close, verdict->threshold);
     default: return 0;
@@ -91,33 +78,36 @@ static size_t tell_levels(enum prc_rule rule, const struct telling *t)
     double close = t->bar->close, value = verdict->value;
     switch (rule) {
     case PRC_RULE_VOLUME_SPIKE:
-        return say(t->out, t->size,
-                   "%s volume %.15g is %.2f sd above its %u-bar mean %.15g (threshold %g sd)", t->interval,
-                   t->bar->volume, value, values->volume_n, values->v[MF_METRIC_FIELD_VOLUME_MEAN_20],
-                   verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s volume %.15g is %.2f sd above its %u-bar mean %.15g (threshold %g sd)",
+                          t->interval, t->bar->volume, value, values->volume_n,
+                          values->v[MF_METRIC_FIELD_VOLUME_MEAN_20], verdict->threshold);
     case PRC_RULE_REL_VOLUME:
-        return say(t->out, t->size, "%s volume %.15g is %.2f times its %u-bar mean %.15g (threshold %g)",
-                   t->interval, t->bar->volume, value, values->volume_n,
-                   values->v[MF_METRIC_FIELD_VOLUME_MEAN_20], verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s volume %.15g is %.2f times its %u-bar mean %.15g (threshold %g)", t->interval,
+                          t->bar->volume, value, values->volume_n, values->v[MF_METRIC_FIELD_VOLUME_MEAN_20],
+                          verdict->threshold);
     case PRC_RULE_VWAP_DEV:
-        return say(t->out, t->size, "%s close %.10g is %.2f %% %s the session VWAP %.6g (threshold %g %%)",
-                   t->interval, close, fabs(value), t->way, values->v[MF_METRIC_FIELD_VWAP_SESSION],
-                   verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s close %.10g is %.2f %% %s the session VWAP %.6g (threshold %g %%)", t->interval,
+                          close, fabs(value), t->way, values->v[MF_METRIC_FIELD_VWAP_SESSION],
+                          verdict->threshold);
     case PRC_RULE_BOLLINGER_BREAK:
-        return say(t->out, t->size, "%s close %.10g is %.2f sd %s its 20-bar mean %.6g (threshold %g sd)",
-                   t->interval, close, fabs(value), t->way, values->v[MF_METRIC_FIELD_BB_MID],
-                   verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s close %.10g is %.2f sd %s its 20-bar mean %.6g (threshold %g sd)", t->interval,
+                          close, fabs(value), t->way, values->v[MF_METRIC_FIELD_BB_MID], verdict->threshold);
     case PRC_RULE_NEW_52W:
-        return say(t->out, t->size, "%s %s %.10g is %s the %s %.10g of the 252 bars before", t->interval,
-                   verdict->direction == MF_DIRECTION_DOWN ? "low" : "high", value, t->way,
-                   verdict->direction == MF_DIRECTION_DOWN ? "lowest" : "highest", verdict->threshold);
+        return prc_format(t->out, t->size, "%s %s %.10g is %s the %s %.10g of the 252 bars before",
+                          t->interval, verdict->direction == MF_DIRECTION_DOWN ? "low" : "high", value,
+                          t->way, verdict->direction == MF_DIRECTION_DOWN ? "lowest" : "highest",
+                          verdict->threshold);
     case PRC_RULE_MTF_CONFLUENCE:
-        return say(t->out, t->size,
-                   "%u intervals up from %s agree on the trend: strength %+.1f %% (threshold %g %%)",
-                   values->mtf_count, t->interval, value, verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%u intervals up from %s agree on the trend: strength %+.1f %% (threshold %g %%)",
+                          values->mtf_count, t->interval, value, verdict->threshold);
     case PRC_RULE_LATE_DATA:
-        return say(t->out, t->size, "%s bar arrived %.1f minutes after its end (threshold %g)", t->interval,
-                   value, verdict->threshold);
+        return prc_format(t->out, t->size, "%s bar arrived %.1f minutes after its end (threshold %g)",
+                          t->interval, value, verdict->threshold);
     default: return 0;
     }
 }
@@ -129,38 +119,41 @@ static size_t tell_changes(enum prc_rule rule, const struct telling *t)
     double value = verdict->value;
     switch (rule) {
     case PRC_RULE_VOL_REGIME:
-        return say(
+        return prc_format(
             t->out, t->size,
             "%s volatility of 15 bars is %.2f times the mean of the four windows before: %s (threshold %g)",
             t->interval, value, prc_vol_regime_name(values->vol_regime), verdict->threshold);
     case PRC_RULE_VOL_REGIME_ATR:
-        return say(t->out, t->size,
-                   "%s ATR14 rose to %.2f %% of the close %.10g, from %.2f %% (threshold %g %%)", t->interval,
-                   value, t->bar->close, values->prev_atr_pct, verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s ATR14 rose to %.2f %% of the close %.10g, from %.2f %% (threshold %g %%)",
+                          t->interval, value, t->bar->close, values->prev_atr_pct, verdict->threshold);
     case PRC_RULE_MARKET_REGIME:
-        return say(t->out, t->size, "%s market turned from %s to %s: ADX14 %.1f, ATR14 %.2f %% of the close",
-                   t->interval, prc_market_regime_name(values->prev_market_regime),
-                   prc_market_regime_name(values->market_regime), values->v[MF_METRIC_FIELD_ADX_14],
-                   values->atr_pct);
+        return prc_format(t->out, t->size,
+                          "%s market turned from %s to %s: ADX14 %.1f, ATR14 %.2f %% of the close",
+                          t->interval, prc_market_regime_name(values->prev_market_regime),
+                          prc_market_regime_name(values->market_regime), values->v[MF_METRIC_FIELD_ADX_14],
+                          values->atr_pct);
     case PRC_RULE_RSI_EXTREME:
-        return say(t->out, t->size, "%s RSI14 crossed to %.2f, %s %g, from %.2f", t->interval, value, t->way,
-                   verdict->threshold, values->prev_rsi);
+        return prc_format(t->out, t->size, "%s RSI14 crossed to %.2f, %s %g, from %.2f", t->interval, value,
+                          t->way, verdict->threshold, values->prev_rsi);
     case PRC_RULE_MA_CROSS:
-        return say(t->out, t->size, "%s SMA%u %.6g crossed %s SMA%u %.6g", t->interval,
-                   pair_bars[verdict->severity][0], value, t->way, pair_bars[verdict->severity][1],
-                   verdict->threshold);
+        return prc_format(t->out, t->size, "%s SMA%u %.6g crossed %s SMA%u %.6g", t->interval,
+                          pair_bars[verdict->severity][0], value, t->way, pair_bars[verdict->severity][1],
+                          verdict->threshold);
     case PRC_RULE_MOMENTUM:
-        return say(t->out, t->size,
-                   "%s momentum turned %s: close %.10g is %+.2f %% from 15 bars before, 15-minute "
-                   "mean %.6g, hourly mean %.6g",
-                   t->interval, verdict->direction == MF_DIRECTION_DOWN ? "bearish" : "bullish",
-                   t->bar->close, value, values->v[MF_METRIC_FIELD_MA_15M], values->v[MF_METRIC_FIELD_MA_1H]);
+        return prc_format(t->out, t->size,
+                          "%s momentum turned %s: close %.10g is %+.2f %% from 15 bars before, 15-minute "
+                          "mean %.6g, hourly mean %.6g",
+                          t->interval, verdict->direction == MF_DIRECTION_DOWN ? "bearish" : "bullish",
+                          t->bar->close, value, values->v[MF_METRIC_FIELD_MA_15M],
+                          values->v[MF_METRIC_FIELD_MA_1H]);
     case PRC_RULE_MULTI_SIGNAL:
-        return say(t->out, t->size,
-                   "%s momentum is %s, volatility %s (%.2f times) and volume %.2f sd above its mean "
-                   "(threshold %g sd)",
-                   t->interval, verdict->direction == MF_DIRECTION_DOWN ? "bearish" : "bullish",
-                   prc_vol_regime_name(values->vol_regime), values->vol_ratio, value, verdict->threshold);
+        return prc_format(t->out, t->size,
+                          "%s momentum is %s, volatility %s (%.2f times) and volume %.2f sd above its mean "
+                          "(threshold %g sd)",
+                          t->interval, verdict->direction == MF_DIRECTION_DOWN ? "bearish" : "bullish",
+                          prc_vol_regime_name(values->vol_regime), values->vol_ratio, value,
+                          verdict->threshold);
     default: return 0;
     }
 }
@@ -186,23 +179,24 @@ size_t prc_news_message(enum prc_rule rule, const struct prc_verdict *verdict,
 {
     assert(prc_rule_is_news(rule));
     if (rule == PRC_RULE_NEWS_KEYWORD)
-        return say(out, size, "news names %s (%zu of the watched words)", facts->list, facts->words);
+        return prc_format(out, size, "news names %s (%zu of the watched words)", facts->list, facts->words);
     if (rule == PRC_RULE_NEWS_CLUSTER)
-        return say(out, size, "%zu articles in 60 minutes, %.2f an hour over 7 days (threshold %g)",
-                   facts->hour, (double)facts->week / PRC_NEWS_WEEK_HOURS, verdict->threshold);
+        return prc_format(out, size, "%zu articles in 60 minutes, %.2f an hour over 7 days (threshold %g)",
+                          facts->hour, (double)facts->week / PRC_NEWS_WEEK_HOURS, verdict->threshold);
     if (verdict->severity == MF_SEVERITY_CRITICAL)
-        return say(out, size, "mean sentiment of the %zu articles of 60 minutes is %+.2f (threshold %g)",
-                   facts->scored, verdict->value, verdict->threshold);
-    return say(out, size, "sentiment of the article is %+.2f (threshold %g)", verdict->value,
-               verdict->threshold);
+        return prc_format(out, size,
+                          "mean sentiment of the %zu articles of 60 minutes is %+.2f (threshold %g)",
+                          facts->scored, verdict->value, verdict->threshold);
+    return prc_format(out, size, "sentiment of the article is %+.2f (threshold %g)", verdict->value,
+                      verdict->threshold);
 }
 
 size_t prc_stale_message(const char *interval, double age_in_intervals, double threshold,
                          int64_t last_event_time_us, char *out, size_t size)
 {
     char time[MF_TIME_TEXT_SIZE];
-    return say(out, size, "no %s bar since %s while the market is open: %.1f intervals (threshold %g)",
-               interval, mf_time_format_ms(last_event_time_us, time), age_in_intervals, threshold);
+    return prc_format(out, size, "no %s bar since %s while the market is open: %.1f intervals (threshold %g)",
+                      interval, mf_time_format_ms(last_event_time_us, time), age_in_intervals, threshold);
 }
 
 size_t prc_resolved_message(enum prc_rule rule, const char *interval, enum prc_resolution resolution,
@@ -211,16 +205,16 @@ size_t prc_resolved_message(enum prc_rule rule, const char *interval, enum prc_r
     static const char *const why[] = {"", "the condition is clear", "a higher severity replaced it",
                                       "a correction of the bars withdrew it"};
     if (prc_rule_is_news(rule))
-        return say(out, size, "%s resolved: an edit of the article withdrew it", prc_rules[rule].id);
+        return prc_format(out, size, "%s resolved: an edit of the article withdrew it", prc_rules[rule].id);
     if (rule == PRC_RULE_STALE_FEED)
-        return say(out, size, "%s %s resolved: a newer bar arrived", interval, prc_rules[rule].id);
-    return say(out, size, "%s %s resolved: %s", interval, prc_rules[rule].id, why[resolution]);
+        return prc_format(out, size, "%s %s resolved: a newer bar arrived", interval, prc_rules[rule].id);
+    return prc_format(out, size, "%s %s resolved: %s", interval, prc_rules[rule].id, why[resolution]);
 }
 
 size_t prc_standing_message(enum prc_rule rule, const char *interval, char *out, size_t size)
 {
-    return say(out, size, "%s %s stands again: a correction took its resolution back", interval,
-               prc_rules[rule].id);
+    return prc_format(out, size, "%s %s stands again: a correction took its resolution back", interval,
+                      prc_rules[rule].id);
 }
 
 static void add(struct mf_alert *alert, const char *name, double value)
