@@ -50,7 +50,12 @@ def bar(
     prices: tuple[str, str, str, str], volume: str, vwap: str | None = None, adjusted: str = "none",
 ) -> Event:  # fmt: skip
     event = envelope("bar", symbol, asset_class, source, window[0], window[1] + 2_000)
-    event |= {"interval": interval, "window_end": format_ms(window[1]), "session_date": place[0], "session": place[1]}
+    event |= {
+        "interval": interval,
+        "window_end": format_ms(window[1]),
+        "session_date": place[0],
+        "session": place[1],
+    }
     event |= dict(zip(("open", "high", "low", "close"), map(number, prices), strict=True))
     event |= {"volume": number(volume)}
     if vwap:
@@ -70,9 +75,15 @@ def daily_history(calendar: Calendar) -> list[Event]:
             day = date.fromtimestamp(item.start_ms / 1000 + 12 * 3600).isoformat()
             start = new_york_midnight(day)
             session = calendar(day)
-            end = session[1] if session else new_york_midnight((date.fromisoformat(day) + timedelta(1)).isoformat())
+            end = (
+                session[1]
+                if session
+                else new_york_midnight((date.fromisoformat(day) + timedelta(1)).isoformat())
+            )
             prices = (item.open, item.high, item.low, item.close)
-            events.append(bar(symbol, "stock", "polygon", "1d", (start, end), (day, "full"), prices, item.volume))
+            events.append(
+                bar(symbol, "stock", "polygon", "1d", (start, end), (day, "full"), prices, item.volume)
+            )
     events.sort(key=lambda e: (e["event_time"], e["symbol"]))
     return events
 
@@ -108,7 +119,9 @@ class Feed:
             session = self.calendar(text)
             if symbol.startswith("X:"):
                 start = (day - date(1970, 1, 1)).days * 86_400_000
-                spans += [(text, "full", start + k * 28_800_000, start + (k + 1) * 28_800_000) for k in range(3)]
+                spans += [
+                    (text, "full", start + k * 28_800_000, start + (k + 1) * 28_800_000) for k in range(3)
+                ]
             elif session:
                 spans.append((text, "pre", session[0] - 40 * MINUTE, session[0]))
                 spans.append((text, "regular", *session))
@@ -131,20 +144,33 @@ class Feed:
                 if self._happens(0.02):  # told again
                     told.append((self._when(time) + rng.randrange(20) * MINUTE, event))
                 if self._happens(0.02):  # corrected
-                    other = self._bar(symbol, asset_class, provider, (time, time + MINUTE), (day, session), price)
+                    other = self._bar(
+                        symbol, asset_class, provider, (time, time + MINUTE), (day, session), price
+                    )
                     told.append((self._when(time) + rng.randrange(90) * MINUTE, other))
         return told
 
     def _when(self, time: int) -> int:
-        minutes = self.rng.randrange(100) if self._happens(0.01) else self.rng.randrange(6) if self._happens(0.04) else 0
+        minutes = 0
+        if self._happens(0.05):
+            minutes = self.rng.randrange(100) if self.rng.random() < 0.2 else self.rng.randrange(6)
         return time + MINUTE + 2_000 + minutes * MINUTE
 
     def _bar(
-        self, symbol: str, asset_class: str, provider: str, window: tuple[int, int], place: tuple[str, str], price: float
+        self,
+        symbol: str,
+        asset_class: str,
+        provider: str,
+        window: tuple[int, int],
+        place: tuple[str, str],
+        price: float,
     ) -> Event:
         rng = self.rng
         open_, close = price, price * (1 + rng.gauss(0, 0.0005))
-        high, low = max(open_, close) * (1 + rng.random() * 0.0005), min(open_, close) * (1 - rng.random() * 0.0005)
+        high, low = (
+            max(open_, close) * (1 + rng.random() * 0.0005),
+            min(open_, close) * (1 - rng.random() * 0.0005),
+        )
         digits = rng.choice((2, 3, 4))
         prices = tuple(f"{value:.{digits}f}" for value in (open_, high, low, close))
         volume = 0 if rng.random() < 0.02 else int(rng.lognormvariate(8, 0.8))
@@ -157,7 +183,9 @@ class Feed:
             event["flags"] = ["delayed"]
         return event
 
-    def _heartbeats(self, told: list[tuple[int, Event]], providers: tuple[str, ...]) -> list[tuple[int, Event]]:
+    def _heartbeats(
+        self, told: list[tuple[int, Event]], providers: tuple[str, ...]
+    ) -> list[tuple[int, Event]]:
         first, last = min(t for t, _ in told), max(t for t, _ in told)
         beats = []
         time = first
@@ -166,12 +194,16 @@ class Feed:
             event = envelope("heartbeat", "", "stock", "polygon", time, time)
             del event["symbol"]
             complete_to = time - self.rng.choice((0, MINUTE, 5 * MINUTE))
-            event["feeds"] = {f"{p}.bars.1m": format_ms(complete_to - complete_to % MINUTE) for p in providers}
+            event["feeds"] = {
+                f"{p}.bars.1m": format_ms(complete_to - complete_to % MINUTE) for p in providers
+            }
             event["clock"] = format_ms(time)
             beats.append((time, event))
         return beats
 
-    def _news(self, told: list[tuple[int, Event]], symbols: tuple[str, ...], count: int) -> list[tuple[int, Event]]:
+    def _news(
+        self, told: list[tuple[int, Event]], symbols: tuple[str, ...], count: int
+    ) -> list[tuple[int, Event]]:
         rng = self.rng
         first, last = min(t for t, _ in told), max(t for t, _ in told)
         news = []
@@ -188,7 +220,19 @@ class Feed:
 
     def _article(self, symbol: str, article: str, time: int) -> Event:
         rng = self.rng
-        words = ["Earnings", "beat", "merger", "talks", "the", "SEC", "says", "secular", "guidance", "halted", "halt"]
+        words = [
+            "Earnings",
+            "beat",
+            "merger",
+            "talks",
+            "the",
+            "SEC",
+            "says",
+            "secular",
+            "guidance",
+            "halted",
+            "halt",
+        ]
         asset_class = "crypto" if symbol.startswith("X:") else "stock"
         event = envelope("news", symbol, asset_class, "polygon", time, time + 1_000)
         event |= {"article_id": article, "url": f"https://news.example/{article}"}
@@ -210,9 +254,20 @@ class Feed:
         for symbol in symbols:
             asset_class = "crypto" if symbol.startswith("X:") else "stock"
             event = envelope("symbol", symbol, asset_class, "polygon", first, first)
-            event |= {"name": f"{symbol} Incorporated", "exchange": "XNAS", "type": "CS", "aliases": [], "active": True}
+            event |= {
+                "name": f"{symbol} Incorporated",
+                "exchange": "XNAS",
+                "type": "CS",
+                "aliases": [],
+                "active": True,
+            }
             actions.append((first + self.rng.randrange(60) * MINUTE, event))
             split = envelope("corporate_action", symbol, asset_class, "polygon", first, first)
-            split |= {"kind": "split", "ex_date": "2024-03-08", "split_from": number("1"), "split_to": number("2")}
+            split |= {
+                "kind": "split",
+                "ex_date": "2024-03-08",
+                "split_from": number("1"),
+                "split_to": number("2"),
+            }
             actions.append((first, split))
         return actions

@@ -91,7 +91,9 @@ def test_thresholds_can_be_tried_out(run: Run, history: Path) -> None:
         found = outputs(run("replay", str(history), **settings))
         return sum(e["event_type"] == "alert" and e["rule_id"] == "price_move" for e in found)
 
-    off = dict.fromkeys(("ALERT_PRICE_MOVE_INFO", "ALERT_PRICE_MOVE_WARNING", "ALERT_PRICE_MOVE_CRITICAL"), "0")
+    off = dict.fromkeys(
+        ("ALERT_PRICE_MOVE_INFO", "ALERT_PRICE_MOVE_WARNING", "ALERT_PRICE_MOVE_CRITICAL"), "0"
+    )
     assert alerts(**off) == 0
     assert alerts(**{**off, "ALERT_PRICE_MOVE_INFO": "0.05"}) > alerts() > 0
 

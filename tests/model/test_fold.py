@@ -96,7 +96,15 @@ def test_interesting_bars(binaries: Path, calendar: Calendar, tmp_path: Path, se
 def test_other_thresholds(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
     """Sensitive rules fire often: hygiene under stress."""
     settings, environment = Settings(cooldown_ms=120_000), {"ALERT_COOLDOWN_MS": "120000"}
-    for rule in ("price_move", "price_move_z", "velocity", "vwap_dev", "volume_spike", "rel_volume", "bollinger_break"):
+    for rule in (
+        "price_move",
+        "price_move_z",
+        "velocity",
+        "vwap_dev",
+        "volume_spike",
+        "rel_volume",
+        "bollinger_break",
+    ):
         levels = tuple(level / 10 for level in DEFAULTS[rule])
         settings.thresholds[rule] = levels  # type: ignore[assignment]
         for name, level in zip(("INFO", "WARNING", "CRITICAL"), levels, strict=True):

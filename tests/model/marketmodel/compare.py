@@ -70,7 +70,12 @@ def check(expected: Output, published: Published) -> str | None:
 
 
 def sort_key(payload: Json) -> tuple[Any, ...]:
-    return (payload.get("event_time"), payload.get("interval"), payload.get("rule_id"), payload.get("revision"))
+    return (
+        payload.get("event_time"),
+        payload.get("interval"),
+        payload.get("rule_id"),
+        payload.get("revision"),
+    )
 
 
 def in_order_of_cause(expected: list[Output]) -> list[Output]:
@@ -78,7 +83,9 @@ def in_order_of_cause(expected: list[Output]) -> list[Output]:
     groups: dict[int, list[Output]] = defaultdict(list)
     for output in expected:
         groups[output.cause].append(output)
-    return [o for cause in sorted(groups) for o in sorted(groups[cause], key=lambda o: sort_key(o.payload or {}))]
+    return [
+        o for cause in sorted(groups) for o in sorted(groups[cause], key=lambda o: sort_key(o.payload or {}))
+    ]
 
 
 def alerts_in_order(published: list[Published]) -> list[Published]:

@@ -70,7 +70,9 @@ class Series:
         self.largest_end = -(10**18)
         self.last = Values()
         self.parent: Series | None = None
-        self.stale: tuple[int, int, int, float, float] | None = None  # time, severity, revision, value, threshold
+        self.stale: tuple[int, int, int, float, float] | None = (
+            None  # time, severity, revision, value, threshold
+        )
 
     @property
     def derived(self) -> bool:
@@ -212,7 +214,9 @@ class Sayer:
     emit: Callable[[Output, tuple[Any, ...]], None]
     alerts: int = 0
 
-    def made(self, event_type: str, asset_class: str, time: int, flags: set[str], mode: str, group: Group) -> Json:
+    def made(
+        self, event_type: str, asset_class: str, time: int, flags: set[str], mode: str, group: Group
+    ) -> Json:
         return {
             "event_type": event_type,
             "symbol": self.cell.symbol,
@@ -232,7 +236,11 @@ class Sayer:
         flags = set(bar.flags & set(INHERITED)) | ({"proxy_vwap"} if values.proxy_vwap else set())
         payload = self.made("metric", series.asset_class, bar.time, flags, bar.mode, series.group)
         payload |= {name: statistic(value) for name, value in values.fields.items()}
-        payload |= {"interval": series.interval, "bar_time": format_ms(bar.time), "revision": str(bar.metric_revision)}
+        payload |= {
+            "interval": series.interval,
+            "bar_time": format_ms(bar.time),
+            "revision": str(bar.metric_revision),
+        }
         payload |= {"n_obs": str(values.n_obs), "warmup": not values.warm}
         if values.vol_regime:
             payload["vol_regime"] = values.vol_regime
@@ -348,7 +356,9 @@ class Partition:
         }  # fmt: skip
         content = json.dumps({k: v for k, v in event.items() if k not in ignored}, sort_keys=True)
         kind = [event["event_type"], event.get("article_id"), event.get("kind"), event.get("interval")]
-        contract = event.get("contract", {}).get("ticker") if isinstance(event.get("contract"), dict) else None
+        contract = (
+            event.get("contract", {}).get("ticker") if isinstance(event.get("contract"), dict) else None
+        )
         key = json.dumps([event["event_time"], *kind, contract, event.get("adjusted")])
         if key not in cell.seen:
             if len(cell.seen) == 256:
@@ -371,7 +381,9 @@ class Partition:
     def _symbol(self, event: Json, value: bytes) -> None:
         if self._reference(event, value):
             names = {"symbol_name": "name", "exchange": "exchange", "symbol_type": "type"}
-            self._cell(event).metadata = {ours: event[theirs] for ours, theirs in names.items() if theirs in event}
+            self._cell(event).metadata = {
+                ours: event[theirs] for ours, theirs in names.items() if theirs in event
+            }
 
     def _action(self, event: Json, value: bytes) -> None:
         if self._reference(event, value) and event["kind"] == "split":
@@ -390,7 +402,9 @@ class Partition:
         cell.newsroom.take(event, parse_ms(event["event_time"]))
         if warm:
             return
-        for said, alert_revision, begins in cell.newsroom.judge(event, parse_ms(event["event_time"]), self.settings):
+        for said, alert_revision, begins in cell.newsroom.judge(
+            event, parse_ms(event["event_time"]), self.settings
+        ):
             payload = Sayer(cell, event, self._emit).made(
                 "alert", event["asset_class"], said.key_time, set(event["flags"]) & set(INHERITED),
                 event["provenance"]["mode"], Group(event["source"], ""),
@@ -398,13 +412,23 @@ class Partition:
             del payload["adjusted"]
             if said.state == "resolved":
                 said.resolved_time = parse_ms(event["ingest_time"])
-            payload |= alert_fields(said, "news", alert_revision) | {"article_id": event["article_id"]} | cell.metadata
+            payload |= (
+                alert_fields(said, "news", alert_revision)
+                | {"article_id": event["article_id"]}
+                | cell.metadata
+            )
             self._emit(Output("ALERTS", cell.symbol, payload))
             room = cell.newsroom
-            if said.state == "firing" and begins and (room.link_time is None or said.key_time > room.link_time):
+            if (
+                said.state == "firing"
+                and begins
+                and (room.link_time is None or said.key_time > room.link_time)
+            ):
                 cell.newsroom.link_time = said.key_time
                 cell.newsroom.link_price = {
-                    id(group): price for group in cell.groups if (price := cell.newest_close(group)) is not None
+                    id(group): price
+                    for group in cell.groups
+                    if (price := cell.newest_close(group)) is not None
                 }
 
     # --- bars -------------------------------------------------------------------------------------
@@ -444,7 +468,9 @@ class Partition:
         self._roll(cell, event, [(series, bar.time)], [(series, before, self._clock(series))])
 
     def _parse(self, event: Json) -> Bar:
-        texts = {name: event[name] for name in ("open", "high", "low", "close", "volume", "vwap") if name in event}
+        texts = {
+            name: event[name] for name in ("open", "high", "low", "close", "volume", "vwap") if name in event
+        }
         numbers = {name: float(text) for name, text in texts.items()}
         return Bar(
             parse_ms(event["event_time"]), parse_ms(event["window_end"]), numbers["open"], numbers["high"],
@@ -509,7 +535,9 @@ class Partition:
 
     @staticmethod
     def _targets(series: Series) -> list[str]:
-        chain = {"1s": ["5s"], "1m": ["5m"], "5m": ["15m"], "15m": ["1h"], "1h": ["4h"]}.get(series.interval, [])
+        chain = {"1s": ["5s"], "1m": ["5m"], "5m": ["15m"], "15m": ["1h"], "1h": ["4h"]}.get(
+            series.interval, []
+        )
         day_from = "15m" if series.asset_class == "stock" else "1h"
         return chain + (["1d"] if series.interval == day_from else [])
 
@@ -593,7 +621,12 @@ class Partition:
         flags = set().union(*(b.flags for b in inside)) & set(INHERITED)
         payload = say.made("bar", event["asset_class"], start, flags, bar.mode, group)
         payload |= bar.texts
-        payload |= {"interval": target, "window_end": format_ms(end), "session_date": bar.date, "session": bar.session}
+        payload |= {
+            "interval": target,
+            "window_end": format_ms(end),
+            "session_date": bar.date,
+            "session": bar.session,
+        }
         payload["revision"] = str(bar.revision)
         if bar.trade_count is not None:
             payload["trade_count"] = str(bar.trade_count)
@@ -624,7 +657,10 @@ class Partition:
         sessions = {b.session for b in inside}
         session = "full" if target == "1d" or len(sessions) > 1 else sessions.pop()
         flags = frozenset().union(*(b.flags for b in inside)) & set(INHERITED)
-        content = (*(canonical(texts.get(n)) for n in ("open", "high", "low", "close", "volume", "vwap")), count)
+        content = (
+            *(canonical(texts.get(n)) for n in ("open", "high", "low", "close", "volume", "vwap")),
+            count,
+        )
         return Bar(start, end, first.open, top.high, bottom.low, last.close, float(text), vwap, first.date, session,
                    flags, last.mode, texts, count, content)  # fmt: skip
 
@@ -659,7 +695,9 @@ class Partition:
             return -(10**18)
         local = datetime.fromtimestamp(clock / 1000, NEW_YORK)
         if asset_class == "fx":
-            week = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=(local.weekday() + 1) % 7)
+            week = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
+                days=(local.weekday() + 1) % 7
+            )
             opens, closes = week.replace(hour=17), week.replace(hour=17) + timedelta(days=5)
             return round(opens.timestamp() * 1000) if opens <= local < closes else None
         session = self.calendar(local.date().isoformat())
@@ -684,7 +722,9 @@ class Partition:
         revision = series.stale[2] + 1 if series.stale else 0
         series.stale = (last.time, severity, revision, age, levels[severity])
         said = Said("stale_feed", last.time, "firing", severity, "none", age, levels[severity])
-        self._say_stale(cell, series, said, revision, last, dict(event, asset_class=series.asset_class), clock)
+        self._say_stale(
+            cell, series, said, revision, last, dict(event, asset_class=series.asset_class), clock
+        )
 
     def _clear_stale(self, cell: Cell, series: Series, bar: Bar, event: Json) -> None:
         if not series.stale or bar.time <= series.stale[0]:

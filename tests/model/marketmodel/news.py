@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""News rules of one cell, from docs/processor.md §6."""
+"""News rules of one cell, from docs/processor.md and docs/rules.md."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def words_of(event: dict[str, Any], keywords: tuple[str, ...]) -> int:
 def contains(text: str, word: str) -> bool:
     """A whole word: what is next to it is no ASCII letter or digit and no other character beyond ASCII."""
     inside = r"[A-Za-z0-9\u0080-\U0010ffff]"
-    return re.search(rf"(?<!{inside}){re.escape(word)}(?!{inside})", text, re.IGNORECASE | re.ASCII) is not None
+    return (
+        re.search(rf"(?<!{inside}){re.escape(word)}(?!{inside})", text, re.IGNORECASE | re.ASCII) is not None
+    )
 
 
 @dataclass
@@ -62,7 +64,9 @@ class Newsroom:
     link_price: dict[int, float] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any], time: int) -> None:
-        article = Article(event["article_id"], time, event["url_hash"], event["title"].lower(), score_of(event))
+        article = Article(
+            event["article_id"], time, event["url_hash"], event["title"].lower(), score_of(event)
+        )
         for index, have in enumerate(self.articles):
             if (have.id, have.time) == (article.id, article.time):
                 self.articles[index] = article
@@ -70,7 +74,7 @@ class Newsroom:
         self.articles = [*self.articles, article][-REMEMBERED:]
 
     def judge(self, event: dict[str, Any], time: int, settings: Settings) -> list[tuple[Said, int, bool]]:
-        """What each rule now says of the article and did not say before, the revision of its alert, whether it begins to stand."""
+        """What each rule says now and did not say before, its alert's revision, whether it begins to stand."""
         said = []
         for rule, judged in (
             ("news_keyword", self._keyword(event, settings)),
@@ -129,7 +133,9 @@ class Newsroom:
             if not stands or before is None:
                 return []
             old = before[0]
-            gone = Said(rule, time, "resolved", old.severity, old.direction, old.value, old.threshold, "corrected")
+            gone = Said(
+                rule, time, "resolved", old.severity, old.direction, old.value, old.threshold, "corrected"
+            )
             self.said[key] = (gone, before[1] + 1, "")
             return [(gone, before[1] + 1, False)]
         severity, value, threshold = judged

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bar rules and their hygiene, from docs/processor.md §6."""
+"""Bar rules and their hygiene, from docs/processor.md and docs/rules.md."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def way(value: float) -> str:
     return {1: "up", -1: "down", 0: "none"}[sign(value)]
 
 
-def level(value: float, levels: tuple[float, float, float], absolute: bool = True, strict: bool = False) -> Verdict:
+def level(
+    value: float, levels: tuple[float, float, float], absolute: bool = True, strict: bool = False
+) -> Verdict:
     severity, threshold = found(levels, abs(value) if absolute else value, strict)
     if severity < 0:
         return Verdict(value=value)
@@ -117,7 +119,9 @@ def price_move_z(j: Judgement) -> Verdict | None:
     return level(j.extra["move_z"], j.levels("price_move_z"))
 
 
-def of_extra(rule: str, name: str, intervals: set[str] | None = None) -> Callable[[Judgement], Verdict | None]:
+def of_extra(
+    rule: str, name: str, intervals: set[str] | None = None
+) -> Callable[[Judgement], Verdict | None]:
     def judge(j: Judgement) -> Verdict | None:
         if name not in j.extra or (intervals is not None and j.interval not in intervals):
             return None
@@ -185,7 +189,9 @@ def rsi_extreme(j: Judgement) -> Verdict | None:
         return Verdict(value=rsi)
     before = j.previous.fields.get("rsi_14")
     crossed = before is not None and (before if high else 100 - before) < threshold
-    return Verdict(severity, threshold if high else 100 - threshold, rsi, "up" if high else "down", True, crossed)
+    return Verdict(
+        severity, threshold if high else 100 - threshold, rsi, "up" if high else "down", True, crossed
+    )
 
 
 def ma_cross(j: Judgement) -> Verdict | None:

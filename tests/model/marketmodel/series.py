@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Indicators of one series of bars, from docs/processor.md §3: every value from the whole history, sums from oldest to newest."""
+"""Indicators of one series of bars, from docs/indicators.md: values from whole windows, oldest first."""
 
 from __future__ import annotations
 
@@ -254,7 +254,11 @@ class Indicators:
         self.gain = averaged(self.gain, change if change > 0 else 0.0)
         self.loss = averaged(self.loss, -change if change < 0 else 0.0)
         self.atr = averaged(self.atr, span)
-        self.tr, self.plus, self.minus = summed(self.tr, span), summed(self.plus, plus), summed(self.minus, minus)
+        self.tr, self.plus, self.minus = (
+            summed(self.tr, span),
+            summed(self.plus, plus),
+            summed(self.minus, minus),
+        )
         if n < 15:
             return
         if self.loss > 0:
@@ -316,7 +320,13 @@ class Indicators:
             values.fields["ma_1h"] = mean(self.closes[-60:])
             spread = values.fields["ma_15m"] - values.fields["ma_1h"]
             delta = bar.close - self.closes[-16]
-            signal = "BULLISH" if spread > 0 and delta > 0 else "BEARISH" if spread < 0 and delta < 0 else "NEUTRAL"
+            signal = (
+                "BULLISH"
+                if spread > 0 and delta > 0
+                else "BEARISH"
+                if spread < 0 and delta < 0
+                else "NEUTRAL"
+            )
             values.extra["momentum"] = signal
             values.extra["momentum_value"] = delta * 100 / self.closes[-16]
         now = 100 * sample_sd(self.returns[-15:]) if n >= 16 else None
@@ -324,13 +334,21 @@ class Indicators:
         if now is not None:
             values.fields["volatility_15m"] = now
         if n >= 76:
-            earlier = [v for v in (self.v15[-61], self.v15[-46], self.v15[-31], self.v15[-16]) if v is not None]
+            earlier = [
+                v for v in (self.v15[-61], self.v15[-46], self.v15[-31], self.v15[-16]) if v is not None
+            ]
             base = mean(earlier)
             if now is not None and base != 0:
                 ratio = now / base
                 values.extra["vol_ratio"] = ratio
                 values.vol_regime = (
-                    "HIGH" if ratio >= 2 else "ELEVATED" if ratio >= 1.5 else "LOW" if ratio <= 0.5 else "NORMAL"
+                    "HIGH"
+                    if ratio >= 2
+                    else "ELEVATED"
+                    if ratio >= 1.5
+                    else "LOW"
+                    if ratio <= 0.5
+                    else "NORMAL"
                 )
 
     def _year(self, values: Values, bar: Bar) -> None:
