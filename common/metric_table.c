@@ -62,7 +62,7 @@ const struct mf_metric_def mf_common_metrics[MF_M_COMMON_MAX] = {
     ROW(KAFKA_PRODUCED_BYTES, "marketflow_kafka_produced_bytes_total", COUNTER,
         "Bytes of the records whose delivery was reported.", LABELS("topic", "result")),
     ROW(KAFKA_DELIVERY_SECONDS, "marketflow_kafka_delivery_duration_seconds", HISTOGRAM,
-        "Time from producing a record to its acknowledgement.", LABELS("topic"), SECONDS),
+        "Time from producing a record to its acknowledgement; in a transaction, of its first one.", LABELS("topic"), SECONDS),
     ROW(KAFKA_CONSUMED_MESSAGES, "marketflow_kafka_consumed_messages_total", COUNTER, "Records consumed.",
         LABELS("topic")),
     ROW(KAFKA_CONSUMED_BYTES, "marketflow_kafka_consumed_bytes_total", COUNTER,
