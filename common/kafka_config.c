@@ -30,7 +30,8 @@ static const struct fixed fixed_properties[] = {
 
     {PRODUCERS, "enable.idempotence", "true"},
     {PRODUCERS, "acks", "all"},
-    {PRODUCERS, "linger.ms", "5"},
+    {1u << KAFKA_ROLE_PRODUCER, "linger.ms", "5"},
+    {1u << KAFKA_ROLE_TRANSACTIONAL, "linger.ms", "1"}, // a bulk producer gathers by itself
     {PRODUCERS, "compression.type", "lz4"},
     {PRODUCERS, "batch.num.messages", "10000"},
     // We pass the partition; this is for the record without one, which produce refuses.
@@ -43,7 +44,7 @@ static const struct fixed fixed_properties[] = {
     // A missing or lost offset is a decision of the owner, never of a default.
     {CONSUMERS, "auto.offset.reset", "error"},
     {CONSUMERS, "fetch.wait.max.ms", "20"},
-    {CONSUMERS, "fetch.min.bytes", "65536"},
+    {CONSUMERS, "fetch.min.bytes", "8192"},
     {CONSUMERS, "fetch.message.max.bytes", "262144"},
     {CONSUMERS, "fetch.max.bytes", "4194304"},
     {CONSUMERS, "receive.message.max.bytes", "33554432"},

@@ -34,9 +34,9 @@ void kafka_fetch_turn(struct kafka_fetch *fetch, struct kafka_client *client)
         return;
     int queued = (int)rd_kafka_queue_length(client->queue);
     bool ran_low = fetch->queue_peak >= QUEUE_LOW_MESSAGES && queued < QUEUE_LOW_MESSAGES;
-    // Large records never count 5 000: then when the queue is empty after a good part of its bytes.
-    bool ran_empty = queued == 0 && fetch->bytes >= fetch->limit_bytes / 4;
-    if (ran_low || ran_empty) {
+    // Large records never count 5 000: then when half is gone, and a good part of the queue's bytes.
+    bool ran_half = queued * 2 <= fetch->queue_peak && fetch->bytes >= fetch->limit_bytes / 4;
+    if (ran_low || ran_half) {
         kafka_fetch_wake(client);
         fetch->bytes = 0;
         fetch->queue_peak = queued;

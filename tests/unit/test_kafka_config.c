@@ -118,7 +118,7 @@ static void the_consumer(void **state)
         {"enable.partition.eof", "true"},
         {"queued.max.messages.kbytes", "2097151"}, // librdkafka's limit, a byte below what was asked
         {"fetch.message.max.bytes", "262144"},
-        {"fetch.min.bytes", "65536"},
+        {"fetch.min.bytes", "8192"},
     };
     const char *const settings[] = {"KAFKA_FETCH_QUEUE_BYTES=2147483647", NULL};
     struct kafka_world *world = kafka_world_new(1, settings);
