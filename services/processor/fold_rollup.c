@@ -96,18 +96,15 @@ struct roll {
     int64_t before_us, after_us;
 };
 
-// Index of the ring's first bar that begins at or after the time.
+// Index of the ring's first bar that begins at or after the time. Windows that close lie at the ring's end:
+// from there back, the bars looked at are those that will be summed up, and waited for together.
 static size_t first_from(const struct prc_series *series, int64_t time_us)
 {
-    size_t low = 0, high = prc_series_ring_count(series);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (prc_series_ring_slot(series, middle)->time_us < time_us)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    size_t at = prc_series_ring_count(series);
+    const struct prc_slot *slots = at > 0 ? prc_series_ring_slot(series, 0) : NULL;
+    for (; at > 0 && slots[at - 1].time_us >= time_us; at--)
+        __builtin_prefetch((const char *)&slots[at - 1] + sizeof(*slots) / 2);
+    return at;
 }
 
 // Does the clock pass an end of a window of the interval?
@@ -279,14 +276,14 @@ static uint64_t content_of(const struct texts *texts, int64_t trade_count)
 static bool sum_up(const struct roll *roll, const struct prc_rollup *window, struct sum *sum)
 {
     const struct prc_series *from = window->from;
-    size_t count = prc_series_ring_count(from);
-    bool whole =
-        from->head.indicators.n_obs <= PRC_RING || prc_series_ring_slot(from, 0)->time_us <= window->start_us;
     // A session date lies at most a day off the bar's time.
     int64_t slack = window->interval < MF_INTERVAL_4H ? 0 : MF_US_PER_DAY;
     int64_t last = window->start_us + mf_interval_us(window->interval) + slack;
+    size_t count = prc_series_ring_count(from), i = first_from(from, window->start_us - slack);
+    bool whole = from->head.indicators.n_obs <= PRC_RING || i > 0 ||
+                 prc_series_ring_slot(from, 0)->time_us <= window->start_us;
     *sum = (struct sum){0};
-    for (size_t i = first_from(from, window->start_us - slack); whole && i < count; i++) {
+    for (; whole && i < count; i++) {
         const struct prc_slot *slot = prc_series_ring_slot(from, i);
         struct prc_window_key key = key_of(slot);
         int64_t start = 0, end = 0;
