@@ -19,6 +19,7 @@ sys.path[:0] = [
     str(HERE.parent / "integration"),
     str(HERE),
 ]
+sys.path.append(str(HERE.parent / "model"))  # last: it has a feed of its own
 
 from fixtures import CANARY, _line, binaries, pytest_runtest_makereport  # noqa: E402, F401
 from line import Parts  # noqa: E402
@@ -107,6 +108,8 @@ def _scene(
         try:
             yield scene
         finally:
+            for action in scene.at_end:
+                action()
             for proxy in proxies:
                 proxy.clear()
             _mend(parts.broker)

@@ -1,143 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeded load for the processor: bars, news and heartbeats as an ingestor would publish them.
+"""Seeded load for the processor: every kind of event, as an ingestor would publish it.
 
-Everything follows from the seed, also what is wrong with it (repeats, corrections, bars out of order, text
-that is no event), so that a failing run can be had again. Identities are computed as docs/events.md says.
+Everything follows from the seed, also what is wrong with it (repeats, corrections, bars out of order or too
+late, pauses, text that is no event), so that a failing run can be had again.
 """
 
 from __future__ import annotations
 
-import ctypes
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, Protocol
 
+import events
 from confluent_kafka import Producer
-from line import PARTITIONS, Line
+from events import MINUTE, Instrument
+from line import PARTITIONS, Parts
 
 FIRST = datetime(2024, 1, 2, 14, 30, tzinfo=UTC)  # New York opens
 SESSION_MINUTES = 390
 HOLIDAYS = {date(2024, 1, 15), date(2024, 2, 19), date(2024, 3, 29)}
+FEEDS = ("coinbase.bars.1m", "polygon.bars.1m", "polygon.bars.5m")
+WORDS = "earnings beat merger talks the SEC says guidance raised halt recall secular growth".split()
+RING = 64  # bars that a series remembers
 
 
 class Record(NamedTuple):
-    """key None: a heartbeat, for `partition`; else the key decides."""
+    """key None: for every consumer of `partition`; else the key decides."""
 
     key: bytes | None
     value: bytes
     partition: int = -1
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
 class Mix:
-    """Shares of what is not simply the next bar."""
+    """Shares of what is not simply the next bar, per instrument and minute."""
 
     duplicates: float = 0.01
-    corrections: float = 0.01
+    corrections: float = 0.008
     disorder: float = 0.01
+    late: float = 0.001  # told when the ring has passed it
+    forming: float = 0.005
+    pauses: float = 0.002
     malformed: float = 0.002
-    news: float = 0.01
+    future: float = 0.001
+    news: float = 0.015
+    edits: float = 0.3  # of the news
+    reference: float = 0.004
+    options: float = 0.02
 
 
-# Nothing that only a processor with all its memory would treat the same.
-PLAIN = Mix(duplicates=0, corrections=0, disorder=0, malformed=0.002, news=0.01)
-
-
-class _Hash128(ctypes.Structure):
-    _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
-
-
-def _xxh3() -> ctypes._NamedFuncPointer:
-    function = ctypes.CDLL("libxxhash.so.0").XXH3_128bits
-    function.restype = _Hash128
-    function.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
-    return function
-
-
-_XXH3 = _xxh3()
-
-
-def hash128(data: bytes) -> str:
-    value = _XXH3(data, len(data))
-    return f"{value.high:016x}{value.low:016x}"
-
-
-def event_id(source: str, dedupe_key: str, content: Sequence[tuple[str, str]]) -> str:
-    """Of a feed's event; content: the market fields in the table's order, numbers in canonical form."""
-    text = "".join(f"{name}={len(value.encode())}:{value}\n" for name, value in content)
-    return hash128(f"{source}\n{dedupe_key}\n{hash128(text.encode())}".encode())
-
-
-def stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-def canonical(number: str) -> str:
-    return number.rstrip("0").rstrip(".") if "." in number else number
-
-
-def _envelope(
-    kind: str, identity: str, symbol: str | None, at: datetime, ingested: datetime, lane: str
-) -> str:
-    named = f'"symbol":"{symbol}",' if symbol is not None else ""
-    return (
-        f'{{"schema_version":"1.0","event_type":"{kind}","event_id":"{identity}",{named}'
-        f'"asset_class":"stock","source":"polygon","lane":"{lane}","event_time":"{stamp(at)}",'
-        f'"ingest_time":"{stamp(ingested)}","flags":[],"provenance":{{"mode":"rest"}},'
-    )
-
-
-def bar(
-    symbol: str,
-    at: datetime,
-    prices: Sequence[str],
-    volume: str,
-    *,
-    ingested: datetime | None = None,
-    lane: str = "live",
-) -> bytes:
-    """A bar of one minute; prices: open, high, low, close."""
-    content = list(zip(("open", "high", "low", "close"), map(canonical, prices), strict=True))
-    content.append(("volume", canonical(volume)))
-    identity = event_id("polygon", f"{symbol}|{stamp(at)}|bar.1m.split", content)
-    end = at + timedelta(minutes=1)
-    head = _envelope("bar", identity, symbol, at, ingested or end + timedelta(seconds=1), lane)
-    numbers = ",".join(
-        f'"{name}":{text}' for name, text in zip(("open", "high", "low", "close"), prices, strict=True)
-    )
-    return (
-        f'{head}"interval":"1m","window_end":"{stamp(end)}","session_date":"{at.date()}",'
-        f'"session":"regular",{numbers},"volume":{volume},"adjusted":"split",'
-        f'"vendor_ms":{int(at.timestamp() * 1000)}}}'
-    ).encode()
-
-
-def news(symbol: str, at: datetime, article: str, title: str, lane: str = "live") -> bytes:
-    url = f"https://news.example/{article}"
-    content = [("url", url), ("title", title), ("publisher", "Example Wire"), ("tickers", symbol)]
-    identity = event_id("polygon", f"{symbol}|{stamp(at)}|news.{article}", content)
-    head = _envelope("news", identity, symbol, at, at + timedelta(seconds=30), lane)
-    return (
-        f'{head}"article_id":"{article}","url":"{url}","url_hash":"{hash128(url.encode())}",'
-        f'"title":"{title}","publisher":"Example Wire","tickers":["{symbol}"],"keywords":[]}}'
-    ).encode()
-
-
-def heartbeat(complete_to: datetime, lane: str = "live", lane_end: bool = False) -> bytes:
-    """The feed of one-minute bars is complete up to there, and the ingestor's clock a little later."""
-    clock = complete_to + timedelta(seconds=20)
-    content = [("feeds.name", "polygon.bars.1m"), ("feeds.time", stamp(complete_to)), ("clock", stamp(clock))]
-    content += [("lane_end", "true")] if lane_end else []
-    identity = event_id("polygon", f"|{stamp(clock)}|heartbeat", content)
-    head = _envelope("heartbeat", identity, None, clock, clock, lane)
-    ending = ',"lane_end":true' if lane_end else ""
-    return (
-        f'{head}"feeds":{{"polygon.bars.1m":"{stamp(complete_to)}"}},"clock":"{stamp(clock)}"{ending}}}'
-    ).encode()
+def instruments(rng: random.Random, count: int) -> list[Instrument]:
+    """Stocks, and here and there a coin or a currency pair."""
+    made = []
+    for number in range(count):
+        name = f"F{rng.randrange(100):02d}X{number:03d}"
+        kind = {3: "crypto", 5: "fx"}.get(number % 8, "stock")
+        made.append(Instrument({"crypto": "X:", "fx": "C:"}.get(kind, "") + name, kind))
+    return made
 
 
 def trading_minutes() -> Iterator[datetime]:
@@ -150,75 +77,186 @@ def trading_minutes() -> Iterator[datetime]:
         day += timedelta(days=1)
 
 
-class _Walk:
-    """Prices and volumes of one symbol, in a vendor's digits; now and then one worth an alert."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._price = rng.uniform(20, 400)
-
-    def next(self) -> tuple[list[str], str]:
-        rng = self._rng
-        jump = rng.random() < 0.01
-        start = self._price
-        close = max(2.0, start * (1 + rng.gauss(0, 0.03 if jump else 0.001)))
-        self._price = close
-        high, low = max(start, close) * 1.0002, min(start, close) * 0.9998
-        volume = rng.randint(2_000, 20_000) * (20 if jump else 1)
-        return [f"{start:.2f}", f"{high + 0.01:.2f}", f"{low - 0.01:.2f}", f"{close:.2f}"], str(volume)
-
-
 def records(seed: int, symbols: int = 24, mix: Mix | None = None, lane: str = "live") -> Iterator[Record]:
-    """Without end: minute after minute, every symbol's bar, then a heartbeat for each partition."""
-    mix = Mix() if mix is None else mix
+    """Without end: minute after minute, every instrument's events, then a heartbeat for each partition."""
     rng = random.Random(seed)
-    names = [f"F{rng.randrange(100):02d}X{i:03d}" for i in range(symbols)]
-    walks = {name: _Walk(rng) for name in names}
-    held: list[Record] = []  # bars that come late, but within the ring
-    last: dict[str, tuple[datetime, list[str], str]] = {}
-    for minute in trading_minutes():
-        for name in names:
-            prices, volume = walks[name].next()
-            record = Record(name.encode(), bar(name, minute, prices, volume, lane=lane))
-            yield from _odd(rng, mix, name, minute, last, lane)
-            last[name] = (minute, prices, volume)
-            if rng.random() < mix.disorder:
-                held.append(record)
-                continue
+    mix = Mix() if mix is None else mix
+    feeds = [_Feed(of, number, rng, mix, lane) for number, of in enumerate(instruments(rng, symbols))]
+    for number, minute in enumerate(trading_minutes()):
+        for feed in feeds:
+            yield from feed.minute(minute)
+        if number % 30 == 29:
+            name = rng.choice(FEEDS)
+            yield Record(name.encode(), events.feed_status(name, minute, number * symbols, lane=lane))
+        for partition in range(PARTITIONS):
+            yield Record(None, events.heartbeat(minute + MINUTE, lane, feeds=FEEDS), partition)
+
+
+def history(seed: int, count: int, lane: str) -> Iterator[Record]:
+    """A back-fill run of that many records, to its end; then one that was a dead letter and comes again."""
+    run = list(islice(records(seed, lane=lane), count))
+    yield from run
+    end = FIRST + timedelta(days=60)
+    for partition in range(PARTITIONS):
+        yield Record(None, events.heartbeat(end, lane, feeds=FEEDS, lane_end=True), partition)
+    again = next(record for record in run if events.kind_of(record.value) == "bar")
+    yield again._replace(headers=(("mf-origin-topic", b"market.raw.backfill"),))
+
+
+class _Feed:
+    """One instrument: prices and volumes in a vendor's digits, now and then one worth an alert; and what is
+    said of it besides."""
+
+    def __init__(self, of: Instrument, number: int, rng: random.Random, mix: Mix, lane: str) -> None:
+        self._of, self._number, self._rng, self._mix, self._lane = of, number, rng, mix, lane
+        self._sources = ("polygon", "coinbase") if of.asset_class == "crypto" else ("polygon",)
+        self._price = rng.uniform(20, 400)
+        self._told: deque[tuple[datetime, str, list[str]]] = deque(maxlen=40)  # bars, for corrections
+        self._held: list[tuple[int, Record]] = []  # bars that come that many minutes later
+        self._article: tuple[datetime, str] | None = None
+        self._silent = self._minutes = 0
+
+    def minute(self, at: datetime) -> Iterator[Record]:
+        self._minutes += 1
+        yield from self._reference(at)
+        yield from self._odd(at)
+        yield from self._news(at)
+        if self._silent > 0:
+            self._silent -= 1
+        elif self._rng.random() < self._mix.pauses:
+            self._silent = self._rng.randrange(4, 25)
+        else:
+            yield from self._bars(at)
+        due = [record for minute, record in self._held if minute <= self._minutes]
+        self._held = [item for item in self._held if item[0] > self._minutes]
+        yield from due
+
+    def _record(self, value: bytes) -> Record:
+        return Record(self._of.symbol.encode(), value)
+
+    def _bars(self, at: datetime) -> Iterator[Record]:
+        rng, mix = self._rng, self._mix
+        if rng.random() < mix.forming:
+            yield self._record(self._bar(at, self._prices(0.0001), "polygon", flags=["forming"]))
+        prices = self._prices(0.03 if rng.random() < 0.01 else 0.001)
+        for source in self._sources:
+            record = self._record(self._bar(at, prices, source))
+            self._told.append((at, source, prices))
+            yield from self._in_time(record)
+            prices = self._prices(0.002)
+        if self._number % 8 == 7 and self._minutes % 5 == 0:  # a vendor that has five minutes of its own
+            yield self._record(self._bar(at - 4 * MINUTE, prices, "polygon", minutes=5))
+        if self._of.asset_class == "stock" and rng.random() < mix.options:
+            contract = {"expiration": "2024-06-21", "strike": "100"}
+            contract["ticker"] = f"O:{self._of.symbol}240621C00100000"
+            value = events.bar(
+                self._of, at, self._prices(0.01), str(rng.randrange(50)), lane=self._lane, contract=contract
+            )
+            yield self._record(value)
+            if rng.random() < 0.2:
+                yield self._record(value)
+
+    def _in_time(self, record: Record) -> Iterator[Record]:
+        rng, mix = self._rng, self._mix
+        chance = rng.random()
+        if chance < mix.late:
+            self._held.append((self._minutes + RING + rng.randrange(6, 40), record))
+        elif chance < mix.late + mix.disorder:
+            self._held.append((self._minutes + rng.randrange(1, 12), record))
+        else:
             yield record
             if rng.random() < mix.duplicates:
                 yield record
-        if held and rng.random() < 0.3:
-            yield from held
-            held.clear()
-        for partition in range(PARTITIONS):
-            yield Record(None, heartbeat(minute + timedelta(minutes=1), lane), partition)
+
+    def _prices(self, deviation: float) -> list[str]:
+        start = self._price
+        close = max(2.0, start * (1 + self._rng.gauss(0, deviation)))
+        self._price = close
+        high, low = max(start, close) * 1.0002, min(start, close) * 0.9998
+        return [f"{start:.2f}", f"{high + 0.01:.2f}", f"{low - 0.01:.2f}", f"{close:.2f}"]
+
+    def _bar(
+        self,
+        at: datetime,
+        prices: list[str],
+        source: str,
+        *,
+        minutes: int = 1,
+        flags: list[str] | None = None,
+    ) -> bytes:
+        rng = self._rng
+        volume = rng.randint(2_000, 20_000) * (20 if rng.random() < 0.01 else 1)
+        text = f"{volume}.{rng.randrange(1000):03d}5" if self._of.asset_class == "crypto" else str(volume)
+        if flags is None:
+            flags = ["warmup"] if self._minutes <= 3 else ["delayed"] if rng.random() < 0.003 else []
+        return events.bar(
+            self._of,
+            at,
+            prices,
+            text,
+            minutes=minutes,
+            source=source,
+            vwap=f"{(float(prices[1]) + float(prices[2])) / 2:.4f}" if rng.random() < 0.9 else None,
+            trades=rng.randrange(1, 500) if rng.random() < 0.8 else None,
+            flags=flags,
+            lane=self._lane,
+        )
+
+    def _odd(self, at: datetime) -> Iterator[Record]:
+        rng, mix, name = self._rng, self._mix, self._of.symbol
+        if rng.random() < mix.malformed:
+            yield self._record(f'{{"event_type":"bar","symbol":"{name}","broken'.encode())
+        if rng.random() < mix.future:
+            ahead = at + timedelta(days=30)
+            prices = self._prices(0)
+            yield self._record(events.bar(self._of, ahead, prices, "77", ingested=at, lane=self._lane))
+        if self._told and rng.random() < mix.corrections:
+            before, source, prices = rng.choice(self._told)
+            yield self._record(self._bar(before, prices, source))
+
+    def _reference(self, at: datetime) -> Iterator[Record]:
+        rng, of = self._rng, self._of
+        if self._minutes == 1 or rng.random() < self._mix.reference / 2:
+            name, exchange = f"{of.symbol} {rng.choice(('Inc.', 'Société'))}", rng.choice(("XNAS", ""))
+            yield self._record(events.symbol(of, at, name, exchange=exchange, lane=self._lane))
+        if rng.random() < self._mix.reference / 2:
+            ex_date = str((at + timedelta(days=rng.randrange(3))).date())
+            yield self._record(events.split(of, at, ex_date, rng.randrange(2, 5), lane=self._lane))
+
+    def _news(self, at: datetime) -> Iterator[Record]:
+        rng = self._rng
+        if self._article is not None and rng.random() < self._mix.edits:
+            yield self._record(self._told_of(*self._article))
+            self._article = None
+        burst = rng.randrange(2, 7) if rng.random() < 0.1 else 1
+        for number in range(burst if rng.random() < self._mix.news else 0):
+            self._article = (at, f"{self._of.symbol}-{at:%m%d%H%M}-{number}")
+            yield self._record(self._told_of(*self._article))
+
+    def _told_of(self, at: datetime, article: str) -> bytes:
+        rng = self._rng
+        sentiment = None
+        if rng.random() < 0.7:
+            score = f"{rng.uniform(-1, 1):.3f}" if rng.random() < 0.6 else None
+            sentiment = (rng.choice(("positive", "negative", "neutral", "Bullish")), score)
+        title = " ".join(rng.choices(WORDS, k=6))
+        return events.news(self._of, at, article, title, sentiment=sentiment, lane=self._lane)
 
 
-def _odd(
-    rng: random.Random,
-    mix: Mix,
-    name: str,
-    minute: datetime,
-    last: dict[str, tuple[datetime, list[str], str]],
-    lane: str,
-) -> Iterator[Record]:
-    key = name.encode()
-    if rng.random() < mix.malformed:
-        yield Record(key, f'{{"event_type":"bar","symbol":"{name}","broken'.encode())
-    if rng.random() < mix.news:
-        yield Record(key, news(name, minute, f"{name}-{minute:%d%H%M}", f"{name} beats estimates", lane))
-    if name in last and rng.random() < mix.corrections:
-        at, prices, volume = last[name]
-        again = bar(name, at, prices, str(int(volume) + rng.randint(1, 500)), lane=lane)
-        yield Record(key, again)
+class Fed(Protocol):
+    """A scene."""
+
+    parts: Parts
+    at_end: list[Callable[[], object]]
+
+    def topic(self, role: str) -> str: ...
 
 
 class Load(threading.Thread):
     """Produces `rate` records a second until stop(): continuous, because a quiet window hides bugs."""
 
     def __init__(
-        self, line: Line, seed: int, *, rate: int = 400, symbols: int = 24, mix: Mix | None = None
+        self, line: Fed, seed: int, *, rate: int = 400, symbols: int = 24, mix: Mix | None = None
     ) -> None:
         super().__init__(daemon=True, name="load")
         self._topic = line.topic("RAW")
@@ -237,6 +275,7 @@ class Load(threading.Thread):
         self._enough = threading.Event()
         self._failures: list[str] = []
         self.acknowledged = 0
+        line.at_end.append(self._enough.set)  # of a test that fails, too
 
     def run(self) -> None:
         begun, sent = time.monotonic(), 0
@@ -267,7 +306,13 @@ def put(producer: Producer, topic: str, record: Record, on_delivery: object = No
     while True:
         try:
             producer.produce(
-                topic, record.value, record.key, record.partition, on_delivery=on_delivery, timestamp=0
+                topic,
+                record.value,
+                record.key,
+                record.partition,
+                on_delivery=on_delivery,
+                timestamp=0,
+                headers=list(record.headers),
             )
             return
         except BufferError:

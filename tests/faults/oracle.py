@@ -3,18 +3,20 @@
 
 Outputs are grouped by role, partition and lane: within a group they follow from one input partition alone and
 must be the expected ones byte for byte, in the expected order. Between the live and the backfill topic of one
-partition the order is free. Where the expectation comes from does not matter here: from the model over the
-input records (of_model), or from an undisturbed processor over the same input (of_messages of its topics).
+partition the order is free. The expectation comes from an undisturbed processor over the same input
+(differences), and from the second implementation over the input's records (model_differences).
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from line import ROLES, Message
+from marketmodel import Partition, Settings, compare
+from marketmodel.compare import Published
+from marketmodel.fold import parse_ms
 
 PASSED = (
     "BARS_FILTERED",
@@ -45,6 +47,7 @@ class Group(NamedTuple):
 
 
 Outputs = Mapping[Group, Sequence[Output]]
+Calendar = Callable[[str], tuple[int, int] | None]
 
 
 def of_messages(messages: Iterable[Message], raw_backfill: str) -> Outputs:
@@ -57,23 +60,6 @@ def of_messages(messages: Iterable[Message], raw_backfill: str) -> Outputs:
         headers = tuple(sorted(message.headers.items()))
         groups.setdefault(group, []).append(Output(message.key, message.value or b"", headers))
     return groups
-
-
-def of_model(per_partition: Mapping[tuple[str, int], Iterable[Any]]) -> Outputs:
-    """From the model: for each input (`live` or `backfill`, partition) what model.fold returned, in order.
-
-    An item of it has role, key, value (bytes, or what json.dumps makes into the bytes) and headers."""
-    groups: dict[Group, list[Output]] = {}
-    for (lane, partition), outputs in per_partition.items():
-        for item in outputs:
-            value = item.value if isinstance(item.value, bytes) else _compact(item.value)
-            headers = tuple(sorted((str(k), str(v)) for k, v in dict(item.headers or {}).items()))
-            groups.setdefault(Group(item.role, partition, lane), []).append(Output(item.key, value, headers))
-    return groups
-
-
-def _compact(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _lane(role: str, message: Message, raw_backfill: str) -> str:
@@ -133,3 +119,26 @@ def text_of(outputs: Outputs) -> str:
         for group, items in sorted(outputs.items())
         for item in items
     )
+
+
+def calendar_of(listing: str) -> Calendar:
+    """From the rows of `marketflowctl calendar`: open and close of a trading date."""
+    names, *rows = (line.split(",") for line in listing.splitlines())
+    days = [dict(zip(names, row, strict=True)) for row in rows]
+    return {day["session"]: (parse_ms(day["open"]), parse_ms(day["close"])) for day in days}.get
+
+
+def model_differences(role: str, records: Iterable[Message], found: Outputs, calendar: Calendar) -> list[str]:
+    """What the second implementation makes of one input partition against what was published for it."""
+    model = Partition(role, Settings(), calendar)
+    where = ""
+    for message in records:
+        where = f"{role}[{message.partition}] by the model"
+        replayed = "mf-origin-topic" in message.headers
+        model.record(message.offset, message.value or b"", replayed=replayed)
+    published = [
+        Published(group.role, item.value, item.key, dict(item.headers))
+        for group, items in found.items()
+        for item in items
+    ]
+    return [f"{where}: {problem}" for problem in compare(model.outputs, published).problems]

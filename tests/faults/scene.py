@@ -2,7 +2,7 @@
 """A Line for faults of the processor: several instances, what the cluster knows of them, and the verdict.
 
 The verdict compares everything that was published with what one undisturbed processor makes of the same
-input topics into topics of its own (see oracle.py).
+input topics into topics of its own (see oracle.py), and that with the second implementation (tests/model).
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from feed import Record, put
-from line import PARTITIONS, ROLES, Line
+from line import PARTITIONS, ROLES, Line, Message
 from mflocal import ServiceProcess, free_port, wait_for
 from proxy import Proxy
 
 T = TypeVar("T")
 INPUTS = ("RAW", "RAW_BACKFILL")
 CHANGELOG = "PROCESSOR_CHANGELOG"
+# What the second implementation is asked about: whole partitions, as many as have so many records together.
+MODEL_RECORDS = 8_000
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 
@@ -49,6 +51,7 @@ class Scene(Line):
     rng: random.Random = field(default_factory=random.Random)
     # Whose input topics these are; its own by default.
     inputs_of: str = ""
+    at_end: list[Callable[[], object]] = field(default_factory=list)
 
     def topic(self, role: str) -> str:
         owner = self.inputs_of if self.inputs_of and role in INPUTS else self.name
@@ -193,8 +196,11 @@ class Scene(Line):
         assert processor.wait_exit(1) == 0
         return own.outputs()
 
-    def verify(self, expected: oracle.Outputs | None = None, timeout: float = 60) -> oracle.Outputs:
-        """Settles, and asserts that the outputs are the expected ones (default: the reference's)."""
+    def verify(
+        self, expected: oracle.Outputs | None = None, timeout: float = 60, model: bool = True
+    ) -> oracle.Outputs:
+        """Settles, and asserts that the outputs are the expected ones (default: the reference's, and the
+        model's)."""
         self.settle(timeout)
         wanted = self.expected() if expected is None else expected
         found = self.outputs()
@@ -204,7 +210,34 @@ class Scene(Line):
                 (self.layout.state / f"{name}.txt").write_text(oracle.text_of(outputs))
         assert not problems, "\n".join(problems[:20])
         assert oracle.size(wanted, *oracle.OUTPUTS) > 0
+        if model:
+            self.verify_by_model(found)
         return wanted
+
+    def verify_by_model(self, found: oracle.Outputs) -> None:
+        """Some partitions, chosen by the seed, are what the second implementation makes of their input."""
+        inputs: dict[tuple[str, int], list[Message]] = {}
+        for message in self.messages(*INPUTS):
+            role = "RAW" if message.topic == self.topic("RAW") else "RAW_BACKFILL"
+            inputs.setdefault((role, message.partition), []).append(message)
+        chosen = sorted(inputs)
+        self.rng.shuffle(chosen)
+        problems: list[str] = []
+        records = 0
+        for role, partition in chosen:
+            if records > 0 and records + len(inputs[role, partition]) > MODEL_RECORDS:
+                continue
+            records += len(inputs[role, partition])
+            lane = "live" if role == "RAW" else "backfill"
+            own = {group: items for group, items in found.items() if group[1:] == (partition, lane)}
+            problems += oracle.model_differences(role, inputs[role, partition], own, self.calendar)
+        assert not problems, "\n".join(problems[:20])
+
+    @cached_property
+    def calendar(self) -> oracle.Calendar:
+        """The sessions of 2024, as marketflowctl lists them."""
+        listing = self.run("marketflowctl", "calendar", "2024-01-01", "2024-12-31").stdout
+        return oracle.calendar_of(listing)
 
     def fresh_event_seconds(self, record: Record) -> float:
         """From putting one more record to its being processed."""

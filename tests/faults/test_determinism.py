@@ -7,7 +7,7 @@ import time
 from itertools import islice
 
 import pytest
-from feed import Load, records
+from feed import Load, history, records
 from mflocal import wait_for
 from oracle import differences, size
 from scene import Scene
@@ -26,7 +26,7 @@ SIZES = (
 def both_lanes(scene: Scene, seed: int, count: int) -> None:
     """Live and history with the same symbols: their outputs meet in the same partitions."""
     scene.feed("RAW", islice(records(seed), count))
-    scene.feed("RAW_BACKFILL", islice(records(seed, lane="backfill:one"), count // 2))
+    scene.feed("RAW_BACKFILL", history(seed, count // 2, "backfill:one"))
     scene.feed("RAW_BACKFILL", islice(records(seed + 1, lane="backfill:two"), count // 2))
 
 
@@ -45,8 +45,8 @@ def test_other_batches_and_transactions(scene: Scene, seed: int, sizes: dict[str
 
 def test_killed_every_two_seconds(scene: Scene, seed: int) -> None:
     """Under load all the while, sooner or later within each two seconds: also while it starts or restores."""
-    scene.settings["PROCESSOR_SNAPSHOT_INTERVAL"] = "1s"
-    scene.feed("RAW_BACKFILL", islice(records(seed + 1, lane="backfill:one"), 20_000))
+    scene.settings["PROCESSOR_SNAPSHOT_INTERVAL_MS"] = "1000"
+    scene.feed("RAW_BACKFILL", history(seed + 1, 15_000, "backfill:one"))
     load = Load(scene, seed, rate=1000)
     load.start()
     processor = scene.processor()

@@ -6,6 +6,7 @@ A suite's conftest.py puts this folder and deploy/local on the path and imports 
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -55,11 +56,15 @@ def line(parts: Parts, tmp_path: Path, request: pytest.FixtureRequest) -> Iterat
     yield from _line(parts, tmp_path, request)
 
 
+_NUMBERS = itertools.count(1)
+
+
 def _line(
     parts: Parts, tmp_path: Path, request: pytest.FixtureRequest, kind: type[Line] = Line
 ) -> Iterator[Line]:
     stem = re.sub(r"[^a-z0-9]+", "_", request.node.name.lower())[:40].strip("_")
-    line = kind(f"{stem}_{os.getpid()}", parts, Layout(tmp_path, parts.broker.layout.cache))
+    # The variants of one test may differ beyond what is left of the name.
+    line = kind(f"{stem}_{os.getpid()}_{next(_NUMBERS)}", parts, Layout(tmp_path, parts.broker.layout.cache))
     parts.simulator.clear_faults()
     parts.simulator.forget_requests()
     line.prepare()
