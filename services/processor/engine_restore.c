@@ -140,11 +140,12 @@ static int check(struct prc_engine *engine, const struct prc_assigned *assigned,
     const struct prc_recovered *recovered = &assigned->recovered;
     const char *changelog = engine->topics[MF_TOPIC_PROCESSOR_CHANGELOG];
     if (!recovered->found && committed > 0)
-        return mf_error_set(err, MF_ERROR_CONFIG, "state_missing",
-                            "%s holds no state of %s [%d], of which the group has processed everything below "
-                            "offset %" PRId64
-                            ": the topic was lost or truncated, or an earlier version without stored state ran",
-                            changelog, assigned->topic, (int)assigned->number, committed);
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "state_missing",
+            "%s holds no state of %s [%d], of which the group has processed everything below "
+            "offset %" PRId64
+            ": the topic was lost or truncated, or an earlier version without stored state ran",
+            changelog, assigned->topic, (int)assigned->number, committed);
     if (!recovered->found)
         return 0;
     if (recovered->record.shape != engine->shape)
@@ -207,18 +208,21 @@ static int load(struct prc_engine *engine, struct prc_assigned *assigned, int64_
                 struct mf_error *err)
 {
     struct prc_recovery *recovery = engine->restore.recovery;
+    const char *changelog = engine->topics[MF_TOPIC_PROCESSOR_CHANGELOG];
     prc_partition_free(&assigned->state);
     prc_recovered_clear(&assigned->recovered);
     assigned->rebuilt = false;
     assigned->state = prc_partition_new(assigned->role, assigned->number, engine->max_cells);
     int result = prc_recovery_record(recovery, assigned->state, &assigned->recovered, err);
-    if (result == 0)
+    if (result < 0)
+        mf_error_prefix(err, "%s", changelog);
+    else
         result = check(engine, assigned, committed, err);
     // The other half of a transaction may become visible a moment later: once more before that is believed.
     if (result < 0 && engine->restore.mismatches == 0)
         return -1;
-    if (result == 0)
-        result = prc_recovery_cells(recovery, assigned->state, &assigned->recovered, err);
+    if (result == 0 && prc_recovery_cells(recovery, assigned->state, &assigned->recovered, err) < 0)
+        result = mf_error_prefix(err, "%s", changelog);
     mf_buf_clear(&assigned->state->removed);
     if (result == 0)
         take(engine, assigned, committed);
