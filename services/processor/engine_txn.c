@@ -128,8 +128,11 @@ static void on_fatal(void *arg, const struct mf_error *err)
 
 static int make_producer(struct prc_engine *engine, struct mf_error *err)
 {
-    struct mf_kafka_producer_ops ops = {
-        .on_delivery = on_delivery, .on_pressure = on_pressure, .on_fatal = on_fatal, .arg = engine};
+    struct mf_kafka_producer_ops ops = {.bulk = true,
+                                        .on_delivery = on_delivery,
+                                        .on_pressure = on_pressure,
+                                        .on_fatal = on_fatal,
+                                        .arg = engine};
     mf_kafka_producer_free(&engine->producer);
     if (mf_kafka_producer_new(&engine->kafka, engine->transactional_id, &ops, &engine->producer, err) < 0)
         return -1;
@@ -209,6 +212,7 @@ void prc_engine_begin_flush(struct prc_engine *engine)
     engine->state = PRC_ENGINE_FLUSHING;
     mf_kafka_consumer_hold(engine->consumer, true);
     store(engine);
+    mf_kafka_producer_send(engine->producer);
     mf_timer_arm_us(engine->flush_timer, 0);
 }
 

@@ -213,13 +213,20 @@ def measure_processor(bench: Bench, loaded: dict[str, int], latency: bool) -> di
     ours = bench.drain(service, loaded["records"])
     wait_for(lambda: DLQ in bench.produced(service), 10, "the counts")
     produced = bench.produced(service)
-    # It did the work: every malformed record is a dead letter, and every bar that came twice went out once.
+    # It did the work: every malformed record is a dead letter, every bar that came twice went out once, and
+    # each bar, rolled up or not, has its metric.
+    derived = service.metric("marketflow_derived_bars_total") or 0
     assert produced[DLQ][0] == loaded["malformed"], (produced, loaded)
-    assert produced[FILTERED][0] == bench.events, (produced, loaded)
+    assert produced[FILTERED][0] == bench.events + derived, (produced, loaded, derived)
+    assert produced[METRICS][0] == produced[FILTERED][0], (produced, loaded)
     txn_size = service.metric("marketflow_transaction_records_sum") or 0
     transactions = service.metric("marketflow_transaction_records_count") or 0
     outputs = sum(bytes_ for topic, (_, bytes_) in produced.items() if topic != CHANGELOG)
+    floor_bytes = loaded["bytes"] + loaded["records"] * produced[METRICS][1] / produced[METRICS][0]
     result = {
+        "outputs_per_event": round(sum(n for n, _ in produced.values()) / bench.events, 2),
+        # What the processor writes beyond what the floor moves: rolled-up bars, their metrics, alerts, state.
+        "bytes_ratio_to_floor": round(sum(b for _, b in produced.values()) / floor_bytes, 2),
         "events_per_s": rate(ours),
         "cpu_s_per_million": round(per_million(ours), 2),
         "peak_rss_mib": round(ours["peak_rss_mib"], 1),
