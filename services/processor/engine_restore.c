@@ -188,7 +188,7 @@ static void take(struct prc_engine *engine, struct prc_assigned *assigned, int64
 
 // The stored state is not used: it is made again from all the input that is still there.
 static void rebuild(struct prc_engine *engine, struct prc_assigned *assigned, int64_t committed,
-                    const struct mf_error *why)
+                    struct mf_str stored_keys, const struct mf_error *why)
 {
     int64_t stored = assigned->recovered.found ? assigned->recovered.record.committed : -1;
     mf_log_error(engine->service->log, MF_LOG_WARNING, "processor", "state_rebuilt", why,
@@ -196,8 +196,7 @@ static void rebuild(struct prc_engine *engine, struct prc_assigned *assigned, in
     prc_partition_free(&assigned->state);
     prc_recovered_clear(&assigned->recovered);
     assigned->state = prc_partition_new(assigned->role, assigned->number, engine->max_cells);
-    prc_recovery_discard(engine->restore.recovery, assigned->role, assigned->number,
-                         &assigned->state->removed);
+    mf_buf_add_str(&assigned->state->removed, stored_keys);
     take(engine, assigned, committed >= 0 ? committed : stored);
     assigned->rebuilt = true;
     assigned->floor = assigned->low;
@@ -208,6 +207,8 @@ static int load(struct prc_engine *engine, struct prc_assigned *assigned, int64_
                 struct mf_error *err)
 {
     struct prc_recovery *recovery = engine->restore.recovery;
+    struct mf_buf keys;
+    mf_buf_init(&keys, KEYS_MAX);
     const char *changelog = engine->topics[MF_TOPIC_PROCESSOR_CHANGELOG];
     prc_partition_free(&assigned->state);
     prc_recovered_clear(&assigned->recovered);
@@ -221,14 +222,19 @@ static int load(struct prc_engine *engine, struct prc_assigned *assigned, int64_
     // The other half of a transaction may become visible a moment later: once more before that is believed.
     if (result < 0 && engine->restore.mismatches == 0)
         return -1;
+    if (engine->rebuild)
+        prc_recovery_keys(recovery, assigned->role, assigned->number, &keys);
     if (result == 0 && prc_recovery_cells(recovery, assigned->state, &assigned->recovered, err) < 0)
         result = mf_error_prefix(err, "%s", changelog);
     mf_buf_clear(&assigned->state->removed);
     if (result == 0)
         take(engine, assigned, committed);
-    else if (engine->rebuild)
-        rebuild(engine, assigned, committed, err);
-    else
+    else if (engine->rebuild) {
+        rebuild(engine, assigned, committed, mf_buf_str(&keys), err);
+        result = 0;
+    }
+    mf_buf_free(&keys);
+    if (result < 0)
         return -1;
     if (assigned->phase == PRC_PHASE_REPLAY)
         assigned->state->replaying = true;

@@ -316,19 +316,13 @@ int prc_recovery_cells(struct prc_recovery *recovery, struct prc_partition *part
     return 0;
 }
 
-void prc_recovery_discard(struct prc_recovery *recovery, enum mf_topic_role role, int32_t number,
-                          struct mf_buf *keys)
+void prc_recovery_keys(const struct prc_recovery *recovery, enum mf_topic_role role, int32_t number,
+                       struct mf_buf *keys)
 {
-    for (size_t b = 0; b < recovery->bucket_count; b++) {
-        struct entry **place = &recovery->buckets[b];
-        while (*place != NULL) {
-            if (!is_of(*place, role, number)) {
-                place = &(*place)->next;
-                continue;
+    for (size_t b = 0; b < recovery->bucket_count; b++)
+        for (const struct entry *entry = recovery->buckets[b]; entry != NULL; entry = entry->next)
+            if (is_of(entry, role, number)) {
+                mf_buf_add(keys, entry->key, entry->key_len);
+                mf_buf_add_char(keys, '\n');
             }
-            mf_buf_add(keys, (*place)->key, (*place)->key_len);
-            mf_buf_add_char(keys, '\n');
-            drop(recovery, place);
-        }
-    }
 }

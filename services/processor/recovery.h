@@ -36,9 +36,9 @@ int prc_recovery_record(struct prc_recovery *recovery, struct prc_partition *par
 // was collected back as it goes. FATAL as above, CONFIG "state_missing": fewer than were stored.
 int prc_recovery_cells(struct prc_recovery *recovery, struct prc_partition *partition,
                        struct prc_recovered *recovered, struct mf_error *err);
-// State that will not be used: the keys of its cells, each ended by a newline, for their tombstones; the
-// records are let go.
-void prc_recovery_discard(struct prc_recovery *recovery, enum mf_topic_role role, int32_t number,
-                          struct mf_buf *keys);
+// The keys of what is kept of its cells, each ended by a newline: for their tombstones, should they not be
+// used. Before prc_recovery_cells, which lets go of them.
+void prc_recovery_keys(const struct prc_recovery *recovery, enum mf_topic_role role, int32_t number,
+                       struct mf_buf *keys);
 
 #endif

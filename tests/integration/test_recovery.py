@@ -22,10 +22,11 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Produc
 from confluent_kafka.admin import AdminClient, NewPartitions
 from line import PARTITIONS, Line
 from mflocal import ServiceProcess, wait_for
+from mflocal.ports import Ports
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "model"))
-from feed import Feed, complete  # noqa: E402
-from marketmodel.fold import parse_ms  # noqa: E402
+from feed import Feed, complete
+from marketmodel.fold import parse_ms
 
 SEED = int(os.environ.get("MARKETFLOW_TEST_SEED", "20241121"))
 SYMBOLS = ("AAPL", "IBM", "X:BTCUSD")
@@ -100,7 +101,9 @@ def expected(line: Line, tmp_path: Path, **settings: str) -> dict[tuple[str, int
         assert answer.returncode == 0, answer.stderr
         for role, kind in OUTPUTS.items():
             start = f'{{"schema_version":"1.0","event_type":"{kind}"'
-            result[role, partition] = [row.encode() for row in answer.stdout.splitlines() if row.startswith(start)]
+            result[role, partition] = [
+                row.encode() for row in answer.stdout.splitlines() if row.startswith(start)
+            ]
     return result
 
 
@@ -112,7 +115,9 @@ def assert_as_expected(line: Line, tmp_path: Path, **settings: str) -> None:
         for partition in range(PARTITIONS):
             got = [m.value for m in found if m.partition == partition]
             want = wanted[role, partition]
-            first = next((i for i, pair in enumerate(zip(got, want, strict=False)) if pair[0] != pair[1]), None)
+            first = next(
+                (i for i, pair in enumerate(zip(got, want, strict=False)) if pair[0] != pair[1]), None
+            )
             assert first is None, (SEED, role, partition, first, got[first], want[first])
             assert len(got) == len(want), (SEED, role, partition, len(got), len(want))
 
@@ -136,6 +141,10 @@ def test_a_clean_stop_leaves_nothing_to_replay(line: Line, tmp_path: Path) -> No
     assert [start["replayed"] for start in starts] == [0, 0, 0]
     assert [start["cells"] for start in starts] == [0, len(SYMBOLS), len(SYMBOLS)]
     assert_as_expected(line, tmp_path)
+    # What was known of a symbol before the restarts is joined to its news after them.
+    newest = [m for m in line.messages("NEWS_FILTERED") if m.key == "IBM"][-1]
+    joined = {"mf-symbol-name": "IBM Incorporated", "mf-symbol-exchange": "XNAS", "mf-symbol-type": "CS"}
+    assert joined.items() <= newest.headers.items()
 
 
 @pytest.mark.kills
@@ -286,16 +295,9 @@ def test_a_broker_frozen_for_longer_than_the_session(line: Line, tmp_path: Path)
 
 def _renamed(line: Line, service: ServiceProcess, name: str) -> ServiceProcess:
     """A second process of a kind, with files and a port of its own."""
-    line.services.remove(service)
-    settings = {k: v for k, v in service.spec.settings.items() if k != "METRICS_LISTEN"}
-    other = ServiceProcess.create(line.layout, "processor", line.parts.binaries, settings, die_with_parent=True)
-    renamed = ServiceProcess(line.layout, other.spec, die_with_parent=True)
-    renamed.name = name
-    from mflocal.ports import Ports
-
-    renamed.spec.settings["METRICS_LISTEN"] = f"127.0.0.1:{Ports(line.layout).take(f'metrics-{name}')}"
-    line.services.append(renamed)
-    return renamed
+    service.name = name
+    service.spec.settings["METRICS_LISTEN"] = f"127.0.0.1:{Ports(line.layout).take(f'metrics-{name}')}"
+    return service
 
 
 def _assigned(service: ServiceProcess) -> float:
@@ -324,7 +326,9 @@ def assert_refused(line: Line, processor: ServiceProcess, *words: str, code: int
 def test_other_state_shaping_settings_are_refused_or_rebuilt(line: Line, tmp_path: Path) -> None:
     processor, rest = half_processed(line)
     processor.spec.settings["PROCESSOR_LATENESS_MS"] = "60000"
-    assert_refused(line, processor, "state_mismatch", "PROCESSOR_LATENESS_MS", "PROCESSOR_STATE_MISMATCH=rebuild")
+    assert_refused(
+        line, processor, "state_mismatch", "PROCESSOR_LATENESS_MS", "PROCESSOR_STATE_MISMATCH=rebuild"
+    )
     before = {role: len(line.messages(role)) for role in OUTPUTS}
     processor.spec.settings["PROCESSOR_STATE_MISMATCH"] = "rebuild"
     processor.start()
