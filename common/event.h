@@ -264,6 +264,7 @@ struct mf_alert {
     int revision;
     struct mf_str parent_source;
     struct mf_str article_id; // news rules only
+    struct mf_str contract;   // ticker of the option whose bars the rule looked at; else absent
     struct mf_str cause;
     struct mf_str symbol_name, exchange, symbol_type; // the symbol's metadata, where known
 };

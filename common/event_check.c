@@ -113,6 +113,8 @@ static void check_alert(struct mf_event_report *report, const struct mf_event *e
         mf_event_report_add(report, "missing_field", "article_id", "is required when interval is news");
     if (!of_news && alert->article_id.data != NULL)
         mf_event_report_add(report, "bad_value", "article_id", "has no place when interval is not news");
+    if (of_news && alert->contract.data != NULL)
+        mf_event_report_add(report, "bad_value", "contract", "has no place when interval is news");
     if (alert->state == MF_ALERT_FIRING && alert->resolved_time_us != 0)
         mf_event_report_add(report, "bad_value", "resolved_time", "has no place in a firing alert");
 }

@@ -54,7 +54,8 @@ static void key_add_option_bar(struct key_text *key, const struct mf_option_bar 
 
 static void key_add_alert(struct key_text *key, const struct mf_alert *alert)
 {
-    const struct mf_str parts[] = {alert->rule_id, alert->interval, alert->parent_source, alert->article_id};
+    const struct mf_str parts[] = {alert->rule_id, alert->interval, alert->parent_source, alert->article_id,
+                                   alert->contract};
     for (size_t i = 0; i < MF_ARRAY_LEN(parts); i++) {
         if (parts[i].data == NULL)
             continue;

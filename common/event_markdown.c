@@ -215,7 +215,7 @@ static void add_identity(struct mf_buf *out)
              "| feed_status | `feed_status.<feed>` |\n"
              "| heartbeat | `heartbeat` |\n"
              "| metric | `metric.<interval>.<adjusted>.<parent_source>` |\n"
-             "| alert | `alert.<rule_id>.<interval>[.<parent_source>][.<article_id>]` |\n"
+             "| alert | `alert.<rule_id>.<interval>[.<parent_source>][.<article_id>][.<contract>]` |\n"
              "| dead_letter of a record | `dead_letter.<stage>/<topic>/<partition>/<offset>` |\n"
              "| dead_letter of an answer | "
              "`dead_letter.ingest/<provider>/<feed>/<request_id>/<page>/<index>` |\n\n");

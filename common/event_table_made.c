@@ -123,6 +123,8 @@ static const struct mf_event_field alert_fields[] = {
           .names = mf_source_names),
     FIELD("article_id", mf_kind_text, 0, alert.article_id, "The article; of news rules, and only there.",
           .max = 256),
+    FIELD("contract", mf_kind_text, 0, alert.contract, "Its ticker, of rules that look at option bars.",
+          .max = MF_SYMBOL_MAX),
     FIELD("cause", mf_kind_hex, REQUIRED, alert.cause, "event_id of the record that caused it.", HEX(32, 32)),
     SYMBOL_METADATA(alert),
 };

@@ -239,6 +239,7 @@ static struct mf_hash128 hash_identity(const struct mf_event_writer *event_write
         write_part(&w, event->alert.interval);
         write_part(&w, event->alert.parent_source);
         write_part(&w, event->alert.article_id);
+        write_part(&w, event->alert.contract);
     }
     mf_write(&w, MF_STR("\n"));
     mf_hash128_hex(content, w.at); // and a terminator

@@ -9,7 +9,7 @@ static bool interval_ok(const struct mf_alert *alert)
     bool of_news = mf_str_eq(alert->interval, MF_STR("news"));
     if (!of_news && mf_name_index(mf_interval_names, alert->interval) < 0)
         return false;
-    return of_news == (alert->article_id.data != NULL);
+    return of_news == (alert->article_id.data != NULL) && (!of_news || alert->contract.data == NULL);
 }
 
 // Times that may be left out; 0 = they are.
@@ -36,7 +36,8 @@ static bool alert_ok(const struct mf_event *event)
            required_ok(alert->message, 1024) && (unsigned)alert->state < MF_ALERT_STATE_MAX &&
            mf_write_plain_ok(alert->reason, 64) && times_ok(alert) && alert->revision >= 0 &&
            (alert->parent_source.data == NULL || mf_source_is_known(alert->parent_source)) &&
-           mf_write_plain_ok(alert->article_id, 256) && mf_write_hex_ok(alert->cause) &&
+           mf_write_plain_ok(alert->article_id, 256) && mf_write_plain_ok(alert->contract, MF_SYMBOL_MAX) &&
+           mf_write_hex_ok(alert->cause) &&
            mf_write_metadata_ok(alert->symbol_name, alert->exchange, alert->symbol_type);
 }
 
@@ -162,6 +163,7 @@ bool mf_write_alert(struct mf_event_writer *w, const struct mf_event *event)
     mf_write_count(w, alert->revision);
     write_text(w, MF_STR(",\"parent_source\":\""), alert->parent_source);
     write_text(w, MF_STR(",\"article_id\":\""), alert->article_id);
+    write_text(w, MF_STR(",\"contract\":\""), alert->contract);
     write_text(w, MF_STR(",\"cause\":\""), alert->cause);
     mf_write_metadata(w, alert->symbol_name, alert->exchange, alert->symbol_type);
     return true;

@@ -295,6 +295,16 @@ static void fill_alert_news(struct mf_event *event)
     event->alert.baseline_count = 0;
 }
 
+static void fill_alert_option(struct mf_event *event)
+{
+    fill_alert(event);
+    event->asset_class = MF_ASSET_OPTION;
+    event->alert.rule_id = MF_STR("price_integrity");
+    event->alert.contract = MF_STR("O:AAPL240119C00150000");
+    event->alert.baseline[0].name = MF_STR("previous_close");
+    event->alert.baseline_count = 1;
+}
+
 static void fill_dead_letter(struct mf_event *event)
 {
     feed_envelope(event, MF_EVENT_DEAD_LETTER);
@@ -360,6 +370,7 @@ static const struct {
     [SAMPLE_ALERT] = {"alert", fill_alert},
     [SAMPLE_ALERT_RESOLVED] = {"resolved alert", fill_alert_resolved},
     [SAMPLE_ALERT_NEWS] = {"news alert", fill_alert_news},
+    [SAMPLE_ALERT_OPTION] = {"option alert", fill_alert_option},
     [SAMPLE_DEAD_LETTER] = {"dead letter", fill_dead_letter},
     [SAMPLE_DEAD_LETTER_INGEST] = {"dead letter of ingest", fill_dead_letter_ingest},
     [SAMPLE_DEAD_LETTER_CUT] = {"dead letter, cut", fill_dead_letter_cut},

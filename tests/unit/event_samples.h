@@ -25,6 +25,7 @@ enum event_sample {
     SAMPLE_ALERT,
     SAMPLE_ALERT_RESOLVED,
     SAMPLE_ALERT_NEWS,
+    SAMPLE_ALERT_OPTION,
     SAMPLE_DEAD_LETTER,        // of a Kafka record
     SAMPLE_DEAD_LETTER_INGEST, // of a provider's answer
     SAMPLE_DEAD_LETTER_CUT,    // of a record too large to be kept whole

@@ -32,6 +32,8 @@ static void test_dedupe_keys(void **state)
         {SAMPLE_METRIC, "AAPL|2024-01-02T14:30:00.000Z|metric.1m.split.polygon"},
         {SAMPLE_ALERT, "AAPL|2024-01-02T14:30:00.000Z|alert.volume_spike.1m.polygon"},
         {SAMPLE_ALERT_NEWS, "AAPL|2024-01-02T14:30:00.000Z|alert.news_keyword.news.polygon.polygon|4f1c"},
+        {SAMPLE_ALERT_OPTION,
+         "AAPL|2024-01-02T14:30:00.000Z|alert.price_integrity.1m.polygon.O:AAPL240119C00150000"},
         {SAMPLE_DEAD_LETTER,
          "_UNKNOWN|2024-01-02T14:30:00.000Z|dead_letter.sink/market.bars.filtered/5/9007199254740993"},
         {SAMPLE_DEAD_LETTER_INGEST,

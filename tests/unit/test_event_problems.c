@@ -392,6 +392,8 @@ static const struct row rows[] = {
      "resolved_time"},
     {SAMPLE_ALERT, "\"cause\"", "\"article_id\":\"x\",\"cause\"", "bad_value", "article_id"},
     {SAMPLE_ALERT_NEWS, "polygon|4f1c", "polygon|4f1d", "event_id_mismatch", "event_id"},
+    {SAMPLE_ALERT_NEWS, "\"cause\"", "\"contract\":\"x\",\"cause\"", "bad_value", "contract"},
+    {SAMPLE_ALERT_OPTION, "C00150000", "C00155000", "event_id_mismatch", "event_id"},
     {SAMPLE_ALERT_RESOLVED, "\"corrected\"", "\"cleared\"", "event_id_mismatch", "event_id"},
     {SAMPLE_ALERT_RESOLVED, "14:33:00", "14:34:00", "event_id_mismatch", "event_id"},
     // dead letters

@@ -81,7 +81,7 @@ static void every_sample_is_written_as_by_table(void **state)
             fail_msg("%s: taken %d", event_sample_name(sample), !wanted);
         by_writer += wanted;
     }
-    assert_int_equal(by_writer, 7);
+    assert_int_equal(by_writer, 8);
 }
 
 // The short way of making an event "absent" against the walk over all rows, on memory that was used before.
@@ -228,6 +228,9 @@ static void spoil_alert(struct mf_event *event, unsigned how)
     case 20: alert->revision = -1; break;
     case 21: alert->parent_source = MF_STR("nobody"); break;
     case 22: alert->cause = MF_STR("0123456789abcdef0123456789abcde"); break;
+    case 23:
+        alert->contract = MF_STR("O:AAPL240119C00150000O:AAPL240119C00150000O:AAPL240119C00150000OO");
+        break;
     default: alert->interval = MF_STR_NULL; break;
     }
 }
@@ -250,7 +253,7 @@ static void what_is_wrong_is_refused_as_by_table(void **state)
         spoil(&f->event, how);
         refused_by_both(f, "metric", how);
     }
-    for (unsigned how = 0; how < 24; how++) {
+    for (unsigned how = 0; how < 25; how++) {
         event_sample_fill(SAMPLE_ALERT, &f->event);
         assert_true(taken(f));
         spoil_alert(&f->event, how);
@@ -466,13 +469,19 @@ static void random_alert(struct fixture *f, uint64_t *random)
                                         "previous_close", "mea", "x\"y", "volume"};
     static const char *const texts[] = {"1m close 12.5 moved +2.00 % (threshold 2 %)", "cleared",
                                         "an \"odd\" one", "caf\xc3\xa9"};
+    static const char *const contracts[] = {
+        "O:AAPL240119C00150000", "", "O:\xc3\xa9",
+        "O:AAPL240119C00150000O:AAPL240119C00150000O:AAPL240119C00150000O:"};
     random_envelope(f, MF_EVENT_ALERT, random);
     struct mf_alert *alert = &f->event.alert;
     alert->rule_id = MF_STR("price_move_z");
     alert->rule_version = MF_STR("1.5f2a90c1");
     alert->interval = pick(random, intervals, MF_ARRAY_LEN(intervals) - !one_in(random, 50));
-    if (mf_str_eq_c(alert->interval, "news") != one_in(random, 100))
+    bool of_news = mf_str_eq_c(alert->interval, "news");
+    if (of_news != one_in(random, 100))
         alert->article_id = pick(random, texts, 2 + one_in(random, 20));
+    if (of_news ? one_in(random, 100) : one_in(random, 2))
+        alert->contract = pick(random, contracts, 1 + one_in(random, 20) * 3);
     alert->adjusted = (enum mf_adjusted)below(random, MF_ADJUSTED_MAX + 1 + one_in(random, 50));
     alert->severity = (enum mf_severity)below(random, MF_SEVERITY_MAX + one_in(random, 50));
     alert->direction = (enum mf_direction)below(random, MF_DIRECTION_MAX + one_in(random, 50));
