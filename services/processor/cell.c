@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/processor/cell.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "services/processor/codec.h"
@@ -240,6 +241,30 @@ struct prc_cell *prc_partition_cell(struct prc_partition *partition, struct mf_s
         return cell;
     *full = home->cells >= partition->max_cells;
     return *full ? NULL : make_cell(partition, home, symbol, hash);
+}
+
+static void ask_for(const void *what, size_t size)
+{
+    for (size_t at = 0; what != NULL && at < size; at += 64)
+        __builtin_prefetch((const char *)what + at, 1);
+}
+
+void prc_partition_expect(const struct prc_partition *partition, struct mf_str symbol)
+{
+    if (partition->last_lane == NULL)
+        return;
+    uint64_t hash = mf_hash64(symbol.data, symbol.len) ^ partition->last_lane->hash;
+    ask_for(partition->buckets[hash & (partition->bucket_count - 1)], sizeof(struct prc_cell));
+}
+
+void prc_cell_expect(const struct prc_cell *cell)
+{
+    if (cell->group_count > 0)
+        ask_for(cell->groups[0], sizeof(*cell->groups[0]));
+    if (cell->last != NULL) { // the state itself is asked for when the bar is known to be new
+        ask_for(cell->last, offsetof(struct prc_series, head));
+        ask_for(&cell->last->slots, sizeof(*cell->last) - offsetof(struct prc_series, slots));
+    }
 }
 
 void prc_cell_dirty(struct prc_partition *partition, struct prc_cell *cell, int64_t offset)

@@ -61,7 +61,8 @@ struct prc_cell {
     uint64_t hash; // of lane and symbol
     struct prc_group *groups[PRC_GROUPS_PER_CELL_MAX];
     size_t group_count;
-    struct prc_recent *recent; // ring, NULL until the first
+    const struct prc_series *last; // of its last bar: a guess at the next one's, for the cache; or NULL
+    struct prc_recent *recent;     // ring, NULL until the first
     size_t recent_start, recent_count;
     struct prc_article *articles; // ring, NULL until the first
     size_t article_start, article_count;
@@ -122,6 +123,10 @@ size_t prc_partition_bytes(const struct prc_partition *partition); // memory of 
 // The cell; made when absent and `make`. NULL when absent, or when the lane is full (*full is set).
 struct prc_cell *prc_partition_cell(struct prc_partition *partition, struct mf_str lane, struct mf_str symbol,
                                     bool make, bool *full);
+// A record of the symbol is about to be read: asks the cache for what it will probably touch. Only a guess.
+void prc_partition_expect(const struct prc_partition *partition, struct mf_str symbol);
+// The same for what hangs on a cell that is at hand.
+void prc_cell_expect(const struct prc_cell *cell);
 // The record at this offset changes the cell: enters the dirty list at its first change.
 void prc_cell_dirty(struct prc_partition *partition, struct prc_cell *cell, int64_t offset);
 // Its snapshot is on its way: leaves the dirty list.

@@ -140,6 +140,8 @@ void prc_fold_record(struct prc_fold *fold, struct prc_partition *partition, con
     fold->emit = emit;
     fold->emit_arg = arg;
     fold->decoded = false;
+    if (input->key.data != NULL) // it comes while the record is read
+        prc_partition_expect(partition, input->key);
     if (input->value.data == NULL) {
         prc_fold_dead_letter(fold, false, "no_value", "the record has no value");
         return;
@@ -165,6 +167,8 @@ struct prc_cell *prc_fold_cell(struct prc_fold *fold, enum mf_topic_role role)
         }
     }
     struct prc_cell *cell = prc_partition_cell(fold->partition, event->lane, event->symbol, true, &full);
+    if (cell != NULL)
+        prc_cell_expect(cell);
     if (full) {
         fold->counts.state_refusals += !prc_fold_replays(fold);
         prc_fold_dead_letter(fold, true, "state_limit",

@@ -12,6 +12,7 @@ struct prc_input {
     const char *topic;
     int64_t offset;
     int64_t timestamp_ms;
+    struct mf_str key;   // the symbol, or anything: nothing depends on it but the time to find a cell
     struct mf_str value; // absent = tombstone, a dead letter
     bool replayed;       // carries the header mf-origin-topic: a dead letter put back
 };

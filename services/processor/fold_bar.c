@@ -141,6 +141,7 @@ static void place(struct prc_fold *fold, struct prc_cell *cell, struct prc_group
         target.series = prc_series_new(&key, event->asset_class);
         group->vendor[key.interval] = target.series;
     }
+    cell->last = target.series;
     apply(fold, &target, &bar, placement, revision);
 }
 

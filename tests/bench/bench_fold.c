@@ -16,8 +16,8 @@
 enum { SYMBOLS_MAX = 100000 };
 
 struct records {
-    struct mf_buf bytes;
-    size_t *ends;
+    struct mf_buf bytes; // key, value, key, value, …
+    size_t *ends;        // two for each
     size_t count;
 };
 
@@ -41,20 +41,27 @@ static void fill(struct records *records, const struct options *options)
         exit(MF_EXIT_INTERNAL);
     }
     mf_buf_init(&records->bytes, SIZE_MAX / 8);
-    records->ends = mf_calloc(events, sizeof *records->ends);
+    records->ends = mf_calloc(events, 2 * sizeof *records->ends);
     for (records->count = 0; records->count < events; records->count++) {
         struct mf_str key, value;
         bench_bars_next(&bars, &key, &value);
+        mf_buf_add_str(&records->bytes, key);
+        records->ends[2 * records->count] = records->bytes.len;
         mf_buf_add_str(&records->bytes, value);
-        records->ends[records->count] = records->bytes.len;
+        records->ends[2 * records->count + 1] = records->bytes.len;
     }
     bench_bars_clear(&bars);
 }
 
+static struct mf_str piece_at(const struct records *records, size_t piece)
+{
+    size_t from = piece == 0 ? 0 : records->ends[piece - 1];
+    return (struct mf_str){records->bytes.data + from, records->ends[piece] - from};
+}
+
 static struct mf_str record_at(const struct records *records, size_t i)
 {
-    size_t from = i == 0 ? 0 : records->ends[i - 1];
-    return (struct mf_str){records->bytes.data + from, records->ends[i] - from};
+    return piece_at(records, 2 * i + 1);
 }
 
 static void count(void *arg, const struct prc_output *output)
@@ -76,6 +83,7 @@ static double fold_all(const struct records *records, const struct prc_fold_conf
         struct prc_input input = {.topic = "market.raw",
                                   .offset = (int64_t)i,
                                   .timestamp_ms = 1704205863000,
+                                  .key = piece_at(records, 2 * i),
                                   .value = record_at(records, i)};
         prc_fold_record(fold, partition, &input, emit, counted);
     }
