@@ -118,6 +118,7 @@ void prc_engine_fold(struct prc_engine *engine, struct prc_assigned *assigned,
     struct prc_input input = {.topic = message->topic,
                               .offset = message->offset,
                               .timestamp_ms = message->timestamp_ms,
+                              .key = message->key,
                               .value = message->value};
     // Live records that were put back are refused or folded like any other.
     if (assigned->role == MF_TOPIC_RAW_BACKFILL)
