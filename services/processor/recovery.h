@@ -11,7 +11,7 @@
 struct prc_recovery;
 
 struct prc_recovery *prc_recovery_new(void);
-void prc_recovery_free(struct prc_recovery **recovery);
+void prc_recovery_free(struct prc_recovery **out);
 // The records of this input partition are kept; those of others are passed over.
 void prc_recovery_want(struct prc_recovery *recovery, enum mf_topic_role role, int32_t number);
 // The next record of a changelog partition; an absent value deletes the key. Key and value are copied.
