@@ -56,8 +56,18 @@ struct mf_decimal_number {
 bool mf_decimal_number_parse(struct mf_str text, struct mf_decimal_number *out);
 // The very text that it was parsed from. Returns the length.
 size_t mf_decimal_number_text(struct mf_decimal_number number, char out[MF_DECIMAL_TEXT_SIZE]);
-// The nearest double, half to even: what mf_decimal_to_double makes of the text.
-double mf_decimal_number_double(struct mf_decimal_number number);
+double mf_decimal_number_wide_double(struct mf_decimal_number number); // the same, of any mantissa
+// The nearest double, half to even: what mf_decimal_to_double makes of the text. Up to 2^53 mantissa and
+// power are both exact, so that the division is the only step that rounds.
+static inline double mf_decimal_number_double(struct mf_decimal_number number)
+{
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+    const int64_t exact = INT64_C(1) << 53;
+    assert(number.scale < MF_ARRAY_LEN(powers));
+    if (number.mantissa > exact || number.mantissa < -exact)
+        return mf_decimal_number_wide_double(number);
+    return (double)number.mantissa / powers[number.scale];
+}
 // The same value in the unit in which sums are made, and the exact sum of any number of them that memory
 // holds. Its text is mf_decimal_from_fixed8's.
 mf_fixed8 mf_decimal_number_fixed8(struct mf_decimal_number number);

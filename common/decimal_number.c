@@ -88,7 +88,7 @@ static double quotient(wide magnitude, uint32_t divisor)
     return ldexp((double)bits, -shift);
 }
 
-double mf_decimal_number_double(struct mf_decimal_number number)
+double mf_decimal_number_wide_double(struct mf_decimal_number number)
 {
     assert(number.scale <= DECIMALS_MAX);
     uint64_t magnitude = number.mantissa < 0 ? 0 - (uint64_t)number.mantissa : (uint64_t)number.mantissa;

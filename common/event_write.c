@@ -220,7 +220,7 @@ static struct mf_hash128 hash_identity(const struct mf_event_writer *event_write
     w.at = text;
     mf_write(&w, event->source);
     mf_write(&w, MF_STR("\n"));
-    if (mf_event_is_made(event)) {
+    if (w.made) {
         mf_write(&w, event->lane);
         mf_write(&w, MF_STR("\n"));
     }
@@ -269,7 +269,8 @@ bool mf_event_write(const struct mf_event *event, struct mf_buf *out)
     MF_UNINITIALISED char content[MF_WRITE_CONTENT_ROOM];
     size_t start = out->len;
     char *text = mf_buf_extend(out, MF_WRITE_ROOM);
-    struct mf_event_writer w = {.at = text, .content_at = content, .day = INT64_MIN};
+    struct mf_event_writer w = {
+        .at = text, .content_at = content, .day = INT64_MIN, .made = mf_event_is_made(event)};
     char *event_id = write_envelope(&w, event);
     bool written = write_rest(&w, event);
     if (written) {

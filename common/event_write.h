@@ -24,6 +24,7 @@ struct mf_event_writer {
     char *content_at; // next byte of what the content hash is made of
     int64_t day;      // UTC day of `date`; INT64_MIN = none yet
     char date[16];    // "2024-01-02T": the times of an event nearly always share it
+    bool made;        // by the processor: mf_event_is_made
 };
 
 // Checks and writes what follows the envelope, without the closing brace. False, with anything written, when
@@ -43,13 +44,16 @@ bool mf_write_hex_ok(struct mf_str text); // 32 lower-case hex digits
 bool mf_write_time_ok(int64_t time_us);
 void mf_write_time(struct mf_event_writer *w, int64_t time_us); // 24 bytes
 
-// Texts are short: up to 16 bytes by two copies that may overlap, without a call.
+// Texts are short: up to 32 bytes by two copies that may overlap, without a call.
 static inline char *mf_write_at(char *at, struct mf_str text)
 {
     const char *from = text.data;
     size_t len = text.len;
-    if (__builtin_constant_p(len) || len > 16) {
+    if (__builtin_constant_p(len) || len > 32) {
         memcpy(at, from, len);
+    } else if (len >= 16) {
+        memcpy(at, from, 16);
+        memcpy(at + len - 16, from + len - 16, 16);
     } else if (len >= 8) {
         memcpy(at, from, 8);
         memcpy(at + len - 8, from + len - 8, 8);

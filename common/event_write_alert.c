@@ -26,11 +26,9 @@ static bool required_ok(struct mf_str text, size_t max)
 }
 
 // What the table's rows and check_alert of event_check.c ask for.
-static bool alert_ok(const struct mf_event *event)
+static bool alert_ok(const struct mf_alert *alert)
 {
-    const struct mf_alert *alert = &event->alert;
-    return mf_event_is_made(event) && required_ok(alert->rule_id, 64) &&
-           required_ok(alert->rule_version, 64) && interval_ok(alert) &&
+    return required_ok(alert->rule_id, 64) && required_ok(alert->rule_version, 64) && interval_ok(alert) &&
            (unsigned)alert->adjusted <= MF_ADJUSTED_MAX && (unsigned)alert->severity < MF_SEVERITY_MAX &&
            (unsigned)alert->direction < MF_DIRECTION_MAX && alert->baseline_count <= MF_ALERT_BASELINE_MAX &&
            required_ok(alert->message, 1024) && (unsigned)alert->state < MF_ALERT_STATE_MAX &&
@@ -139,7 +137,7 @@ static bool write_verdict(struct mf_event_writer *w, const struct mf_alert *aler
 bool mf_write_alert(struct mf_event_writer *w, const struct mf_event *event)
 {
     const struct mf_alert *alert = &event->alert;
-    if (!alert_ok(event))
+    if (!w->made || !alert_ok(alert))
         return false;
     write_text(w, MF_STR(",\"rule_id\":\""), alert->rule_id);
     write_text(w, MF_STR(",\"rule_version\":\""), alert->rule_version);

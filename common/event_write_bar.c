@@ -22,7 +22,7 @@ static bool take_number(struct mf_str text, struct price *out)
 
 // What the table's rows and check_bar of event_check.c ask for, but for the dates of long windows, which are
 // few and left to them.
-static bool bar_ok(const struct mf_event *event, struct price number[6])
+static bool bar_ok(const struct mf_event *event, bool made, struct price number[6])
 {
     const struct mf_bar *bar = &event->bar;
     const struct mf_str texts[] = {bar->open, bar->high, bar->low, bar->close, bar->volume, bar->vwap};
@@ -42,7 +42,6 @@ static bool bar_ok(const struct mf_event *event, struct price number[6])
         bar->window_end_us - event->event_time_us != mf_interval_us(bar->interval) || bar->trade_count < -1 ||
         bar->otc < -1 || bar->otc > 1)
         return false;
-    bool made = mf_event_is_made(event);
     if (!made)
         return bar->vendor_ms != INT64_MIN && bar->parent_source.data == NULL && bar->revision == -1 &&
                bar->cause.data == NULL;
@@ -99,10 +98,9 @@ static void write_market(struct mf_event_writer *w, const struct mf_bar *bar, co
     }
 }
 
-static void write_owner(struct mf_event_writer *w, const struct mf_event *event)
+static void write_owner(struct mf_event_writer *w, const struct mf_bar *bar)
 {
-    const struct mf_bar *bar = &event->bar;
-    if (!mf_event_is_made(event)) {
+    if (!w->made) {
         mf_write(w, MF_STR(",\"vendor_ms\":"));
         if (bar->vendor_ms < 0)
             mf_write(w, MF_STR("-"));
@@ -122,7 +120,7 @@ bool mf_write_bar(struct mf_event_writer *w, const struct mf_event *event)
 {
     const struct mf_bar *bar = &event->bar;
     struct price number[6];
-    if (!bar_ok(event, number))
+    if (!bar_ok(event, w->made, number))
         return false;
     mf_write(w, MF_STR(",\"interval\":\""));
     mf_write_name(w, mf_interval_names, bar->interval);
@@ -144,6 +142,6 @@ bool mf_write_bar(struct mf_event_writer *w, const struct mf_event *event)
         mf_write(w, otc);
         mf_write_content(w, MF_STR("otc"), otc);
     }
-    write_owner(w, event);
+    write_owner(w, bar);
     return true;
 }

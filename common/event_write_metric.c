@@ -89,13 +89,12 @@ static void write_regime(struct mf_event_writer *w, struct mf_str member, struct
     mf_write_content(w, name, value);
 }
 
-static bool metric_ok(const struct mf_event *event)
+static bool metric_ok(const struct mf_metric_event *metric)
 {
-    const struct mf_metric_event *metric = &event->metric;
-    return mf_event_is_made(event) && (unsigned)metric->interval < MF_INTERVAL_MAX &&
-           (unsigned)metric->adjusted < MF_ADJUSTED_MAX && mf_write_time_ok(metric->bar_time_us) &&
-           metric->revision >= 0 && mf_source_is_known(metric->parent_source) &&
-           mf_write_hex_ok(metric->cause) && metric->n_obs <= INT32_MAX && metric->with_text == 0 &&
+    return (unsigned)metric->interval < MF_INTERVAL_MAX && (unsigned)metric->adjusted < MF_ADJUSTED_MAX &&
+           mf_write_time_ok(metric->bar_time_us) && metric->revision >= 0 &&
+           mf_source_is_known(metric->parent_source) && mf_write_hex_ok(metric->cause) &&
+           metric->n_obs <= INT32_MAX && metric->with_text == 0 &&
            mf_write_plain_ok(metric->vol_regime, 32) && mf_write_plain_ok(metric->market_regime, 32) &&
            mf_write_metadata_ok(metric->symbol_name, metric->exchange, metric->symbol_type);
 }
@@ -103,7 +102,7 @@ static bool metric_ok(const struct mf_event *event)
 bool mf_write_metric(struct mf_event_writer *w, const struct mf_event *event)
 {
     const struct mf_metric_event *metric = &event->metric;
-    if (!metric_ok(event))
+    if (!w->made || !metric_ok(metric))
         return false;
     mf_write(w, MF_STR(",\"interval\":\""));
     mf_write_name(w, mf_interval_names, metric->interval);
