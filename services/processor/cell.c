@@ -37,6 +37,7 @@ static void cell_free(struct prc_cell *cell)
     for (size_t i = 0; cell->recent != NULL && i < PRC_RECENT; i++)
         free(cell->recent[i].alerts);
     free(cell->recent);
+    prc_contracts_clear(&cell->contracts);
     free(cell->articles);
     free(cell->name);
     free(cell->exchange);
@@ -86,7 +87,7 @@ void prc_partition_free(struct prc_partition **out)
 
 static size_t cell_bytes(const struct prc_cell *cell)
 {
-    size_t bytes = sizeof(*cell) + cell->symbol_len + 1;
+    size_t bytes = sizeof(*cell) + cell->symbol_len + 1 + prc_contracts_bytes(&cell->contracts);
     bytes += cell->recent != NULL ? PRC_RECENT * sizeof(*cell->recent) : 0;
     bytes += cell->articles != NULL ? PRC_ARTICLES * sizeof(*cell->articles) : 0;
     for (size_t i = 0; cell->recent != NULL && i < cell->recent_count; i++)

@@ -6,7 +6,7 @@
 #define PRC_CELL_H
 
 #include "common/topics.h"
-#include "services/processor/series.h"
+#include "services/processor/contract.h"
 
 #define PRC_GROUPS_PER_CELL_MAX 16
 #define PRC_RECENT 256   // article ids and reference events remembered per cell
@@ -66,8 +66,9 @@ struct prc_cell {
     size_t recent_start, recent_count;
     struct prc_article *articles; // ring, NULL until the first
     size_t article_start, article_count;
-    char *name, *exchange, *type; // metadata of the symbol, NULL = not known
-    int32_t splits[PRC_SPLITS];   // ex-dates as days since 1970-01-01, newest last
+    struct prc_contracts contracts; // of option bars, whose symbol is the underlying
+    char *name, *exchange, *type;   // metadata of the symbol, NULL = not known
+    int32_t splits[PRC_SPLITS];     // ex-dates as days since 1970-01-01, newest last
     size_t split_count;
     int64_t news_time_us; // event_time of the newest news alert, 0 = none
     int64_t cluster_quiet_until_us;

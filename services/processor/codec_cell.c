@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One cell: metadata of the symbol, what is remembered of news and reference events, groups of series.
+// One cell: metadata of the symbol, what is remembered of news and reference events, groups of series,
+// contracts.
 #include <stdlib.h>
 
 #include "services/processor/codec_io.h"
@@ -109,6 +110,8 @@ static void io_cell(struct prc_io *io, struct prc_cell *cell)
             cell->groups[g] = mf_calloc(1, sizeof *cell->groups[g]);
         io_group(io, cell->groups[g]);
     }
+    if (!io->bad)
+        prc_io_contracts(io, &cell->contracts);
 }
 
 void prc_cell_encode(const struct prc_cell *cell, struct mf_buf *out)

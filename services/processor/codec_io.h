@@ -34,6 +34,10 @@ void prc_io_name(struct prc_io *io, char *text, size_t size);
 
 // codec_series.c. Reading: NULL when bad.
 void prc_io_series(struct prc_io *io, struct prc_series **series);
+void prc_io_rule(struct prc_io *io, struct prc_rule_state *state);
+void prc_io_fired(struct prc_io *io, struct prc_fired *fired);
+// codec_contract.c. Reading: into an empty set; what was read when bad stays in it.
+void prc_io_contracts(struct prc_io *io, struct prc_contracts *contracts);
 
 int prc_io_end(const struct prc_io *io, const char *what,
                struct mf_error *err); // FATAL state_corrupt unless all was read

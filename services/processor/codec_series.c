@@ -32,7 +32,7 @@ static void io_indicators(struct prc_io *io, struct prc_indicator_state *s)
     s->regular_day = prc_io_i32(io, s->regular_day);
 }
 
-static void io_rule(struct prc_io *io, struct prc_rule_state *s)
+void prc_io_rule(struct prc_io *io, struct prc_rule_state *s)
 {
     prc_io_i64(io, &s->open_time_us);
     prc_io_double(io, &s->open_value);
@@ -57,7 +57,7 @@ static void io_state(struct prc_io *io, struct prc_state *state)
     io->bad |= touched >> PRC_RULE_BAR_MAX != 0;
     for (unsigned r = 0; r < PRC_RULE_BAR_MAX; r++)
         if ((touched >> r & 1) != 0)
-            io_rule(io, &state->rules.of[r]);
+            prc_io_rule(io, &state->rules.of[r]);
     if (prc_io_reading(io))
         prc_rule_states_index(&state->rules);
 }
@@ -130,7 +130,7 @@ static void io_slot(struct prc_io *io, struct prc_slot *slot, const struct prc_s
     prc_io_bool(io, &slot->emitted);
 }
 
-static void io_fired(struct prc_io *io, struct prc_fired *fired)
+void prc_io_fired(struct prc_io *io, struct prc_fired *fired)
 {
     uint64_t revision = fired->revision, version = fired->version;
     prc_io_i64(io, &fired->key_time_us);
@@ -201,7 +201,7 @@ static void write_series(struct prc_io *io, struct prc_series *series)
         io_slot(io, &series->slots[i], i > 0 ? &series->slots[i - 1] : &none);
     prc_io_count(io, &series->fired_count, FIRED_MAX);
     for (size_t i = 0; i < series->fired_count; i++)
-        io_fired(io, &series->fired[i]);
+        prc_io_fired(io, &series->fired[i]);
     io_behind(io, series->behind, &behind);
     prc_io_count(io, &lookback, lookback_limit(series->key.interval));
     for (size_t c = 0; c < columns_of(series->key.interval); c++)
@@ -238,7 +238,7 @@ static void read_series(struct prc_io *io, struct prc_series *series)
         io->bad = true;
     struct prc_fired *fired = io->bad ? NULL : mf_calloc(parts.fired_count + 1, sizeof *fired);
     for (size_t i = 0; i < parts.fired_count && !io->bad; i++)
-        io_fired(io, &fired[i]);
+        prc_io_fired(io, &fired[i]);
     struct prc_behind behind[PRC_BEHIND] = {0};
     io_behind(io, behind, &parts.behind_count);
     parts.behind = behind;

@@ -20,11 +20,12 @@ struct told { // what there is to say about one series
 
 struct explaining {
     const char *symbol;
+    const char *contract; // whose bars are asked for; NULL = the symbol's own
     enum prc_rule rule;
     int64_t at_us; // INT64_MAX = the end of the file
     bool any_interval;
     enum mf_interval interval;
-    const struct prc_rule_config *rules;
+    struct prc_fold_config config;
     struct told told[SERIES_MAX];
     size_t told_count;
     struct mf_buf article; // what there is to say about the newest one
@@ -67,7 +68,7 @@ static void on_bar(void *arg, const struct prc_cell *cell, const struct prc_seri
 {
     struct explaining *e = arg;
     if (strcmp(cell->symbol, e->symbol) != 0 || bar->time_us > e->at_us || e->rule >= PRC_RULE_BAR_MAX ||
-        (!e->any_interval && series->key.interval != e->interval))
+        e->contract != NULL || (!e->any_interval && series->key.interval != e->interval))
         return;
     struct told *told = told_of(e, &series->key);
     if (told == NULL || bar->time_us < told->time_us)
@@ -75,9 +76,31 @@ static void on_bar(void *arg, const struct prc_cell *cell, const struct prc_seri
     told->time_us = bar->time_us;
     mf_buf_clear(&told->text);
     head_line(told, cell, bar);
-    prc_rule_explain(e->rule, e->rules, values, bar, series->key.interval, series->asset_class, n_obs,
+    prc_rule_explain(e->rule, &e->config.rules, values, bar, series->key.interval, series->asset_class, n_obs,
                      &told->before, &told->text);
     told->before = series->head.rules;
+}
+
+static void on_contract(void *arg, const struct prc_cell *cell, const struct prc_contract *contract,
+                        const struct prc_bar *bar, const struct prc_values *values, uint32_t n_obs,
+                        const struct prc_rule_state *before)
+{
+    struct explaining *e = arg;
+    if (e->contract == NULL || strcmp(contract->ticker, e->contract) != 0 ||
+        strcmp(cell->symbol, e->symbol) != 0 || bar->time_us > e->at_us || e->rule != PRC_CONTRACT_RULE ||
+        (!e->any_interval && contract->key.interval != e->interval))
+        return;
+    struct told *told = told_of(e, &contract->key);
+    if (told == NULL || bar->time_us < told->time_us)
+        return;
+    told->time_us = bar->time_us;
+    told->before.of[PRC_CONTRACT_RULE] = *before;
+    prc_rule_states_index(&told->before);
+    mf_buf_clear(&told->text);
+    mf_buf_addf(&told->text, "%s, an option of ", contract->ticker);
+    head_line(told, cell, bar);
+    prc_rule_explain(e->rule, &e->config.rules, values, bar, contract->key.interval, contract->asset_class,
+                     n_obs, &told->before, &told->text);
 }
 
 static void on_stale(void *arg, const struct prc_cell *cell, const struct prc_series *series,
@@ -95,7 +118,7 @@ static void on_stale(void *arg, const struct prc_cell *cell, const struct prc_se
     mf_buf_addf(&told->text, "%s %s of %s, lane %s: heartbeat of %s\n", cell->symbol,
                 mf_interval_name(series->key.interval), series->key.provider, cell->lane,
                 mf_time_format_ms(clock_us, time));
-    prc_stale_explain(e->rules, series->key.interval, age_in_intervals, steady, &told->text);
+    prc_stale_explain(&e->config.rules, series->key.interval, age_in_intervals, steady, &told->text);
 }
 
 static void on_news(void *arg, const struct prc_cell *cell, const struct mf_event *event,
@@ -111,7 +134,7 @@ static void on_news(void *arg, const struct prc_cell *cell, const struct mf_even
     mf_buf_addf(&e->article, "%s article %.*s of %s, lane %s: %.*s\n", cell->symbol,
                 MF_STR_ARG(event->news.article_id), mf_time_format_ms(event->event_time_us, time), cell->lane,
                 MF_STR_ARG(event->news.title));
-    prc_news_explain(e->rule, e->rules, facts, &e->article);
+    prc_news_explain(e->rule, &e->config.rules, facts, &e->article);
 }
 
 static void on_output(void *arg, const struct prc_output *output)
@@ -121,6 +144,9 @@ static void on_output(void *arg, const struct prc_output *output)
         mf_event_decode(e->json, output->value, e->alert, NULL, NULL) < 0)
         return;
     const struct mf_event *alert = e->alert;
+    struct mf_str contract = alert->alert.contract;
+    if (e->contract != NULL ? !mf_str_eq_c(contract, e->contract) : contract.data != NULL)
+        return;
     if (!mf_str_eq_c(alert->alert.rule_id, prc_rules[e->rule].id) || alert->event_time_us > e->at_us ||
         (!e->any_interval && !mf_str_eq_c(alert->alert.interval, mf_interval_name(e->interval))))
         return;
@@ -177,11 +203,12 @@ static int find_rule(const char *name, enum prc_rule *rule, struct mf_error *err
 static int arguments(int argc, char **argv, struct explaining *e, struct prc_replay_config *config,
                      struct mf_error *err)
 {
-    const char *rule = NULL, *at = NULL, *interval = NULL;
+    const char *rule = "", *at = NULL, *interval = NULL;
     const struct mf_option options[] = {{.name = "--symbol", .value = &e->symbol, .required = true},
                                         {.name = "--rule", .value = &rule, .required = true},
                                         {.name = "--at", .value = &at},
                                         {.name = "--interval", .value = &interval},
+                                        {.name = "--contract", .value = &e->contract},
                                         {.name = "--lane", .value = &config->lane}};
     if (argc == 0 || (argv[0][0] == '-' && argv[0][1] != '\0'))
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "FILE comes first (- for standard input)");
@@ -193,6 +220,9 @@ static int arguments(int argc, char **argv, struct explaining *e, struct prc_rep
     if (interval != NULL && !mf_interval_parse(mf_str_of(interval), &e->interval))
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "--interval: '%s' is no interval",
                             interval);
+    if (e->contract != NULL && e->rule != PRC_CONTRACT_RULE)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "--contract: only %s looks at option bars",
+                            prc_rules[PRC_CONTRACT_RULE].id);
     e->at_us = INT64_MAX;
     if (at != NULL && !mf_time_parse(mf_str_of(at), &e->at_us))
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
@@ -203,16 +233,14 @@ static int arguments(int argc, char **argv, struct explaining *e, struct prc_rep
 static int run(struct mf_service *service, struct explaining *e, const struct prc_replay_config *config,
                struct mf_error *err)
 {
-    struct prc_fold_config fold_config;
     struct mf_calendar *calendar = NULL;
     struct prc_replay_counts counts = {0};
-    if (prc_fold_config_load(service->settings, &calendar, &fold_config, err) < 0)
+    if (prc_fold_config_load(service->settings, &calendar, &e->config, err) < 0)
         return -1;
-    e->rules = &fold_config.rules;
     e->json = mf_json_new();
     e->alert = mf_alloc(sizeof *e->alert);
-    struct prc_fold *fold = prc_fold_new(&fold_config);
-    const struct prc_watch watch = {e, on_bar, on_news, on_stale};
+    struct prc_fold *fold = prc_fold_new(&e->config);
+    const struct prc_watch watch = {e, on_bar, on_contract, on_news, on_stale};
     prc_fold_watch(fold, &watch);
     int rc = prc_replay_file(fold, config, &counts, err);
     if (rc == 0 && e->records == 0)

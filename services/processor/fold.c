@@ -96,7 +96,7 @@ static void dispatch(struct prc_fold *fold)
     switch (fold->event.type) {
     case MF_EVENT_BAR: prc_fold_bar(fold); break;
     case MF_EVENT_NEWS: prc_fold_news(fold); break;
-    case MF_EVENT_OPTION_BAR: prc_fold_reference(fold, MF_TOPIC_OPTION_BARS_FILTERED); break;
+    case MF_EVENT_OPTION_BAR: prc_fold_option_bar(fold); break;
     case MF_EVENT_SYMBOL: prc_fold_reference(fold, MF_TOPIC_SYMBOLS_FILTERED); break;
     case MF_EVENT_CORPORATE_ACTION: prc_fold_reference(fold, MF_TOPIC_CORPORATE_ACTIONS_FILTERED); break;
     case MF_EVENT_FEED_STATUS: prc_fold_reference(fold, MF_TOPIC_FEED_STATUS_FILTERED); break;

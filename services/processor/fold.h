@@ -77,6 +77,11 @@ struct prc_watch {
     // newest bar).
     void (*bar)(void *arg, const struct prc_cell *cell, const struct prc_series *series,
                 const struct prc_bar *bar, const struct prc_values *values, uint32_t n_obs);
+    // The same of an option contract; of the values only the previous close is known. before: the state of
+    // PRC_CONTRACT_RULE.
+    void (*contract)(void *arg, const struct prc_cell *cell, const struct prc_contract *contract,
+                     const struct prc_bar *bar, const struct prc_values *values, uint32_t n_obs,
+                     const struct prc_rule_state *before);
     // Every article that rules look at, before its alerts are published.
     void (*news)(void *arg, const struct prc_cell *cell, const struct mf_event *event,
                  const struct prc_news_facts *facts);

@@ -141,6 +141,22 @@ void prc_fold_apply(struct prc_fold *fold, const struct prc_target *target, stru
 void prc_fold_alert_begin(struct prc_fold *fold, const struct prc_cell *cell, enum mf_asset_class asset_class,
                           enum prc_rule rule, int64_t event_time_us, unsigned flags,
                           enum mf_provenance_mode mode);
+// What a rule found about a series of bars, as an alert event. values: of the bar that fired; NULL for
+// resolutions and where they are out of reach.
+struct prc_alert_of {
+    const struct prc_cell *cell;
+    const struct prc_series *series; // NULL: of a contract
+    const struct prc_series_key *key;
+    enum mf_asset_class asset_class;
+    struct mf_str contract; // absent: of a series
+};
+void prc_fold_alert(struct prc_fold *fold, const struct prc_alert_of *of,
+                    const struct prc_transition *transition, const struct prc_values *values,
+                    const struct prc_bar *bar, unsigned revision);
+// PRC_FROZEN_SPLIT_DAY, or 0.
+uint8_t prc_fold_split_bit(const struct prc_cell *cell, int32_t session_day);
+// fold_option.c
+void prc_fold_option_bar(struct prc_fold *fold);
 // fold_rollup.c
 // The chain's clock at its root; PRC_TIME_ALWAYS when nothing is known.
 int64_t prc_chain_clock(const struct prc_series *root, int64_t complete_to_us);

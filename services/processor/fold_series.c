@@ -61,20 +61,19 @@ void prc_fold_alert_begin(struct prc_fold *fold, const struct prc_cell *cell, en
                                .symbol_type = metadata(cell->type)};
 }
 
-static void on_alert(void *arg, const struct prc_series *series, const struct prc_transition *transition,
-                     const struct prc_values *values, const struct prc_bar *bar, unsigned revision)
+void prc_fold_alert(struct prc_fold *fold, const struct prc_alert_of *of,
+                    const struct prc_transition *transition, const struct prc_values *values,
+                    const struct prc_bar *bar, unsigned revision)
 {
-    const struct applying *applying = arg;
-    struct prc_fold *fold = applying->fold;
     char message[PRC_MESSAGE_SIZE];
-    const char *interval = mf_interval_name(series->key.interval);
+    const char *interval = mf_interval_name(of->key->interval);
     const struct prc_verdict *verdict = &transition->verdict;
     bool resolved = transition->resolution != PRC_NOT_RESOLVED;
-    prc_fold_alert_begin(fold, applying->cell, series->asset_class, transition->rule, transition->key_time_us,
+    prc_fold_alert_begin(fold, of->cell, of->asset_class, transition->rule, transition->key_time_us,
                          prc_inherited(bar->flags), bar->mode);
     struct mf_alert *alert = &fold->alert.alert;
     alert->interval = mf_str_of(interval);
-    alert->adjusted = series->key.adjusted;
+    alert->adjusted = of->key->adjusted;
     alert->severity = verdict->severity;
     alert->direction = verdict->direction;
     alert->value = verdict->value;
@@ -82,7 +81,8 @@ static void on_alert(void *arg, const struct prc_series *series, const struct pr
     alert->state = resolved ? MF_ALERT_RESOLVED : MF_ALERT_FIRING;
     alert->cooldown_until_us = transition->cooldown_until_us;
     alert->revision = (int)revision;
-    alert->parent_source = mf_str_of(series->key.provider);
+    alert->parent_source = mf_str_of(of->key->provider);
+    alert->contract = of->contract;
     size_t len = 0;
     if (resolved) {
         alert->reason = mf_str_of(prc_resolution_name(transition->resolution));
@@ -100,8 +100,16 @@ static void on_alert(void *arg, const struct prc_series *series, const struct pr
     alert->message = (struct mf_str){message, len};
     if (!resolved)
         fold->counts.alerts[transition->rule][verdict->severity]++;
-    struct prc_about about = {applying->cell, series, bar->end_us, (int)transition->rule};
+    struct prc_about about = {of->cell, of->series, bar->end_us, (int)transition->rule};
     prc_fold_made_emit(fold, &fold->alert, MF_TOPIC_ALERTS, &about);
+}
+
+static void on_alert(void *arg, const struct prc_series *series, const struct prc_transition *transition,
+                     const struct prc_values *values, const struct prc_bar *bar, unsigned revision)
+{
+    const struct applying *applying = arg;
+    const struct prc_alert_of of = {applying->cell, series, &series->key, series->asset_class, MF_STR_NULL};
+    prc_fold_alert(applying->fold, &of, transition, values, bar, revision);
 }
 
 static void ignore_metric(void *arg, const struct prc_series *series, const struct prc_bar *bar,
@@ -172,6 +180,14 @@ static double close_elsewhere(const struct prc_target *target, const struct prc_
     return 0;
 }
 
+uint8_t prc_fold_split_bit(const struct prc_cell *cell, int32_t session_day)
+{
+    for (size_t i = 0; i < cell->split_count; i++)
+        if (cell->splits[i] == session_day)
+            return PRC_FROZEN_SPLIT_DAY;
+    return 0;
+}
+
 void prc_fold_freeze(struct prc_fold *fold, const struct prc_target *target, bool derived,
                      struct prc_bar *bar)
 {
@@ -180,9 +196,7 @@ void prc_fold_freeze(struct prc_fold *fold, const struct prc_target *target, boo
     struct prc_frozen *frozen = &bar->frozen;
     *frozen = (struct prc_frozen){.late_us = PRC_NOT_JUDGED};
     freeze_trends(target->group, target->series->key.interval, frozen);
-    for (size_t i = 0; i < cell->split_count; i++)
-        if (cell->splits[i] == bar->session_day)
-            frozen->bits |= PRC_FROZEN_SPLIT_DAY;
+    frozen->bits |= prc_fold_split_bit(cell, bar->session_day);
     if (derived && group->vendor[target->series->key.interval] != NULL)
         frozen->bits |= PRC_FROZEN_NO_RULES;
     if (cell->group_count > 1)

@@ -77,6 +77,16 @@ void prc_apply_transition(const struct prc_apply *apply, const struct prc_transi
 void prc_series_forget(struct prc_series *series);
 size_t prc_series_find_fired(const struct prc_series *series, unsigned rule, int64_t key_time_us);
 
+// What is remembered of published alerts, for series of contracts too.
+uint16_t prc_rule_version(const struct prc_rule_config *config, unsigned rule); // digest
+struct prc_fired prc_fired_of(const struct prc_transition *firing);
+void prc_fired_resolve(struct prc_fired *fired, const struct prc_transition *resolution, int64_t bar_time_us);
+// The last event's transition; `firing`: the firing event's own, whatever came after it.
+struct prc_transition prc_fired_transition(const struct prc_fired *fired, bool firing);
+bool prc_fired_is_same(const struct prc_fired *a, const struct prc_fired *b); // but for revision and version
+// Fired and resolved before the ring, or withdrawn there: nothing can change it any more.
+bool prc_fired_is_settled(const struct prc_fired *fired, int64_t ring_from_us);
+
 struct prc_recompute {
     const struct prc_apply *apply;
     const struct prc_bar *cause;

@@ -7,7 +7,7 @@
 #define FIRED_MIN 4
 #define WANTED_MIN 32
 
-static uint16_t version_of(const struct prc_rule_config *config, unsigned rule)
+uint16_t prc_rule_version(const struct prc_rule_config *config, unsigned rule)
 {
     const char *version = config->versions[rule];
     return (uint16_t)mf_hash64(version, strnlen(version, sizeof config->versions[rule]));
@@ -18,8 +18,7 @@ static int64_t ring_from(const struct prc_series *series)
     return series->count > 0 ? series->slots[prc_series_ring_start(series)].time_us : INT64_MAX;
 }
 
-// Fired and resolved before the ring, or withdrawn there: nothing can change it any more.
-static bool is_settled(const struct prc_fired *fired, int64_t ring_from_us)
+bool prc_fired_is_settled(const struct prc_fired *fired, int64_t ring_from_us)
 {
     return fired->key_time_us < ring_from_us && fired->resolution != PRC_NOT_RESOLVED &&
            (fired->resolution == PRC_RESOLVED_CORRECTED || fired->resolved_bar_us < ring_from_us);
@@ -66,12 +65,12 @@ void prc_series_forget(struct prc_series *series)
         return;
     size_t kept = 0;
     for (size_t i = 0; i < series->fired_count; i++)
-        if (!is_settled(&series->fired[i], from))
+        if (!prc_fired_is_settled(&series->fired[i], from))
             series->fired[kept++] = series->fired[i];
     series->fired_count = kept;
 }
 
-static struct prc_fired fired_of(const struct prc_transition *firing)
+struct prc_fired prc_fired_of(const struct prc_transition *firing)
 {
     return (struct prc_fired){.key_time_us = firing->key_time_us,
                               .cooldown_until_us = firing->cooldown_until_us,
@@ -82,15 +81,14 @@ static struct prc_fired fired_of(const struct prc_transition *firing)
                               .direction = (uint8_t)firing->verdict.direction};
 }
 
-static void resolve(struct prc_fired *fired, const struct prc_transition *resolution, int64_t bar_time_us)
+void prc_fired_resolve(struct prc_fired *fired, const struct prc_transition *resolution, int64_t bar_time_us)
 {
     fired->resolution = (uint8_t)resolution->resolution;
     fired->resolved_time_us = resolution->resolved_time_us;
     fired->resolved_bar_us = bar_time_us;
 }
 
-// The last event's transition; `firing`: the firing event's own, whatever came after it.
-static struct prc_transition transition_of(const struct prc_fired *fired, bool firing)
+struct prc_transition prc_fired_transition(const struct prc_fired *fired, bool firing)
 {
     bool open = firing || fired->resolution == PRC_NOT_RESOLVED;
     return (struct prc_transition){.rule = (enum prc_rule)fired->rule,
@@ -121,10 +119,10 @@ void prc_apply_transition(const struct prc_apply *apply, const struct prc_transi
     struct prc_series *series = apply->series;
     bool firing = transition->resolution == PRC_NOT_RESOLVED;
     size_t at = prc_series_find_fired(series, transition->rule, transition->key_time_us);
-    struct prc_fired said = at != SIZE_MAX && !firing ? series->fired[at] : fired_of(transition);
+    struct prc_fired said = at != SIZE_MAX && !firing ? series->fired[at] : prc_fired_of(transition);
     if (!firing)
-        resolve(&said, transition, bar->time_us);
-    said.version = version_of(apply->config, transition->rule);
+        prc_fired_resolve(&said, transition, bar->time_us);
+    said.version = prc_rule_version(apply->config, transition->rule);
     if (at != SIZE_MAX) {
         said.revision = (uint16_t)(series->fired[at].revision + 1);
         series->fired[at] = said;
@@ -148,14 +146,14 @@ void prc_recompute_want(struct prc_recompute *work, const struct prc_transition 
                         int64_t bar_time_us)
 {
     if (transition->resolution == PRC_NOT_RESOLVED) {
-        struct prc_fired said = fired_of(transition);
+        struct prc_fired said = prc_fired_of(transition);
         push(work, &said);
         return;
     }
     for (size_t i = work->count; i > 0; i--) {
         struct prc_fired *item = &work->items[i - 1];
         if (item->rule == (uint8_t)transition->rule && item->key_time_us == transition->key_time_us) {
-            resolve(item, transition, bar_time_us);
+            prc_fired_resolve(item, transition, bar_time_us);
             return;
         }
     }
@@ -187,7 +185,7 @@ void prc_recompute_want_open(struct prc_recompute *work, const struct prc_state 
     }
 }
 
-static bool is_same(const struct prc_fired *a, const struct prc_fired *b)
+bool prc_fired_is_same(const struct prc_fired *a, const struct prc_fired *b)
 {
     return a->resolution == b->resolution && a->resolved_time_us == b->resolved_time_us &&
            a->cooldown_until_us == b->cooldown_until_us && a->severity == b->severity &&
@@ -207,12 +205,12 @@ static void publish_withdrawn(const struct prc_recompute *work)
             wanted = work->items[j].rule == fired->rule && work->items[j].key_time_us == fired->key_time_us;
         if (wanted || fired->resolution == PRC_RESOLVED_CORRECTED)
             continue;
-        uint16_t version = version_of(work->apply->config, fired->rule);
+        uint16_t version = prc_rule_version(work->apply->config, fired->rule);
         fired->resolution = PRC_RESOLVED_CORRECTED;
         fired->resolved_time_us = work->cause->end_us;
         fired->resolved_bar_us = work->cause->time_us;
         fired->revision++;
-        struct prc_transition transition = transition_of(fired, false);
+        struct prc_transition transition = prc_fired_transition(fired, false);
         transition.rule_changed = fired->version != version;
         fired->version = version;
         publish(work->apply, &transition, NULL, work->cause, fired->revision);
@@ -245,17 +243,18 @@ static void publish_item(const struct prc_recompute *work, const struct prc_fire
 {
     struct prc_series *series = work->apply->series;
     size_t at = prc_series_find_fired(series, item->rule, item->key_time_us);
-    if (at != SIZE_MAX ? is_same(&series->fired[at], item) : is_settled(item, ring_from(series)))
+    if (at != SIZE_MAX ? prc_fired_is_same(&series->fired[at], item)
+                       : prc_fired_is_settled(item, ring_from(series)))
         return;
     struct prc_values scratch;
     struct prc_bar bar;
     const struct prc_values *values = values_of(work, item->key_time_us, &scratch, &bar);
     struct prc_fired said = *item;
     bool resolved = item->resolution != PRC_NOT_RESOLVED;
-    struct prc_transition last = transition_of(item, false);
-    said.version = version_of(work->apply->config, item->rule);
+    struct prc_transition last = prc_fired_transition(item, false);
+    said.version = prc_rule_version(work->apply->config, item->rule);
     if (at == SIZE_MAX) {
-        struct prc_transition firing = transition_of(item, true);
+        struct prc_transition firing = prc_fired_transition(item, true);
         said.revision = resolved ? 1 : 0;
         add_fired(series, &said);
         publish(work->apply, &firing, values, &bar, 0);
