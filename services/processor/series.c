@@ -302,15 +302,15 @@ static void set_slot(struct prc_slot *slot, struct prc_series_bar *bar)
 
 void prc_series_note_recent(struct prc_series *series)
 {
-    series->recent_count = (uint8_t)(series->count < PRC_BEHIND ? series->count : PRC_BEHIND);
+    series->recent_count = (uint8_t)(series->count < PRC_RECENT_BARS ? series->count : PRC_RECENT_BARS);
     for (size_t i = 0; i < series->recent_count; i++)
         series->recent[i] = behind_of(&series->slots[series->count - series->recent_count + i]);
 }
 
 static void push_recent(struct prc_series *series, const struct prc_slot *slot)
 {
-    if (series->recent_count == PRC_BEHIND)
-        memmove(series->recent, series->recent + 1, (PRC_BEHIND - 1) * sizeof *series->recent);
+    if (series->recent_count == PRC_RECENT_BARS)
+        memmove(series->recent, series->recent + 1, (PRC_RECENT_BARS - 1) * sizeof *series->recent);
     else
         series->recent_count++;
     series->recent[series->recent_count - 1] = behind_of(slot);

@@ -82,7 +82,8 @@ struct prc_checkpoint; // a state without the rules that never fired
 
 // velocity looks back by time: 1m and 5m bars start on their minutes, so that no more are needed.
 #define PRC_BEHIND 5
-struct prc_behind { // of a bar before slots[0]
+#define PRC_RECENT_BARS (PRC_BEHIND + 1) // the bar at hand too
+struct prc_behind {                      // of a bar before slots[0]
     int64_t time_us;
     int32_t session_day;
     uint8_t session;
@@ -104,7 +105,7 @@ struct prc_series {
     uint8_t behind_count;
     // The last bars stored, newest last, as far as at hand: what an append asks for, without a look at slots.
     uint8_t recent_count;
-    struct prc_behind recent[PRC_BEHIND];
+    struct prc_behind recent[PRC_RECENT_BARS];
     struct prc_fired *fired; // sorted by (key_time_us, rule)
     size_t fired_count, fired_capacity;
     // Roll-ups and heartbeats (fold_rollup.c, fold_heartbeat.c).
