@@ -248,12 +248,12 @@ class Scene(Line):
 
 
 def supervised(service: ServiceProcess) -> Callable[[], bool]:
-    """Whether it is ready, asked again and again: an instance that was fenced (70) or gave up for now (75) is
-    started again, which is a supervisor's part."""
+    """Whether it is ready, asked again and again: an instance that gave up for now (75) is started again, which
+    is a supervisor's part. Only where somebody else has taken its id may it leave otherwise."""
 
     def ready() -> bool:
         if not service.running():
-            assert service.wait_exit(1) in (70, 75)
+            assert service.wait_exit(1) == 75
             service.start()
         return service.ready()
 
