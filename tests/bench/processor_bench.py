@@ -67,18 +67,19 @@ class Bench:
     layout: Layout
     events: int
     symbols: int
+    rollups: str = "on"
 
     def __post_init__(self) -> None:
         servers = {"bootstrap.servers": self.broker.bootstrap}
         self.admin = AdminClient(servers)
-        # It never joins. The admin client's call for the same crashes now and then (librdkafka 2.x, while it looks
-        # for the group's coordinator).
+        # It never joins. The admin client's call for the same ended the process twice while it was in use here.
         self.watcher = Consumer({**servers, "group.id": GROUP})
         self.settings = {
             **self.broker.env,
             "KAFKA_PARTITIONS": str(PARTITIONS),
             "KAFKA_INSTANCE_ID": "bench",
             "PROCESSOR_COMMIT_RECORDS": str(TXN_RECORDS),
+            "PROCESSOR_ROLLUPS": self.rollups,
         }
 
     def program(self, *command: str) -> Any:
@@ -251,7 +252,12 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     bench.program(str(BUILD / "bin" / "marketflowctl"), "topics", "apply")
     say(f"loading {bench.events} events of {bench.symbols} symbols")
     loaded = bench.load()
-    result: dict[str, Any] = {"events": bench.events, "symbols": bench.symbols, **loaded}
+    result: dict[str, Any] = {
+        "events": bench.events,
+        "symbols": bench.symbols,
+        "rollups": bench.rollups,
+        **loaded,
+    }
     txn_records, metric_bytes = TXN_RECORDS, options.metric_bytes
     if not options.floor_only:
         result |= measure_processor(bench, loaded, not options.skip_latency)
@@ -268,6 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests/bench/processor", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000, help="bars (default: 1000000)")
     parser.add_argument("--symbols", type=int, default=500, help="symbols (default: 500)")
+    parser.add_argument("--rollups", choices=("on", "off"), default="on", help="coarser bars (default: on)")
     parser.add_argument("--rounds", type=int, default=2, help="of floor and wrapper (default: 2)")
     parser.add_argument("--floor-only", action="store_true", help="floor and wrapper, without the processor")
     parser.add_argument("--metric-bytes", type=int, default=700, help="with --floor-only (default: 700)")
@@ -280,7 +287,11 @@ def main() -> None:
     try:
         broker.start()
         broker.wait_ready()
-        print(json.dumps(measure(Bench(broker, layout, options.events, options.symbols), options)))
+        print(
+            json.dumps(
+                measure(Bench(broker, layout, options.events, options.symbols, options.rollups), options)
+            )
+        )
     finally:
         broker.stop()
         shutil.rmtree(folder, ignore_errors=True)
