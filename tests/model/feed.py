@@ -271,3 +271,38 @@ class Feed:
             }
             actions.append((first, split))
         return actions
+
+    def options(self, days: int, symbol: str = "AAPL", contracts: int = 6) -> list[Event]:
+        """Half hours of options on one symbol: some expire on the way, prices jump, the symbol is split once."""
+        told: list[tuple[int, Event]] = []
+        spans = [span for span in self._spans(symbol, days) if span[1] == "regular"]
+        for number_ in range(contracts):
+            expiration = (date.fromisoformat(spans[0][0]) + timedelta(number_ * 5)).isoformat()
+            told += self._contract(symbol, f"O:{symbol}{number_:015d}", expiration, spans)
+        told += [(t, e) for t, e in self._actions(told, (symbol,)) if e["event_type"] == "corporate_action"]
+        told.sort(key=lambda item: item[0])
+        return [event for _, event in told]
+
+    def _contract(
+        self, symbol: str, ticker: str, expiration: str, spans: list[tuple[str, str, int, int]]
+    ) -> list[tuple[int, Event]]:
+        rng, price, half_hour = self.rng, 10.0, 30 * MINUTE
+        told: list[tuple[int, Event]] = []
+        for day, session, start, end in spans:
+            for time in range(start, end, half_hour):
+                price = min(500.0, max(0.5, price * rng.choice((1, 1, 1, 1.1, 0.9, 2, 2.2, 0.5, 0.45))))
+                for _ in range(1 + self._happens(0.15) + self._happens(0.1)):  # told again, or corrected
+                    text = f"{price * (4 if self._happens(0.05) else 1):.2f}"
+                    window, place = (time, time + half_hour), (day, session)
+                    event = bar(symbol, "option", "polygon", "30m", window, place, (text,) * 4, "7")  # type: ignore[arg-type]
+                    event |= {"event_type": "option_bar", "contract": {
+                        "ticker": ticker, "underlying": symbol, "expiration": expiration, "strike": number("150"),
+                        "type": "call", "shares_per_contract": number("100"), "exercise": "american",
+                    }}  # fmt: skip
+                    event["days_to_expiration"] = (
+                        date.fromisoformat(expiration) - date.fromisoformat(day)
+                    ).days
+                    event["flags"] = [f for f in ("warmup", "delayed", "forming") if self._happens(0.03)]
+                    late = rng.randrange(80) * half_hour if self._happens(0.1) else 0
+                    told.append((time + half_hour + late, event))
+        return told

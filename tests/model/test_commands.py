@@ -173,3 +173,23 @@ def test_a_silent_feed_is_explained(run: Run, events: list[dict[str, Any]], bina
     text = run("explain", "-", "--symbol", "AAPL", "--rule", "stale_feed", stdin=stdin).stdout.decode()
     assert "verdict     critical: above 10" in text
     assert "steady      yes" in text
+
+
+def test_an_option_is_explained(run: Run, calendar: Calendar, binaries: Path) -> None:
+    events = Feed(random.Random(7), calendar, trouble=0).options(2, contracts=2)
+    stdin = b"\n".join(complete(binaries, events)) + b"\n"
+    alert = next(
+        e
+        for e in outputs(run("replay", "-", stdin=stdin))
+        if e["event_type"] == "alert" and e["state"] == "firing"
+    )
+    arguments = ["-", "--symbol", "AAPL", "--rule", "price_integrity", "--at", alert["event_time"]]
+    text = run("explain", *arguments, "--contract", alert["contract"], stdin=stdin).stdout.decode()
+    assert text.startswith(f"{alert['contract']}, an option of AAPL 30m of polygon")
+    assert "fires critical" in text
+    assert alert["message"] in text
+    without = run("explain", *arguments, stdin=stdin).stdout.decode()
+    assert without == "0 alert events of price_integrity would be published\n"
+    refused = run("explain", "-", "--symbol", "AAPL", "--rule", "gap", "--contract", alert["contract"])
+    assert refused.returncode == 78
+    assert b"price_integrity" in refused.stderr

@@ -111,3 +111,23 @@ def test_other_thresholds(binaries: Path, calendar: Calendar, tmp_path: Path, se
             environment[f"ALERT_{rule.upper()}_{name}"] = f"{level:.4g}"
     events = Feed(seed, calendar).minutes(days=1, symbols=("AAPL", "MSFT"))
     assert check(binaries, calendar, events, tmp_path, settings, **environment)["ALERTS"] > 300
+
+
+def test_options(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
+    """Contracts with everything that goes wrong, some of which expire and are forgotten; one rule looks at them."""
+    compared = check(binaries, calendar, Feed(seed, calendar).options(25), tmp_path)
+    assert compared["OPTION_BARS_FILTERED"] > 1_500
+    assert compared["ALERTS"] > 100
+    assert "METRICS" not in compared
+
+
+def test_options_beside_bars(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
+    """The bars of the underlying and of its options are of one cell and do not disturb each other."""
+    feed = Feed(seed, calendar)
+    events = feed.minutes(1, ("AAPL",)) + feed.options(2)
+    events.sort(key=lambda event: event["ingest_time"])
+    settings, environment = Settings(), {"ALERT_PRICE_INTEGRITY_INFO": "1.05"}
+    settings.thresholds["price_integrity"] = (1.05, 0, 2)
+    compared = check(binaries, calendar, events, tmp_path, settings, **environment)
+    assert compared["METRICS"] > 400
+    assert compared["OPTION_BARS_FILTERED"] > 50

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from .news import Newsroom
 from .numbers import statistic
 from .rules import SEVERITIES, Rules, Said, Settings
-from .series import INTERVAL_MINUTES, WEIGHTS, Bar, Indicators, Values
+from .series import INTERVAL_MINUTES, WEIGHTS, Bar, Indicators, LastClose, Values
 
 RING = 64
 NEW_YORK = ZoneInfo("America/New_York")
@@ -61,11 +61,12 @@ class Fired:
 
 
 class Series:
+    contract: str | None = None
+
     def __init__(self, group: Group, source: str, interval: str, asset_class: str) -> None:
         self.group, self.source, self.interval, self.asset_class = group, source, interval, asset_class
         self.bars: list[Bar] = []
-        self.indicators = Indicators(interval, asset_class)
-        self.rules = Rules(interval, asset_class)
+        self._begin()
         self.fired: dict[tuple[str, int], Fired] = {}
         self.largest_end = -(10**18)
         self.last = Values()
@@ -73,6 +74,10 @@ class Series:
         self.stale: tuple[int, int, int, float, float] | None = (
             None  # time, severity, revision, value, threshold
         )
+
+    def _begin(self) -> None:
+        self.indicators: Indicators | LastClose = Indicators(self.interval, self.asset_class)
+        self.rules = Rules(self.interval, self.asset_class)
 
     @property
     def derived(self) -> bool:
@@ -87,7 +92,7 @@ class Series:
             if bar.time == time:
                 same = bar.content == content
                 return ("duplicate" if same else "corrected", bar.revision + (not same))
-        return ("late" if len(self.bars) >= RING and time < ring[0].time else "new", 0)
+        return ("late" if len(self.bars) > RING and time < ring[0].time else "new", 0)
 
     def apply(self, bar: Bar, settings: Settings, say: Sayer) -> Values:
         self.largest_end = max(self.largest_end, bar.end)
@@ -127,8 +132,7 @@ class Series:
 
     def _recompute(self, cause: Bar, settings: Settings, say: Sayer) -> Values:
         """Everything from the first bar on; only what the ring can change differs."""
-        self.indicators = Indicators(self.interval, self.asset_class)
-        self.rules = Rules(self.interval, self.asset_class)
+        self._begin()
         wanted: dict[tuple[str, int], Fired] = {}
         of_cause = Values()
         by_time = {bar.time: bar for bar in self.bars}
@@ -154,8 +158,9 @@ class Series:
                 )  # fmt: skip
                 entry.revision += 1
                 say.alert(self, entry.last, cause, entry.revision)
+        oldest = self.bars[-RING:][0]
         for key, entry in wanted.items():
-            self._publish_wanted(key, entry, by_time[key[1]], say)
+            self._publish_wanted(key, entry, max(by_time[key[1]], oldest, key=lambda b: b.time), say)
         return of_cause
 
     def _publish_wanted(self, key: tuple[str, int], wanted: Fired, bar: Bar, say: Sayer) -> None:
@@ -169,6 +174,21 @@ class Series:
         elif have.last != wanted.last or have.firing != wanted.firing:
             have.firing, have.last, have.revision = wanted.firing, wanted.last, have.revision + 1
             say.alert(self, have.last, bar, have.revision)
+
+
+class Contract(Series):
+    """Bars of one option: no metrics, one rule."""
+
+    def __init__(self, group: Group, interval: str, asset_class: str, ticker: str, expiration: str) -> None:
+        self.contract, self.expiration = ticker, expiration
+        super().__init__(group, group.provider, interval, asset_class)
+
+    def _begin(self) -> None:
+        self.indicators = LastClose()
+        self.rules = Rules(self.interval, self.asset_class, ("price_integrity",))
+
+    def _metric(self, bar: Bar, values: Values, say: Sayer) -> None:
+        pass
 
 
 @dataclass
@@ -191,6 +211,8 @@ class Cell:
     metadata: dict[str, str] = field(default_factory=dict)
     splits: set[str] = field(default_factory=set)
     newsroom: Newsroom = field(default_factory=Newsroom)
+    contracts: dict[tuple[str, ...], Contract] = field(default_factory=dict)
+    option_day: str = ""
 
     def group(self, provider: str, adjusted: str) -> Group:
         for group in self.groups:
@@ -254,6 +276,8 @@ class Sayer:
         flags = set(bar.flags & set(INHERITED))
         payload = self.made("alert", series.asset_class, said.key_time, flags, bar.mode, series.group)
         payload |= alert_fields(said, series.interval, revision) | self.cell.metadata
+        if series.contract:
+            payload["contract"] = series.contract
         self.emit(Output("ALERTS", self.cell.symbol, payload), (bar.end, series.interval, series.source, 2))
 
 
@@ -309,7 +333,7 @@ class Partition:
             self._pass(event, value, 0, ("late",))
         else:
             handlers = {"bar": self._bar, "news": self._news, "symbol": self._symbol}
-            handlers |= {"corporate_action": self._action}
+            handlers |= {"corporate_action": self._action, "option_bar": self._option_bar}
             handlers.get(event["event_type"], self._reference)(event, value)
 
     def _is_future(self, event: Json) -> bool:
@@ -355,11 +379,8 @@ class Partition:
             "asset_class", "source", "event_time",
         }  # fmt: skip
         content = json.dumps({k: v for k, v in event.items() if k not in ignored}, sort_keys=True)
-        kind = [event["event_type"], event.get("article_id"), event.get("kind"), event.get("interval")]
-        contract = (
-            event.get("contract", {}).get("ticker") if isinstance(event.get("contract"), dict) else None
-        )
-        key = json.dumps([event["event_time"], *kind, contract, event.get("adjusted")])
+        kind = [event["event_type"], event.get("article_id"), event.get("kind")]
+        key = json.dumps([event["event_time"], *kind])
         if key not in cell.seen:
             if len(cell.seen) == 256:
                 del cell.seen[next(iter(cell.seen))]
@@ -466,6 +487,34 @@ class Partition:
             self.outputs.insert(at, passed)
         self._clear_stale(cell, series, bar, event)
         self._roll(cell, event, [(series, bar.time)], [(series, before, self._clock(series))])
+
+    def _option_bar(self, event: Json, value: bytes) -> None:
+        if "forming" in event["flags"]:
+            self._pass(event, value)
+            return
+        cell, option = self._cell(event), event["contract"]
+        day = event["event_time"][:10]
+        if day > cell.option_day:
+            cell.option_day = day
+            gone = (date.fromisoformat(day) - timedelta(7)).isoformat()
+            cell.contracts = {k: c for k, c in cell.contracts.items() if c.expiration >= gone}
+        key = (event["source"], event["adjusted"], event["interval"], option["ticker"])
+        if key not in cell.contracts:
+            if len(cell.contracts) == 4096:
+                self._dead_letter()
+                return
+            group = Group(event["source"], event["adjusted"])
+            cell.contracts[key] = Contract(
+                group, event["interval"], event["asset_class"], option["ticker"], option["expiration"]
+            )
+        series, bar = cell.contracts[key], self._parse(event)
+        placed, bar.revision = series.place(bar.time, bar.content)
+        if placed == "duplicate":
+            return
+        self._pass(event, value, bar.revision, () if placed == "new" else (placed,))
+        if placed != "late":
+            bar.frozen = {"split": bar.date in cell.splits}
+            series.apply(bar, self.settings, Sayer(cell, event, self._emit))
 
     def _parse(self, event: Json) -> Bar:
         texts = {

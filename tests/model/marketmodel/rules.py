@@ -357,15 +357,15 @@ def liquid(settings: Settings, values: Values, bar: Bar, asset_class: str) -> bo
 class Rules:
     """Rule states of one series."""
 
-    def __init__(self, interval: str, asset_class: str) -> None:
+    def __init__(self, interval: str, asset_class: str, rules: tuple[str, ...] = BAR_RULES) -> None:
         self.interval, self.asset_class = interval, asset_class
-        self.states = {rule: Open() for rule in BAR_RULES}
+        self.states = {rule: Open() for rule in rules}
 
     def step(self, settings: Settings, bar: Bar, values: Values) -> list[Said]:
         said: list[Said] = []
         muted = "warmup" in bar.flags or bool(bar.frozen.get("no_rules"))
         is_liquid = liquid(settings, values, bar, self.asset_class)
-        for rule in BAR_RULES:
+        for rule in self.states:
             verdict = JUDGES[rule](Judgement(settings, self.interval, bar, values)) or Verdict()
             if muted or not (is_liquid or rule in ILLIQUID_TOO):
                 verdict.triggered = False

@@ -395,3 +395,15 @@ class Indicators:
         values.extra["mtf_count"] = count
         if warm:
             values.fields["mtf_strength"] = 100 * signed / warm
+
+
+class LastClose:
+    """What price_integrity needs of Indicators, and no more."""
+
+    def __init__(self) -> None:
+        self.close: float | None = None
+
+    def step(self, bar: Bar) -> Values:
+        values = Values(extra={"prev_close": self.close})
+        self.close = bar.close
+        return values
