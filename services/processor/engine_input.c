@@ -60,6 +60,7 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
     struct prc_engine *engine = arg;
     prc_restore_stop(engine);
     prc_engine_forget(engine);
+    engine->restore.mismatches = 0; // those of other partitions
     engine->assigned = mf_calloc(count, sizeof(*engine->assigned));
     for (size_t i = 0; i < count; i++) {
         bool backfill = strcmp(offsets[i].topic, engine->topics[MF_TOPIC_RAW_BACKFILL]) == 0;

@@ -158,7 +158,7 @@ int prc_recovery_add(struct prc_recovery *recovery, int32_t changelog_partition,
     struct prc_changelog_key parsed;
     recovery->records++;
     if (key.data == NULL || key.len >= PRC_CHANGELOG_KEY_MAX || !prc_changelog_key_parse(key, &parsed) ||
-        parsed.partition != changelog_partition)
+        parsed.partition != changelog_partition || (value.data != NULL && value.len == 0))
         return mf_error_set(
             err, MF_ERROR_FATAL, "state_corrupt",
             "the record at offset %lld of partition %d of the changelog is not the processor's: "

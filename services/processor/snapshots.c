@@ -35,6 +35,28 @@ static void free_lanes(struct prc_lane *lanes)
     }
 }
 
+// Only the floors that there may still be are asked for: where a dirty cell became so, and the end. In a long
+// replay, which stores nothing, all between goes.
+static void thin(struct prc_history *history, const struct prc_partition *partition)
+{
+    const struct prc_cell *cell = partition->dirty_oldest;
+    size_t kept = 0;
+    for (size_t i = history->start; i < history->count; i++) {
+        struct prc_clocks_at entry = history->entries[i];
+        bool newest = i + 1 == history->count, needed = newest;
+        for (; cell != NULL && (newest || cell->dirty_at < history->entries[i + 1].offset);
+             cell = cell->newer)
+            needed = true;
+        if (needed)
+            history->entries[kept++] = entry;
+        else
+            free_lanes(entry.lanes);
+    }
+    history->start = 0;
+    history->count = kept;
+    history->thin_at = 2 * (kept > PRC_HISTORY_MAX ? kept : PRC_HISTORY_MAX);
+}
+
 void prc_history_note(struct prc_history *history, int64_t offset, const struct prc_partition *partition)
 {
     if (history->count == history->capacity) {
@@ -49,6 +71,9 @@ void prc_history_note(struct prc_history *history, int64_t offset, const struct 
         end = &(*end)->next;
     }
     history->entries[history->count++] = (struct prc_clocks_at){offset, lanes};
+    size_t limit = history->thin_at > 0 ? history->thin_at : 2 * PRC_HISTORY_MAX;
+    if (history->count - history->start > limit)
+        thin(history, partition);
 }
 
 const struct prc_lane *prc_history_at(const struct prc_history *history, int64_t offset)

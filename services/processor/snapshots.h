@@ -18,10 +18,12 @@ struct prc_clocks_at {
 struct prc_history {
     struct prc_clocks_at *entries;
     size_t start, count, capacity; // the first `start` are gone
+    size_t thin_at;                // entries; 0 = not thinned yet
 };
 #define PRC_HISTORY_MAX 4096 // beyond it the oldest dirty cells are due, whatever their age
 
-// The clocks as they are now are those as of `offset`, and on until the next note.
+// The clocks as they are now are those as of `offset`, and on until the next note. Of many notes those stay
+// that a floor may still need: what is dirty in the partition must have become so below `offset`.
 void prc_history_note(struct prc_history *history, int64_t offset, const struct prc_partition *partition);
 // Those as of an offset that is not below the last trim; NULL when there are none.
 const struct prc_lane *prc_history_at(const struct prc_history *history, int64_t offset);

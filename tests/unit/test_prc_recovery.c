@@ -420,33 +420,6 @@ static void the_changelog_gets_its_share(void **state)
     log_free(log);
 }
 
-// ---------------------------------------------------------------- clocks by offset
-
-static void clocks_are_those_of_the_offset(void **state)
-{
-    struct fixture *f = *state;
-    struct prc_history history = {0};
-    prc_history_note(&history, 0, f->live);
-    for (int64_t i = 1; i <= 50; i++) {
-        struct mf_event beat = make_heartbeat("live", "polygon.bars.1m", OPEN_US + i * MF_US_PER_MINUTE);
-        feed(f, &beat);
-        prc_history_note(&history, i * 10, f->live);
-    }
-    assert_null(prc_history_at(&history, 9)); // no lane was known yet
-    for (int64_t floor = 0; floor <= 500; floor += 7) {
-        prc_history_trim(&history, floor);
-        for (int64_t at = floor; at <= 505; at++) {
-            const struct prc_lane *lane = prc_history_at(&history, at);
-            assert_int_equal(lane == NULL, at < 10);
-            if (lane != NULL)
-                assert_int_equal(prc_lane_complete_to(lane, "polygon", MF_INTERVAL_1M),
-                                 OPEN_US + (at < 500 ? at / 10 : 50) * MF_US_PER_MINUTE);
-        }
-    }
-    assert_true(history.count - history.start <= 2);
-    prc_history_clear(&history);
-}
-
 // ---------------------------------------------------------------- dying anywhere
 
 enum { STEPS = 900, SYMBOLS = 3 };
@@ -589,7 +562,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_snapshot_that_is_gone_is_missed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_that_finds_no_room_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(the_changelog_gets_its_share, setup, teardown),
-        cmocka_unit_test_setup_teardown(clocks_are_those_of_the_offset, setup, teardown),
         cmocka_unit_test_setup_teardown(a_fold_that_dies_anywhere_says_the_same, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
