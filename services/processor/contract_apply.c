@@ -307,7 +307,7 @@ static void append(struct folding *f)
 void prc_contract_apply(struct prc_contract *contract, const struct prc_bar *bar, uint64_t content_hash,
                         const struct prc_rule_config *config, const struct prc_contract_sink *sink)
 {
-    PRC_UNINITIALIZED struct folding f;
+    MF_UNINITIALISED struct folding f;
     f.contract = contract;
     f.config = config;
     f.sink = sink;

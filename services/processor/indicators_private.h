@@ -7,17 +7,6 @@
 
 #include "services/processor/indicators.h"
 
-// For what is filled before it is read and too large to be zeroed per bar: builds that are shipped initialise
-// every automatic variable.
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define PRC_UNINITIALIZED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef PRC_UNINITIALIZED
-#define PRC_UNINITIALIZED
-#endif
-
 // One bar on its way: what the steps read and write.
 struct prc_step {
     const struct prc_indicator_state *before;

@@ -346,9 +346,9 @@ static void put_squeeze(const struct prc_step *step)
 void prc_step_windows(const struct prc_step *step)
 {
     const struct prc_window *window = step->window;
-    PRC_UNINITIALIZED double padded[TAIL];
-    PRC_UNINITIALIZED double scratch[BASELINE];
-    PRC_UNINITIALIZED double all_returns[BASELINE + 2];
+    MF_UNINITIALISED double padded[TAIL];
+    MF_UNINITIALISED double scratch[BASELINE];
+    MF_UNINITIALISED double all_returns[BASELINE + 2];
     struct closes sums;
     struct spreads spreads;
     size_t found = 0;

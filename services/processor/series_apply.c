@@ -9,7 +9,7 @@
 // Everything that a metric says, in one piece: absent values are not written anywhere.
 static uint64_t hash_of_values(const struct prc_values *values, uint32_t n_obs)
 {
-    PRC_UNINITIALIZED struct {
+    MF_UNINITIALISED struct {
         uint64_t present, rest;
         double v[MF_METRIC_FIELD_MAX];
     } said;
@@ -42,7 +42,7 @@ static void append(const struct prc_apply *apply, const struct prc_bar *bar)
 {
     struct prc_series *series = apply->series;
     struct prc_values *values = &apply->applied->values;
-    PRC_UNINITIALIZED struct prc_transition transitions[PRC_TRANSITIONS_MAX];
+    MF_UNINITIALISED struct prc_transition transitions[PRC_TRANSITIONS_MAX];
     size_t index = series->count - 1;
     prc_series_save(series, index, &series->head);
     size_t count = prc_series_step(series, index, bar, apply->config, &series->head, values, transitions);
@@ -56,7 +56,7 @@ static void append(const struct prc_apply *apply, const struct prc_bar *bar)
 static void recompute(const struct prc_apply *apply, size_t changed, const struct prc_bar *cause)
 {
     struct prc_series *series = apply->series;
-    PRC_UNINITIALIZED struct prc_transition transitions[PRC_TRANSITIONS_MAX];
+    MF_UNINITIALISED struct prc_transition transitions[PRC_TRANSITIONS_MAX];
     struct prc_state state;
     struct prc_recompute work = {.apply = apply, .cause = cause};
     work.first = prc_series_rewind(series, changed, &state);

@@ -229,7 +229,7 @@ static const struct prc_values *values_of(const struct prc_recompute *work, int6
         return NULL;
     if (index >= work->first)
         return &work->values[index - work->first];
-    PRC_UNINITIALIZED struct prc_transition transitions[PRC_TRANSITIONS_MAX];
+    MF_UNINITIALISED struct prc_transition transitions[PRC_TRANSITIONS_MAX];
     struct prc_state state;
     for (size_t i = prc_series_rewind(series, index, &state); i <= index; i++) {
         struct prc_bar earlier;
