@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bulk producing: records are gathered by partition and handed to librdkafka in one call each, which asks two
 // clocks and takes three locks per call and not per record; and what arrives is not reported record by
-// record. It saves a fifth of what moving a record costs (docs/kafka.md). It also lets a transaction begin
-// with a piece of work: the first request after a commit is told to come again when it comes at once.
+// record (docs/kafka.md). It also lets a transaction begin with a piece of work: the first request after a
+// commit is told to come again when it comes at once.
 //
 // A record that the full queue has no room for stays here, and is tried again when the owner sends or
 // flushes, and by the timer. What librdkafka refuses for another reason is told like a failed delivery, from
