@@ -78,7 +78,9 @@ def test_live_bars_become_rows(line: Line) -> None:
     # Invented data can never pass as real.
     assert line.count("raw_bars", "flags !~ 'is_mock' OR payload->'provenance'->>'mode' <> 'synthetic'") == 0
     assert line.count("raw_metrics", "flags !~ 'is_mock'") == 0
-    keys = line.query("SELECT symbol, event_time, payload->>'interval' FROM raw.raw_bars WHERE revision = 0")
+    keys = line.query(
+        "SELECT symbol, source, event_time, payload->>'interval' FROM raw.raw_bars WHERE revision = 0"
+    )
     assert max(Counter(map(tuple, keys)).values()) == 1
 
 
@@ -106,19 +108,20 @@ LEVELS = ((2.0, "info"), (3.0, "warning"), (5.0, "critical"))  # price_move on 1
 def fired_by_hand(bars: list[tuple[str, float, float]]) -> list[tuple[str, str]]:
     """price_move with its hygiene over (time, close, volume), written down once more from docs/rules.md."""
     fired: list[tuple[str, str]] = []
-    open_level, clear = -1, 0
+    open_level, clear, upwards = -1, 0, False
     for at in range(1, len(bars)):
         time, close, _ = bars[at]
-        change = abs(close / bars[at - 1][1] - 1) * 100
-        level = max((i for i, (threshold, _) in enumerate(LEVELS) if change >= threshold), default=-1)
+        change = (close / bars[at - 1][1] - 1) * 100
+        level = max((i for i, (threshold, _) in enumerate(LEVELS) if abs(change) >= threshold), default=-1)
         if open_level >= 0:
+            turned = level >= 0 and (change > 0) != upwards
             clear = 0 if level >= 0 else clear + 1
-            if clear == 3:
+            if clear == 3 or turned:
                 open_level, clear = -1, 0
         liquid = at >= 20 and sum(volume for _, _, volume in bars[at - 20 : at]) / 20 >= 1000 and close >= 1
         if liquid and level > open_level:  # fires anew when nothing is open, or when it is more severe
             fired.append((time, LEVELS[level][1]))
-            open_level, clear = level, 0
+            open_level, clear, upwards = level, 0, change > 0
     return fired
 
 
