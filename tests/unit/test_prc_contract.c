@@ -161,8 +161,13 @@ static void test_warm_up_and_splits(void **state)
     assert_null(alert_of(f, 0));
     feed_call(f, 48, "100"); // but not the next
     assert_non_null(alert_of(f, 0));
-    feed_call(f, 2, "24"); // a correction keeps what its bar knew
-    assert_null(alert_of(f, 2));
+    split.corporate_action.ex_date = (struct mf_date){2024, 1, 3};
+    split.event_time_us += MF_US_PER_MS;
+    forget(f);
+    feed(f, &split);
+    feed_call(f, 48, "101"); // a correction keeps what its bar knew
+    assert_int_equal(count_role(f, MF_TOPIC_ALERTS), 1);
+    assert_string_equal(text_of(alert_of(f, 0), "state"), "firing");
 }
 
 static void test_a_correction_withdraws(void **state)
@@ -322,6 +327,33 @@ static void test_they_say_what_other_bars_say(void **state)
     check_valid(f);
 }
 
+static void test_what_leaves_the_ring(void **state)
+{
+    struct fixture *f = *state;
+    char price[32];
+    double rising = 10;
+    f->config.rollups = false;
+    switch_on(f, PRC_RULE_PRICE_INTEGRITY, 1.2, 0, 0);
+    for (int step = 1; step <= PRC_RING; step++)
+        feed_both(f, step, "10", 0, step);
+    feed_both(f, 0, "100", 0, 0); // before exactly as many as the ring holds: their first has jumped
+    assert_int_equal(count_role(f, MF_TOPIC_ALERTS), 2 * 2); // fired, and cleared since
+    int step = PRC_RING + 1, last = step + PRC_RING + 5;
+    for (; step <= last; step++, rising *= 1.25) { // one alert, which stands until its bar has left
+        snprintf(price, sizeof price, "%.4f", rising * 1.25);
+        feed_both(f, step, price, 0, step);
+    }
+    for (int i = 0; i < PRC_CLEAR_BARS; i++)
+        feed_both(f, step + i, price, 0, step + i);
+    forget(f);
+    snprintf(price, sizeof price, "%.4f", rising * 1.25);
+    feed_both(f, step + PRC_CLEAR_BARS - 1, price, 0, step); // it was not over
+    assert_int_equal(count_role(f, MF_TOPIC_ALERTS), 2);
+    assert_string_equal(text_of(alert_of(f, 1), "state"), "firing");
+    assert_non_null(strstr(alert_of(f, 1)->value, "stands again"));
+    check_valid(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_correction_withdraws, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contracts_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expired_contracts_are_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_leaves_the_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_they_say_what_other_bars_say, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
