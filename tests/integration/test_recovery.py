@@ -26,7 +26,7 @@ from mflocal.ports import Ports
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "model"))
 from feed import Feed, complete
-from marketmodel.fold import parse_ms
+from marketmodel.times import parse_ms
 
 SEED = int(os.environ.get("MARKETFLOW_TEST_SEED", "20241121"))
 SYMBOLS = ("AAPL", "IBM", "X:BTCUSD")

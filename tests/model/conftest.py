@@ -23,7 +23,7 @@ def binaries() -> Path:
 @pytest.fixture(scope="session")
 def calendar(binaries: Path) -> Callable[[str], tuple[int, int] | None]:
     """Sessions of the exchange by date, as marketflowctl lists them."""
-    from marketmodel.fold import parse_ms
+    from marketmodel.times import parse_ms
 
     command = [str(binaries / "marketflowctl"), "calendar", "1999-01-01", "2030-12-31"]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from marketmodel.fold import format_ms
+from marketmodel.times import format_ms
 
 Event = dict[str, Any]
 Calendar = Callable[[str], tuple[int, int] | None]
@@ -66,7 +66,7 @@ def bar(
 def daily_history(calendar: Calendar) -> list[Event]:
     """12 154 real bars of five symbols, in order of time; splits of the years are told as corporate actions are."""
     from marketflow_simulator.replay import SYMBOLS, Replay
-    from marketmodel.fold import new_york_midnight
+    from marketmodel.times import new_york_midnight
 
     events = []
     history = Replay()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A second implementation of the processor's fold, from docs/processor.md, to check the first one by."""
 
+from .cells import Output
 from .compare import compare
-from .fold import Output, Partition
+from .fold import Partition
 from .numbers import statistic
 from .rules import Settings
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .fold import Json, Output
+from .cells import Json, Output
 
 # Identity and words: other tests hold them to account.
 LEFT_OUT = ("schema_version", "event_id", "message", "baseline", "rule_version", "provenance")
