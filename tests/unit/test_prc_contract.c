@@ -339,8 +339,9 @@ static void test_what_leaves_the_ring(void **state)
     feed_both(f, 0, "100", 0, 0); // before exactly as many as the ring holds: their first has jumped
     assert_int_equal(count_role(f, MF_TOPIC_ALERTS), 2 * 2); // fired, and cleared since
     int step = PRC_RING + 1, last = step + PRC_RING + 5;
-    for (; step <= last; step++, rising *= 1.25) { // one alert, which stands until its bar has left
-        snprintf(price, sizeof price, "%.4f", rising * 1.25);
+    for (; step <= last; step++) { // one alert, which stands until its bar has left
+        rising *= 1.25;
+        snprintf(price, sizeof price, "%.4f", rising);
         feed_both(f, step, price, 0, step);
     }
     for (int i = 0; i < PRC_CLEAR_BARS; i++)
