@@ -45,10 +45,22 @@ static bool is_blank(struct mf_str line)
     return true;
 }
 
+// What an editor adds to a file of JSON lines: carriage returns, and a byte order mark before the first.
+static struct mf_str without_decoration(struct mf_str line, bool first)
+{
+    static const char mark[] = "\xEF\xBB\xBF";
+    size_t skip = first && line.len >= 3 && memcmp(line.data, mark, 3) == 0 ? 3 : 0;
+    line = (struct mf_str){line.data + skip, line.len - skip};
+    if (line.len > 0 && line.data[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
 static bool end_line(struct reading *reading)
 {
     bool too_large = reading->line.overflow, wanted = true;
-    struct mf_str text = too_large ? MF_STR("") : mf_buf_str(&reading->line);
+    struct mf_str text =
+        too_large ? MF_STR("") : without_decoration(mf_buf_str(&reading->line), reading->number == 0);
     struct mf_line line = {.text = text, .number = ++reading->number, .too_large = too_large};
     if (too_large || !is_blank(text))
         wanted = reading->on_line(reading->arg, &line);

@@ -9,7 +9,7 @@
 #include "error.h"
 
 struct mf_line {
-    struct mf_str text; // without its newline; empty when too_large
+    struct mf_str text; // without newline, carriage return, byte order mark; empty when too_large
     uint64_t number;    // 1, 2, …
     bool too_large;     // longer than the limit: skipped
 };

@@ -56,6 +56,14 @@ static void test_lines(void **state)
     check("a\nb\n", 10, 0, "1:a 2:b ", 2);
     check("0123456789\n01234567890\nc\n", 10, 0, "1:0123456789 2:! 3:c ", 3);
     check("a\nb\nc\n", 10, 2, "1:a 2:b ", 2);
+    check("\xEF\xBB\xBF"
+          "a\r\nb\r\r\n\xEF\xBB\xBF"
+          "c",
+          10, 0,
+          "1:a 2:b\r 3:\xEF\xBB\xBF"
+          "c ",
+          3);
+    check("\xEF\xBB\xBF\r\n", 10, 0, "", 1);
 }
 
 static void test_a_line_across_reads(void **state)
