@@ -13,8 +13,9 @@ struct mf_event_field;
 // Where problems are put while an event is read or checked. Filled by the caller; both pointers may be NULL.
 struct mf_event_report {
     struct mf_event_problems *problems;
-    struct mf_error *err; // the first problem
+    struct mf_error *err; // the first problem, of several not that the event_id is missing
     size_t count;
+    bool lacks_id;      // is all that err says
     const char *prefix; // of nested fields: "provenance."
 };
 void mf_event_report_add(struct mf_event_report *report, const char *code, const char *name, const char *fmt,

@@ -21,9 +21,12 @@ void mf_event_report_add(struct mf_event_report *report, const char *code, const
     // UTF-8.
     size_t used = 0;
     message[mf_escape(MF_ESCAPE_TEXT, mf_str_of(text), message, sizeof message - 1, &used)] = '\0';
-    if (report->count == 0)
+    if (report->count == 0 || report->lacks_id) {
+        // Who writes an event by hand leaves its id out, and wants to hear what else is wrong.
+        report->lacks_id = strcmp(code, "missing_field") == 0 && strcmp(field, "event_id") == 0;
         (void)mf_error_set(report->err, MF_ERROR_POISON, code, "%s%s%s", field, field[0] != '\0' ? ": " : "",
                            message);
+    }
     report->count++;
     if (report->problems == NULL)
         return;

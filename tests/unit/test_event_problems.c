@@ -497,6 +497,25 @@ static void test_all_problems_are_listed_and_bounded(void **state)
 }
 
 // A message that quotes the record is text again: it goes into dead letters and onto terminals.
+// Who leaves out the event_id, to have it computed, hears what else is wrong.
+static void test_a_missing_event_id_is_told_last(void **state)
+{
+    struct fixture *f = *state;
+    mf_buf_clear(&f->mutated);
+    mf_buf_add_str(&f->mutated, MF_STR("{\"schema_version\":\"1.0\",\"event_type\":\"heartbeat\"}"));
+    assert_int_equal(decode_mutated(f), -1);
+    assert_true(has_problem(&f->problems, "missing_field", "event_id"));
+    assert_null(strstr(f->err.message, "event_id"));
+
+    struct mf_error err;
+    const struct mf_json_node *root = NULL;
+    encode_sample(f, SAMPLE_HEARTBEAT);
+    assert_int_equal(mf_json_parse(f->other, mf_buf_str(&f->good), &mf_json_limits_event, &root, &err), 0);
+    mutate(f, root, mf_json_get(root, "event_id"), NULL);
+    assert_int_equal(decode_mutated(f), -1);
+    assert_string_equal(f->err.message, "event_id: is required");
+}
+
 static void test_messages_are_text_whatever_they_quote(void **state)
 {
     struct fixture *f = *state;
@@ -552,6 +571,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_bad_value_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_outside_the_identity_may_differ, setup, teardown),
         cmocka_unit_test_setup_teardown(test_all_problems_are_listed_and_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_missing_event_id_is_told_last, setup, teardown),
         cmocka_unit_test_setup_teardown(test_messages_are_text_whatever_they_quote, setup, teardown),
         cmocka_unit_test_setup_teardown(test_structs_that_no_payload_could_hold, setup, teardown),
     };
