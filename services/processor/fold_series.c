@@ -61,6 +61,13 @@ void prc_fold_alert_begin(struct prc_fold *fold, const struct prc_cell *cell, en
                                .symbol_type = metadata(cell->type)};
 }
 
+// As near as events can say it: a price of nothing that becomes one of billions is an alert all the same.
+static double carried(double value)
+{
+    const double most = PRC_STATISTIC_END - 1;
+    return value > most ? most : value < -most ? -most : value;
+}
+
 void prc_fold_alert(struct prc_fold *fold, const struct prc_alert_of *of,
                     const struct prc_transition *transition, const struct prc_values *values,
                     const struct prc_bar *bar, unsigned revision)
@@ -76,8 +83,8 @@ void prc_fold_alert(struct prc_fold *fold, const struct prc_alert_of *of,
     alert->adjusted = of->key->adjusted;
     alert->severity = verdict->severity;
     alert->direction = verdict->direction;
-    alert->value = verdict->value;
-    alert->threshold = verdict->threshold;
+    alert->value = carried(verdict->value);
+    alert->threshold = carried(verdict->threshold);
     alert->state = resolved ? MF_ALERT_RESOLVED : MF_ALERT_FIRING;
     alert->cooldown_until_us = transition->cooldown_until_us;
     alert->revision = (int)revision;

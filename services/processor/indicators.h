@@ -8,6 +8,7 @@
 
 #include "common/event.h"
 
+#define PRC_STATISTIC_END 1e15 // events carry nothing of this size and beyond
 #define PRC_LOOKBACK 76        // bars behind the bar at hand that a window may reach
 #define PRC_LOOKBACK_DAILY 259 // the same for 1d
 

@@ -20,7 +20,7 @@ struct prc_step {
 
 static inline void prc_put(struct prc_values *values, enum mf_metric_field field, double value)
 {
-    if (!isfinite(value))
+    if (!(fabs(value) < PRC_STATISTIC_END)) // NaN too
         return;
     values->present |= UINT64_C(1) << field;
     values->v[field] = value;

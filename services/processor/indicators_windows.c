@@ -133,7 +133,17 @@ static const double *traded_volumes(const struct prc_window *window, double scra
     return scratch;
 }
 
-static void put_volumes(const struct prc_step *step, const struct spread *volumes, size_t found)
+// Equal volumes have no deviation, whatever their mean was rounded to.
+static bool all_equal(const double *items, size_t count)
+{
+    size_t i = 1;
+    while (i < count && items[i] == items[0])
+        i++;
+    return i >= count;
+}
+
+static void put_volumes(const struct prc_step *step, const double *traded, const struct spread *volumes,
+                        size_t found)
 {
     struct prc_values *values = step->values;
     double volume = step->bar->volume;
@@ -142,7 +152,7 @@ static void put_volumes(const struct prc_step *step, const struct spread *volume
                 sum_of(step->window->volumes + step->window->count - QUARTER, QUARTER));
     if (found < BASELINE)
         return;
-    double sd = sqrt(volumes->squares / (BASELINE - 1));
+    double sd = all_equal(traded, BASELINE) ? 0 : sqrt(volumes->squares / (BASELINE - 1));
     values->volume_n = BASELINE;
     prc_put(values, MF_METRIC_FIELD_VOLUME_MEAN_20, volumes->mean);
     prc_put(values, MF_METRIC_FIELD_VOLUME_SD_20, sd);
@@ -364,7 +374,7 @@ void prc_step_windows(const struct prc_step *step)
     sum_up(end - BASELINE, returns, volumes, &sums, &spreads);
     spread_out(end - BASELINE, returns, volumes, &sums, &spreads);
     put_returns(step, returns, &spreads);
-    put_volumes(step, &spreads.volumes, found);
+    put_volumes(step, volumes, &spreads.volumes, found);
     put_means(step, &sums, end);
     put_bands(step->values, window->count, &spreads.closes);
     if (step->interval == MF_INTERVAL_1M)

@@ -219,7 +219,7 @@ size_t prc_standing_message(enum prc_rule rule, const char *interval, char *out,
 
 static void add(struct mf_alert *alert, const char *name, double value)
 {
-    if (!isfinite(value) || alert->baseline_count == MF_ALERT_BASELINE_MAX)
+    if (!(fabs(value) < PRC_STATISTIC_END) || alert->baseline_count == MF_ALERT_BASELINE_MAX)
         return;
     alert->baseline[alert->baseline_count].name = mf_str_of(name);
     alert->baseline[alert->baseline_count++].value = value;

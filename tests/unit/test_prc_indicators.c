@@ -271,6 +271,25 @@ static void test_flat_series(void **state)
     free(h);
 }
 
+// Twenty times 0.3 is not 6 in binary: equal fractions have no deviation either, and what an event cannot
+// carry is left out.
+static void test_equal_fractions_of_volume(void **state)
+{
+    (void)state;
+    struct history *h = new_history();
+    for (size_t i = 0; i < 22; i++) {
+        struct prc_bar bar = flat_bar(i, i < 21 ? 1e-8 : 1e15);
+        bar.volume = i < 21 ? 0.3 : 5;
+        fold(h, &bar, MF_INTERVAL_1M, MF_ASSET_CRYPTO, true);
+    }
+    const struct prc_values *v = &h->values[21];
+    assert_true(v->v[MF_METRIC_FIELD_VOLUME_SD_20] == 0);
+    assert_false(prc_has(v, MF_METRIC_FIELD_VOLUME_Z_20));
+    assert_true(prc_has(v, MF_METRIC_FIELD_REL_VOLUME_20));
+    assert_false(prc_has(v, MF_METRIC_FIELD_RET_1)); // 1e23
+    free(h);
+}
+
 // Bars that did not trade are left out of the baseline, which reaches 76 bars back and no further.
 static void test_volume_baseline_skips_bars_that_did_not_trade(void **state)
 {
@@ -497,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_first_bars),
         cmocka_unit_test(test_rsi_without_losses_is_100_and_without_changes_50),
         cmocka_unit_test(test_flat_series),
+        cmocka_unit_test(test_equal_fractions_of_volume),
         cmocka_unit_test(test_volume_baseline_skips_bars_that_did_not_trade),
         cmocka_unit_test(test_vwap_is_anchored_per_session),
         cmocka_unit_test(test_gap_only_on_the_first_regular_bar),

@@ -7,13 +7,14 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 DECIMALS = 8
 SIGNIFICANT = 15
+END = 1e15  # of what events carry
 
 
 def statistic(value: float) -> str:
     """At most 8 decimals and 15 significant digits, trailing zeros trimmed, no exponent, no -0 (events.md)."""
     with localcontext() as context:
         context.prec = 400
-        exact = Decimal(value)
+        exact = Decimal(min(max(value, 1 - END), END - 1))
         places = min(DECIMALS, SIGNIFICANT - 1 - exact.adjusted()) if exact else DECIMALS
         rounded = exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
         text = format(rounded, "f")

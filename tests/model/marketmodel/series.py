@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from .numbers import END
+
 WEIGHTS = {"1m": 5, "5m": 5, "15m": 10, "1h": 15, "4h": 25, "1d": 40}
 INTERVAL_MINUTES = {
     "1s": 1 / 60, "5s": 1 / 12, "1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "4h": 240, "1d": 1440,
@@ -145,7 +147,7 @@ class Indicators:
         self._regime(values, bar)
         self._velocity(values, bar)
         self._strength(values, bar)
-        for name in [name for name, value in values.fields.items() if not math.isfinite(value)]:
+        for name in [name for name, value in values.fields.items() if not abs(value) < END]:
             del values.fields[name]
         wanted = {"1d": 252, "1m": 76}.get(self.interval, 50)
         values.warm = values.n_obs >= wanted and "volume_mean_20" in values.fields
@@ -178,7 +180,7 @@ class Indicators:
         traded = [v for v in behind if v > 0][-20:]
         if len(traded) < 20:
             return
-        middle, sd = mean(traded), sample_sd(traded)
+        middle, sd = mean(traded), sample_sd(traded) if len(set(traded)) > 1 else 0.0
         values.fields["volume_mean_20"] = middle
         values.fields["volume_sd_20"] = sd
         if bar.volume > 0:
