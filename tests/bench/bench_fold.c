@@ -148,9 +148,8 @@ static bool read_options(int argc, char **argv, struct options *options)
             options->rollups = strcmp(argv[++i], "on") == 0;
         else if (strcmp(argv[i], "--symbols") == 0 && take_number(value, SYMBOLS_MAX, &options->symbols))
             i++;
-        else if (places == 0 && take_number(argv[i], 10000000, &options->events))
-            places++;
-        else if (places == 1 && take_number(argv[i], 1000, &options->rounds))
+        else if (places == 0 ? take_number(argv[i], 10000000, &options->events)
+                             : places == 1 && take_number(argv[i], 1000, &options->rounds))
             places++;
         else
             return false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fast way to read a bar against the tables: what it takes they take too, with the same event; what it
 // does not take is decoded by them, with their reasons.
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -331,7 +332,7 @@ static struct mf_str random_text(uint64_t *random, const char *letters, size_t m
 static struct mf_str random_number(uint64_t *random, uint64_t least, uint64_t range, char out[32])
 {
     static const char digits[] = "0123456789";
-    int len = snprintf(out, 32, "%llu", (unsigned long long)(least + below(random, range)));
+    int len = snprintf(out, 32, "%" PRIu64, least + below(random, range));
     unsigned decimals = (unsigned)below(random, 9);
     if (decimals > 0)
         out[len++] = '.';

@@ -50,9 +50,9 @@ static void on_alert(void *arg, const struct prc_series *series, const struct pr
     *said = *said * 31 + mf_hash64(parts, sizeof parts);
 }
 
-// A random walk with jumps; `wide` gives one number more digits than a word holds.
+// A random walk with jumps; `wide` gives one number more digits than a word holds. said: for the sink.
 static void apply(struct prc_series *series, const struct prc_rule_config *rules, int64_t minute,
-                  uint64_t *random, bool wide, uint64_t *said)
+                  uint64_t *random, bool wide, void *said)
 {
     char texts[PRC_NUMBER_MAX][MF_DECIMAL_TEXT_SIZE];
     struct mf_str views[PRC_NUMBER_MAX];
