@@ -63,7 +63,7 @@ int prc_partition_decode(struct mf_str bytes, struct prc_partition_record *recor
                          struct prc_partition *partition, struct mf_error *err);
 
 // The rules that fold from the floor on. Written where they differ from the stored ones, and then only when
-// no cell of the partition is dirty (floor = committed), because a replay runs under one set of rules.
+// nothing below the floor's new place was folded under the others, because a replay runs under one set.
 void prc_rules_encode(const struct prc_rule_config *rules, struct mf_buf *out);
 // words: owner of the keyword texts, which must outlive *rules.
 int prc_rules_decode(struct mf_str bytes, struct prc_rule_config *rules, struct mf_buf *words,
