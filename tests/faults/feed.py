@@ -147,11 +147,18 @@ class _Feed:
         if self._number % 8 == 7 and self._minutes % 5 == 0:  # a vendor that has five minutes of its own
             yield self._record(self._bar(at - 4 * MINUTE, prices, "polygon", minutes=5))
         if self._of.asset_class == "stock" and rng.random() < mix.options:
-            contract = {"expiration": "2024-06-21", "strike": "100"}
-            contract["ticker"] = f"O:{self._of.symbol}240621C00100000"
-            value = events.bar(
-                self._of, at, self._prices(0.01), str(rng.randrange(50)), lane=self._lane, contract=contract
-            )
+            yield from self._option(at)
+
+    def _option(self, at: datetime) -> Iterator[Record]:
+        """One of three contracts: prices that jump, told twice, corrected at once."""
+        rng = self._rng
+        strike = rng.choice(("100", "105", "110"))
+        ticker = f"O:{self._of.symbol}240621C00{strike}000"
+        contract = {"expiration": "2024-06-21", "strike": strike, "ticker": ticker}
+        for _ in range(rng.choice((1, 1, 1, 2))):
+            prices = [rng.choice(("3.10", "3.25", "3.3", "7.05"))] * 4
+            volume = str(rng.randrange(50))
+            value = events.bar(self._of, at, prices, volume, lane=self._lane, contract=contract)
             yield self._record(value)
             if rng.random() < 0.2:
                 yield self._record(value)
