@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Heartbeats move the clocks of their lane: windows close, silent series become stale. What one heartbeat
 // causes leaves in an order of its own, because cells are visited in none.
+#include <stdlib.h>
+
 #include "services/processor/fold_private.h"
 
 #define STALE_BARS 30      // of the newest ones that are looked at …
@@ -36,6 +38,11 @@ static bool parse_feed(struct mf_str name, struct feed *feed)
     return false;
 }
 
+static int by_interval(const void *a, const void *b)
+{
+    return (int)((const struct feed *)a)->interval - (int)((const struct feed *)b)->interval;
+}
+
 // False when a feed is one too many for the lane.
 static bool move_clocks(struct beat *beat)
 {
@@ -56,6 +63,8 @@ static bool move_clocks(struct beat *beat)
             beat->feed_count++;
         }
     }
+    // Of a provider's own intervals the finest closes its windows first, in whatever order they are named.
+    qsort(beat->feeds, beat->feed_count, sizeof(beat->feeds[0]), by_interval);
     if (heartbeat->clock_us > lane->clock_us)
         lane->clock_us = heartbeat->clock_us;
     return moved;

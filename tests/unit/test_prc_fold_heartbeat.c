@@ -113,6 +113,27 @@ static void test_outputs_of_a_heartbeat_are_in_order(void **state)
     check_valid(f);
 }
 
+// Two intervals of a provider close one window of a third: the finer one makes it, whichever is named first.
+static void test_the_order_of_feeds_does_not_matter(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t first = 0; first < 2; first++) {
+        restart(f);
+        feed_minutes(f, "AAPL", "live", 0, 5);
+        struct mf_event bar = make_bar_at("AAPL", "live", MF_INTERVAL_5M, minute_us(5), "200");
+        feed(f, &bar);
+        forget(f);
+        struct mf_event both = make_heartbeat("live", "polygon.bars.1m", minute_us(16));
+        both.heartbeat.feed_count = 2;
+        both.heartbeat.feeds[1] = both.heartbeat.feeds[0];
+        both.heartbeat.feeds[first].name = MF_STR("polygon.bars.5m");
+        feed(f, &both);
+        const struct out *made =
+            find_out(f, MF_TOPIC_BARS_FILTERED, 0, derived_member, "\"interval\":\"15m\"");
+        assert_true(says(made, "\"open\":100"));
+    }
+}
+
 static void test_a_lane_ends(void **state)
 {
     struct fixture *f = *state;
@@ -278,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_heartbeat_closes_windows, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_bar_behind_the_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_outputs_of_a_heartbeat_are_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_order_of_feeds_does_not_matter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lane_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replayed_lane_end_spares_the_next_life, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lanes_and_feeds_are_limited, setup, teardown),

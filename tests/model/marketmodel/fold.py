@@ -452,7 +452,7 @@ class Partition:
     def _heartbeat(self, event: Json) -> None:
         lane = event["lane"]
         cells = sorted((c for c in self.cells.values() if c.lane == lane), key=lambda c: c.symbol)
-        roots = [(c, s) for c in cells for g in c.groups for s in g.vendor.values()]
+        roots = [(c, g.vendor[i]) for c in cells for g in c.groups for i in sorted(g.vendor, key=ORDER.index)]
         old = {id(series): self._clock(series) for _, series in roots}
         for feed, text in event["feeds"].items():
             self.clocks[(lane, feed)] = max(self.clocks.get((lane, feed), -(10**18)), parse_ms(text))
