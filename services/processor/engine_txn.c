@@ -16,6 +16,7 @@
 // A revoke, all of it: with the seconds that a commit may take, well below the watchdog's 30 s.
 #define REVOKE_MAX_MS 10000
 #define REVOKE_FLUSH_MS 8000
+#define PIECE_MIN_US (500 * MF_US_PER_MS) // no further piece of state is begun for less
 #define FENCES_FORGIVEN 3
 
 static void log_error(struct prc_engine *engine, enum mf_log_level level, const char *event,
@@ -335,12 +336,12 @@ void prc_engine_try_commit(void *arg)
 
 // ---------------------------------------------------------------- before partitions go
 
-static int finish_blocking(struct prc_engine *engine, struct mf_error *err)
+static int finish_blocking(struct prc_engine *engine, int flush_ms, struct mf_error *err)
 {
     if (engine->txn_failed)
         return mf_error_set(err, MF_ERROR_TRANSIENT, "txn_abort",
                             "an output of the transaction was not accepted");
-    if (mf_kafka_producer_flush(engine->producer, REVOKE_FLUSH_MS, err) < 0)
+    if (mf_kafka_producer_flush(engine->producer, flush_ms, err) < 0)
         return -1;
     if (engine->txn_failed) // by a delivery report of the flush
         return mf_error_set(err, MF_ERROR_TRANSIENT, "txn_abort",
@@ -362,15 +363,16 @@ static int finish_all(struct prc_engine *engine, struct mf_error *err)
         engine->settling = true;
         store(engine);
     }
-    if (engine->state != PRC_ENGINE_IDLE && finish_blocking(engine, err) < 0)
+    if (engine->state != PRC_ENGINE_IDLE && finish_blocking(engine, REVOKE_FLUSH_MS, err) < 0)
         return -1;
     engine->settling = true;
-    while (prc_engine_dirty(engine) > 0 && mf_clock_monotonic_us() < end_us) {
+    int64_t left_us;
+    while (prc_engine_dirty(engine) > 0 && (left_us = end_us - mf_clock_monotonic_us()) >= PIECE_MIN_US) {
         if (prc_engine_begin(engine) < 0)
             return 0; // a new producer is on its way; nothing is open
         mf_timer_cancel(engine->commit_timer);
         store(engine);
-        if (finish_blocking(engine, err) < 0)
+        if (finish_blocking(engine, (int)(left_us / MF_US_PER_MS), err) < 0)
             return -1;
     }
     return 0;
