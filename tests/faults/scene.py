@@ -41,7 +41,7 @@ T = TypeVar("T")
 INPUTS = ("RAW", "RAW_BACKFILL")
 CHANGELOG = "PROCESSOR_CHANGELOG"
 # What the second implementation is asked about: whole partitions, as many as have so many records together.
-MODEL_RECORDS = 8_000
+MODEL_RECORDS = 6_000
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 

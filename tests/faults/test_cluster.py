@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from itertools import islice
@@ -44,8 +43,10 @@ def hand_on(scene: Scene, node: int) -> None:
     """Asks that somebody else coordinates; again later, where the others are not up to date."""
     partition = wire.transaction_partition(scene.transactional_id("a"))
     others = [n.node for n in brokers(scene).nodes if n.node != node]
-    with contextlib.suppress(wire.WireError):
+    try:
         wire.move_leader(brokers(scene).node(node).port, "__transaction_state", partition, [*others, node])
+    except wire.WireError as error:
+        print(f"partition {partition}, node {node}: {error}")
 
 
 @pytest.mark.parametrize("how", ["handed on", "stopped", "killed", "frozen"])

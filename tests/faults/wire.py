@@ -58,11 +58,11 @@ def coordinator(port: int, kind: int, key: str) -> int:
 
 
 def transaction_partition(transactional_id: str, partitions: int = 4) -> int:
-    """The partition of __transaction_state that holds it: Java's String.hashCode, without its sign."""
+    """The partition of __transaction_state that holds it: the absolute value of Java's String.hashCode."""
     value = 0
     for unit in transactional_id.encode("utf-16-be")[1::2]:  # ASCII names only
         value = (31 * value + unit) & 0xFFFFFFFF
-    return (value & 0x7FFFFFFF) % partitions
+    return min(value, (1 << 32) - value) % partitions
 
 
 def move_leader(port: int, topic: str, partition: int, replicas: Sequence[int]) -> None:
