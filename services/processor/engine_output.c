@@ -32,7 +32,9 @@ static int produce(struct prc_engine *engine, const struct mf_kafka_record *reco
     if (strcmp(err->code, "queue_full") != 0 || left_us < MF_US_PER_MS)
         return -1;
     int64_t started_us = mf_clock_monotonic_us();
+    engine->sending = true;
     int result = mf_kafka_producer_flush(engine->producer, (int)(left_us / MF_US_PER_MS), err);
+    engine->sending = false;
     engine->full_us += mf_clock_monotonic_us() - started_us;
     return result < 0 ? -1 : mf_kafka_produce(engine->producer, record, NULL, err);
 }

@@ -91,6 +91,7 @@ struct prc_engine {
     size_t txn_records, txn_bytes;
     int32_t fold_partition;    // of the record at hand: outputs go to the same one
     int64_t full_us;           // waited for a full queue within the transaction
+    bool sending;              // waits for it: what is told meanwhile finds a record half folded
     bool txn_failed;           // an output could not be queued or delivered: abort
     struct mf_error txn_error; // why, when txn_failed
     bool settling;           // every dirty cell is to be stored before the input goes on, or before we leave

@@ -42,7 +42,7 @@ static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
 static void on_pressure(void *arg, bool high)
 {
     struct prc_engine *engine = arg;
-    if (high && engine->state == PRC_ENGINE_OPEN)
+    if (high && engine->state == PRC_ENGINE_OPEN && !engine->sending)
         prc_engine_begin_flush(engine); // a full queue stops the intake
 }
 
@@ -123,6 +123,11 @@ static void replace_producer(struct prc_engine *engine, const struct mf_error *e
 static void on_fatal(void *arg, const struct mf_error *err)
 {
     struct prc_engine *engine = arg;
+    if (engine->sending) { // the state is in use: the abort will meet the same error
+        engine->txn_failed = true;
+        engine->txn_error = *err;
+        return;
+    }
     if (engine->state != PRC_ENGINE_CONNECTING && engine->state < PRC_ENGINE_CLOSING)
         replace_producer(engine, err, false);
 }
