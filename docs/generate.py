@@ -47,9 +47,9 @@ is `switch`, 1 switches it on. The highest severity whose threshold is met is th
 "From bar" is the first bar of a series on which the rule can fire; with liquidity wanted, never before the 21st. Rules
 that want liquidity are silent while the market is thin: until twenty bars have traded, and while their mean volume is
 below `ALERT_MIN_VOLUME` or the close below `ALERT_MIN_PRICE` (coins: the volume in money below the product of both; fx
-and indices have no such limit). Bars of a warm-up fire nothing. The version of an alert's rule changes with every setting
-that decides it. `marketflow-processor explain FILE --symbol S --rule R` says why a rule fired on a bar or did not.
-Definitions of the statistics: [indicators.md](indicators.md).
+and indices have no such limit). Bars of a warm-up fire nothing. The version of an alert's rule changes with every
+setting that decides it. `marketflow-processor explain FILE --symbol S --rule R` says why a rule fired on a bar or did
+not. Definitions of the statistics: [indicators.md](indicators.md).
 """,
 }
 
