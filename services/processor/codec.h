@@ -70,7 +70,10 @@ int prc_rules_decode(struct mf_str bytes, struct prc_rule_config *rules, struct 
                      struct mf_error *err);
 uint64_t prc_rules_hash(const struct prc_rule_config *rules);
 
-// Hash of everything that shapes state: lateness, roll-ups, ring and look-back sizes, codec version.
+// Raised when a definition changes what state holds: an indicator, a roll-up, what is remembered. Not with
+// the codec's version, whose predecessor can be read.
+#define PRC_SHAPE_VERSION 1
+// Hash of everything that shapes state: definitions, lateness, roll-ups, ring and look-back sizes.
 uint64_t prc_shape_hash(const struct prc_fold_config *config);
 
 #endif

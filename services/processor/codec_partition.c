@@ -252,7 +252,7 @@ uint64_t prc_rules_hash(const struct prc_rule_config *rules)
 
 uint64_t prc_shape_hash(const struct prc_fold_config *config)
 {
-    const int64_t shape[] = {PRC_CODEC_VERSION,     PRC_RING,        PRC_LOOKBACK,
+    const int64_t shape[] = {PRC_SHAPE_VERSION,     PRC_RING,        PRC_LOOKBACK,
                              PRC_LOOKBACK_DAILY,    PRC_RECENT,      PRC_ARTICLES,
                              config->lateness_us,   config->rollups, PRC_CONTRACTS_MAX,
                              PRC_CONTRACT_KEPT_DAYS};

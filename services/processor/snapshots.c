@@ -145,6 +145,8 @@ static int put(struct prc_changelog *changelog, enum prc_changelog_kind kind, in
     changelog->records[kind]++;
     changelog->bytes[kind] += key.len + value.len;
     changelog->allowance -= (int64_t)(key.len + value.len);
+    if (changelog->allowance < -PRC_ALLOWANCE_MAX) // quiet days must not be paid for later
+        changelog->allowance = -PRC_ALLOWANCE_MAX;
     return 0;
 }
 
