@@ -154,10 +154,11 @@ static int check(struct prc_engine *engine, const struct prc_assigned *assigned,
                             "PROCESSOR_ROLLUPS, or by a version with other definitions",
                             assigned->topic, (int)assigned->number, changelog);
     if (committed < 0)
-        return mf_error_set(err, MF_ERROR_CONFIG, "state_mismatch",
-                            "the state of %s [%d] on %s is as of offset %" PRId64
-                            ", the group has no committed offset: it was reset, or had expired",
-                            assigned->topic, (int)assigned->number, changelog, recovered->record.committed);
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "state_mismatch",
+            "the state of %s [%d] on %s is as of offset %" PRId64
+            ", the group has no committed offset: it was reset, had expired, or the topic was made anew",
+            assigned->topic, (int)assigned->number, changelog, recovered->record.committed);
     if (recovered->record.committed != committed)
         return mf_error_set(
             err, MF_ERROR_CONFIG, "state_mismatch",
@@ -390,12 +391,35 @@ enum mf_consume prc_restore_message(struct prc_engine *engine, const struct mf_k
     return MF_CONSUME_STOP;
 }
 
+// A rebuild up to an offset that the log does not reach: it is another log. What was folded of it without
+// being published is new, and is folded again.
+static void begin_another_log(struct prc_engine *engine, struct prc_assigned *assigned, int64_t end)
+{
+    MF_LOGF(engine->service->log, MF_LOG_ERROR, "processor", "input_made_anew",
+            MF_FIELDS(mf_lf_str("topic", assigned->topic), mf_lf_i64("partition", assigned->number),
+                      mf_lf_i64("low", assigned->low), mf_lf_i64("high", end),
+                      mf_lf_i64("committed", assigned->committed)),
+            "the log ends at offset %" PRId64 ", below the %" PRId64
+            " that were processed: it was made anew, all of it is processed",
+            end, assigned->committed);
+    struct prc_partition *before = assigned->state;
+    assigned->state = prc_partition_new(assigned->role, assigned->number, engine->max_cells);
+    mf_buf_add_str(&assigned->state->removed, mf_buf_str(&before->removed));
+    prc_partition_free(&before);
+    prc_history_clear(&assigned->history);
+    prc_history_note(&assigned->history, assigned->low, assigned->state);
+    replayed(engine, assigned, assigned->low);
+}
+
 void prc_restore_eof(struct prc_engine *engine, const char *topic, int32_t partition, int64_t offset)
 {
     struct prc_assigned *assigned = prc_engine_assigned(engine, topic, partition);
-    if (assigned != NULL && assigned->phase == PRC_PHASE_REPLAY &&
-        engine->restore.step == PRC_RESTORE_REPLAY && offset >= assigned->committed)
+    if (assigned == NULL || assigned->phase != PRC_PHASE_REPLAY || engine->restore.step != PRC_RESTORE_REPLAY)
+        return;
+    if (offset >= assigned->committed)
         replayed(engine, assigned, assigned->committed);
+    else if (assigned->rebuilt)
+        begin_another_log(engine, assigned, offset);
 }
 
 int64_t prc_restore_out_of_range(struct prc_engine *engine, struct prc_assigned *assigned, int64_t low,

@@ -94,6 +94,26 @@ def test_s11_the_changelog_is_cut_off(scene: Scene, seed: int, lost: str) -> Non
     scene.verify()
 
 
+def test_an_input_topic_made_anew(scene: Scene, seed: int) -> None:
+    """The state says more was processed than the new topic has: a rebuild takes all of it for new."""
+    scene.expected_errors.append("restoring the state|made anew|no committed offset")
+    some_state(scene, seed)
+    before = len(scene.messages("METRICS"))
+    for answer in scene.admin.delete_topics([scene.topic("RAW")], operation_timeout=30).values():
+        answer.result(30)
+    wait_for(lambda: scene.run("marketflowctl", "topics", "apply").returncode == 0, 60, "the topic anew", 1)
+    fresh = wait_for(lambda: scene.feed("RAW", islice(records(seed + 1), 200)), 30, "records put", 1)
+    processor = scene.processor("again", KAFKA_INSTANCE_ID=scene.instance("a"))
+    processor.start()
+    assert processor.wait_exit(60) == 78
+    scene.start_processor(
+        "rebuilt", KAFKA_INSTANCE_ID=scene.instance("a"), PROCESSOR_STATE_MISMATCH="rebuild"
+    )
+    scene.settle()
+    assert sum(scene.committed().values()) >= fresh
+    assert len(scene.messages("METRICS")) > before, "what is new was published"
+
+
 def newest_of_partitions(scene: Scene) -> dict[TopicPartition, int]:
     """Where the newest records of the input partitions themselves stand, of each changelog partition the lower."""
     newest: dict[str | None, tuple[int, int]] = {}
