@@ -201,7 +201,9 @@ class Cell:
         return self.groups[-1]
 
     def newest_close(self, group: Group) -> float | None:
-        bars = [s.bars[-1] for s in (*group.vendor.values(), *group.derived.values())
+        finest_first = sorted((*group.vendor.values(), *group.derived.values()),
+                              key=lambda s: ORDER.index(s.interval))  # fmt: skip
+        bars = [s.bars[-1] for s in finest_first
                 if s.bars and s.interval in INTERVAL_MINUTES and s.interval != "1d"]  # fmt: skip
         return max(bars, key=lambda b: b.end).close if bars else None
 
