@@ -169,8 +169,28 @@ static bool on_event(void *arg, const struct mf_event *event)
     return true;
 }
 
+// Nothing was looked at: what is missing.
+static void print_why_nothing(const struct explaining *e, FILE *out)
+{
+    char time[MF_TIME_TEXT_SIZE];
+    bool news = prc_rule_is_news(e->rule);
+    fprintf(out, "%s looked at nothing of %s: %s", prc_rules[e->rule].id, e->symbol,
+            news ? "no article passed"
+            : e->rule == PRC_RULE_STALE_FEED
+                ? "no heartbeat named a feed of its bars while the market was open"
+            : e->contract != NULL ? "no final bar of the contract"
+                                  : "no final bar");
+    if (!e->any_interval && !news)
+        fprintf(out, " of %s", mf_interval_name(e->interval));
+    if (e->at_us != INT64_MAX)
+        fprintf(out, " at or before %s", mf_time_format_ms(e->at_us, time));
+    fputs("\n\n", out);
+}
+
 static void print(const struct explaining *e, FILE *out)
 {
+    if (e->told_count == 0 && e->article.len == 0)
+        print_why_nothing(e, out);
     for (size_t i = 0; i < e->told_count; i++)
         fprintf(out, "%.*s\n", MF_STR_ARG(mf_buf_str(&e->told[i].text)));
     if (e->article.len > 0)

@@ -164,6 +164,13 @@ def test_articles_are_explained(run: Run, history: Path, rule: str) -> None:
     assert alerts
 
 
+def test_nothing_to_explain_is_said_so(run: Run, history: Path) -> None:
+    arguments = ("explain", str(history), "--symbol", "AAPL", "--rule")
+    told = run(*arguments, "gap", "--at", "1990-01-10T00:00:00Z").stdout.decode()
+    assert "no final bar at or before 1990-01-10T00:00:00.000Z" in told
+    assert "no heartbeat" in run(*arguments, "stale_feed", "--interval", "1s").stdout.decode()
+
+
 def test_a_silent_feed_is_explained(run: Run, events: list[dict[str, Any]], binaries: Path) -> None:
     start = [e for e in events if e["event_type"] != "bar" or e["event_time"] < "2024-03-07T16:00"]
     start = [e for e in start if e["event_type"] != "heartbeat" or e["event_time"] < "2024-03-07T18:00"]
