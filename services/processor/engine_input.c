@@ -35,7 +35,7 @@ void prc_assigned_drop(struct prc_assigned *assigned)
     prc_recovered_clear(&assigned->recovered);
     assigned->phase = PRC_PHASE_EMPTY;
     assigned->next = -1;
-    assigned->floor_ms = 0;
+    assigned->floor_ms = assigned->ended_us = 0;
     assigned->in_txn = assigned->rebuilt = assigned->has_rules = false;
 }
 

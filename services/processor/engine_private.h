@@ -46,6 +46,7 @@ struct prc_assigned {
     int64_t next;                // offset after the last folded record; -1 = nothing was ever committed
     int64_t floor, committed;    // where its replay begins and ends; floor: of the last record, later
     int64_t low;                 // the log began here when an offset below it was asked for and given up
+    int64_t ended_us;            // monotonic: the replay met the log's end below `committed`; 0 = it has not
     int64_t floor_ms;            // Kafka's time of the first record replayed; 0 = none
     bool in_txn;                 // part of the open transaction
     bool held_back;              // backfill, paused because the live feed is behind
