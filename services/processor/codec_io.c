@@ -119,6 +119,28 @@ int32_t prc_io_i32(struct prc_io *io, int32_t value)
     return (int32_t)wide;
 }
 
+uint32_t prc_io_u32(struct prc_io *io, uint32_t value)
+{
+    uint64_t wide = value;
+    prc_io_u64(io, &wide);
+    io->bad |= wide > UINT32_MAX;
+    return (uint32_t)wide;
+}
+
+void prc_io_time_after(struct prc_io *io, int64_t *time_us, int64_t before_us)
+{
+    int64_t distance = prc_io_reading(io) ? 0 : *time_us - before_us;
+    prc_io_i64(io, &distance);
+    if (prc_io_reading(io))
+        *time_us = (int64_t)((uint64_t)before_us + (uint64_t)distance);
+}
+
+int32_t prc_io_day_after(struct prc_io *io, int32_t day, int32_t before)
+{
+    int32_t distance = prc_io_i32(io, prc_io_reading(io) ? 0 : day - before);
+    return prc_io_reading(io) ? (int32_t)((uint32_t)before + (uint32_t)distance) : day;
+}
+
 // Length + 1, so that 0 says "absent".
 void prc_io_text(struct prc_io *io, char **text, size_t limit)
 {

@@ -27,6 +27,11 @@ void prc_io_count(struct prc_io *io, size_t *count, size_t limit);
 // An unsigned value that must stay below limit, for enums and bytes; returns it.
 unsigned prc_io_small(struct prc_io *io, unsigned value, unsigned limit);
 int32_t prc_io_i32(struct prc_io *io, int32_t value);
+uint32_t prc_io_u32(struct prc_io *io, uint32_t value);
+// As the distance from what stands before it. What comes from outside wraps around instead of overflowing: a
+// wrong order is the caller's to refuse.
+void prc_io_time_after(struct prc_io *io, int64_t *time_us, int64_t before_us);
+int32_t prc_io_day_after(struct prc_io *io, int32_t day, int32_t before);
 // A text of at most limit bytes; NULL stays NULL. Reading allocates (owned by the caller).
 void prc_io_text(struct prc_io *io, char **text, size_t limit);
 // The same in place, terminated, never NULL.

@@ -101,19 +101,9 @@ static void io_frozen(struct prc_io *io, struct prc_frozen *frozen)
 // previous: the bar before it, whose time and day the deltas are taken from.
 static void io_slot(struct prc_io *io, struct prc_slot *slot, const struct prc_slot *previous)
 {
-    int64_t time = slot->time_us - previous->time_us;
-    int32_t day = slot->session_day - previous->session_day;
-    uint64_t length = slot->length_ms;
-    prc_io_i64(io, &time);
-    day = prc_io_i32(io, day);
-    prc_io_u64(io, &length);
-    io->bad |= length > UINT32_MAX;
-    if (prc_io_reading(io)) {
-        // Wrapping sums: what comes from outside must not overflow; a wrong order is refused below.
-        slot->time_us = (int64_t)((uint64_t)previous->time_us + (uint64_t)time);
-        slot->session_day = (int32_t)((uint32_t)previous->session_day + (uint32_t)day);
-        slot->length_ms = (uint32_t)length;
-    }
+    prc_io_time_after(io, &slot->time_us, previous->time_us);
+    slot->session_day = prc_io_day_after(io, slot->session_day, previous->session_day);
+    slot->length_ms = prc_io_u32(io, slot->length_ms);
     prc_io_fixed(io, &slot->content_hash);
     prc_io_fixed(io, &slot->metric_hash);
     io_numbers(io, &slot->numbers);

@@ -178,6 +178,20 @@ struct prc_cell *prc_fold_cell(struct prc_fold *fold, enum mf_topic_role role)
     return cell == NULL || prc_fold_knows(fold, cell) ? NULL : cell;
 }
 
+struct prc_cell *prc_fold_bar_cell(struct prc_fold *fold, enum mf_topic_role role)
+{
+    if (mf_str_eq(fold->event.source, MF_STR("processor"))) {
+        prc_fold_dead_letter(fold, true, "unexpected_type", "derived bars do not enter through market.raw");
+        return NULL;
+    }
+    if ((fold->event.flags & MF_FLAG_FORMING) != 0) { // not final: passed on, never folded
+        prc_fold_count(fold, PRC_KEPT);
+        prc_fold_pass(fold, role, 0, 0, NULL);
+        return NULL;
+    }
+    return prc_fold_cell(fold, role);
+}
+
 void prc_fold_last(const struct prc_fold *fold, enum mf_event_type *type, int64_t *ingest_time_us)
 {
     *type = fold->decoded ? fold->event.type : MF_EVENT_TYPE_MAX;

@@ -148,16 +148,7 @@ static void place(struct prc_fold *fold, struct prc_cell *cell, struct prc_group
 void prc_fold_bar(struct prc_fold *fold)
 {
     const struct mf_event *event = &fold->event;
-    if (mf_str_eq(event->source, MF_STR("processor"))) {
-        prc_fold_dead_letter(fold, true, "unexpected_type", "derived bars do not enter through market.raw");
-        return;
-    }
-    if ((event->flags & MF_FLAG_FORMING) != 0) { // not final: passed on, never folded
-        prc_fold_count(fold, PRC_KEPT);
-        prc_fold_pass(fold, MF_TOPIC_BARS_FILTERED, 0, 0, NULL);
-        return;
-    }
-    struct prc_cell *cell = prc_fold_cell(fold, MF_TOPIC_BARS_FILTERED);
+    struct prc_cell *cell = prc_fold_bar_cell(fold, MF_TOPIC_BARS_FILTERED);
     if (cell == NULL)
         return;
     struct prc_group *group = prc_cell_group(cell, event->source, event->bar.adjusted, true);

@@ -262,18 +262,12 @@ void prc_fold_news(struct prc_fold *fold)
         prc_fold_count(fold, PRC_DROPPED);
         return;
     }
-    struct prc_cell *cell = prc_fold_cell(fold, MF_TOPIC_NEWS_FILTERED);
     struct prc_recent *entry = NULL;
+    unsigned flags = 0;
+    struct prc_cell *cell = prc_fold_remembered(fold, MF_TOPIC_NEWS_FILTERED, &entry, &flags);
     if (cell == NULL)
         return;
-    enum prc_result result = prc_fold_remember(fold, cell, &entry);
-    if (result == PRC_INVALID)
-        return;
-    prc_fold_count(fold, result);
-    if (result == PRC_DUPLICATE)
-        return;
-    prc_fold_pass(fold, MF_TOPIC_NEWS_FILTERED, entry->revision,
-                  result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0, cell->name != NULL ? cell : NULL);
+    prc_fold_pass(fold, MF_TOPIC_NEWS_FILTERED, entry->revision, flags, cell->name != NULL ? cell : NULL);
     remember_article(cell, event, entry->key_hash);
     if (!warmup)
         judge(fold, cell, entry);

@@ -109,6 +109,13 @@ static inline unsigned prc_inherited(unsigned flags)
 // The cell of the record at hand. NULL when the record is done with: refused (state_limit), passed on as
 // late, or of no concern in a replay.
 struct prc_cell *prc_fold_cell(struct prc_fold *fold, enum mf_topic_role role);
+// The same for a bar that is to be folded: NULL too after having refused a derived one, or passed a forming
+// one.
+struct prc_cell *prc_fold_bar_cell(struct prc_fold *fold, enum mf_topic_role role);
+// The cell of a record without statistics, with what is remembered of it, and the flags it passes with. NULL
+// when that is all there is to it: a duplicate, or a dead letter.
+struct prc_cell *prc_fold_remembered(struct prc_fold *fold, enum mf_topic_role role,
+                                     struct prc_recent **entry, unsigned *flags);
 static inline bool prc_fold_replays(const struct prc_fold *fold)
 {
     return fold->emit == NULL;
@@ -179,9 +186,6 @@ void prc_fold_news(struct prc_fold *fold);
 // fold_reference.c
 // Events without statistics: remembered by key and content, passed on to the topic.
 void prc_fold_reference(struct prc_fold *fold, enum mf_topic_role role);
-// The record's key and its result in the cell; *entry is what is remembered of it. INVALID: dead-lettered.
-enum prc_result prc_fold_remember(struct prc_fold *fold, struct prc_cell *cell, struct prc_recent **entry);
-
 static inline int64_t prc_floor(int64_t value, int64_t unit)
 {
     int64_t rest = value % unit;

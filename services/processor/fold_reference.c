@@ -5,7 +5,8 @@
 
 #include "services/processor/fold_private.h"
 
-enum prc_result prc_fold_remember(struct prc_fold *fold, struct prc_cell *cell, struct prc_recent **entry)
+// What the record is to the cell; INVALID when it was dead-lettered.
+static enum prc_result remember(struct prc_fold *fold, struct prc_cell *cell, struct prc_recent **entry)
 {
     char key[MF_DEDUPE_KEY_MAX];
     size_t len = 0;
@@ -25,6 +26,20 @@ enum prc_result prc_fold_remember(struct prc_fold *fold, struct prc_cell *cell, 
         return PRC_KEPT;
     (*entry)->revision++;
     return PRC_CORRECTED;
+}
+
+struct prc_cell *prc_fold_remembered(struct prc_fold *fold, enum mf_topic_role role,
+                                     struct prc_recent **entry, unsigned *flags)
+{
+    struct prc_cell *cell = prc_fold_cell(fold, role);
+    if (cell == NULL)
+        return NULL;
+    enum prc_result result = remember(fold, cell, entry);
+    if (result == PRC_INVALID)
+        return NULL;
+    prc_fold_count(fold, result);
+    *flags = result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0;
+    return result == PRC_DUPLICATE ? NULL : cell;
 }
 
 static void replace(char **text, struct mf_str with)
@@ -56,19 +71,14 @@ static void learn_split(struct prc_cell *cell, struct mf_date ex_date)
 void prc_fold_reference(struct prc_fold *fold, enum mf_topic_role role)
 {
     const struct mf_event *event = &fold->event;
-    struct prc_cell *cell = prc_fold_cell(fold, role);
     struct prc_recent *entry = NULL;
+    unsigned flags = 0;
+    struct prc_cell *cell = prc_fold_remembered(fold, role, &entry, &flags);
     if (cell == NULL)
-        return;
-    enum prc_result result = prc_fold_remember(fold, cell, &entry);
-    if (result == PRC_INVALID)
-        return;
-    prc_fold_count(fold, result);
-    if (result == PRC_DUPLICATE)
         return;
     if (event->type == MF_EVENT_SYMBOL)
         learn_symbol(cell, &event->symbol_info);
     if (event->type == MF_EVENT_CORPORATE_ACTION && event->corporate_action.kind == MF_ACTION_SPLIT)
         learn_split(cell, event->corporate_action.ex_date);
-    prc_fold_pass(fold, role, entry->revision, result == PRC_CORRECTED ? PRC_OUT_CORRECTED : 0, NULL);
+    prc_fold_pass(fold, role, entry->revision, flags, NULL);
 }
