@@ -9,7 +9,7 @@
 #include "common/lines.h"
 #include "services/processor/config.h"
 
-#define LINE_MAX MF_DEAD_LETTER_SIZE_MAX
+#define LINE_MAX ((size_t)1000000) // of a record: what is longer can be on no topic
 #define PROGRESS_LINES 250000
 #define CELLS_MAX 1000000 // a file is not a stream: memory is the reader's to mind
 
@@ -42,6 +42,17 @@ static void progress(const struct replay *replay)
         fprintf(stderr, "%s: %" PRIu64 " lines\n", replay->config->path, replay->counts->lines);
 }
 
+// Said by line, too: of the dead letter one sees only its offset.
+static void tell_too_large(const struct replay *replay, const struct mf_line *line)
+{
+    if (line->too_large)
+        fprintf(stderr, "%s:%" PRIu64 ": the record is larger than %zu bytes, as no topic has it: skipped\n",
+                replay->config->path, line->number, LINE_MAX);
+    else if (line->text.len > MF_DEAD_LETTER_SIZE_MAX)
+        fprintf(stderr, "%s:%" PRIu64 ": the record is too large: %zu bytes, at most %zu are allowed\n",
+                replay->config->path, line->number, line->text.len, MF_DEAD_LETTER_SIZE_MAX);
+}
+
 static bool on_line(void *arg, const struct mf_line *line)
 {
     struct replay *replay = arg;
@@ -49,6 +60,9 @@ static bool on_line(void *arg, const struct mf_line *line)
     struct mf_str value = line->text;
     replay->counts->lines++;
     progress(replay);
+    tell_too_large(replay, line);
+    if (line->too_large)
+        return true;
     if (mf_event_complete(replay->json, value, replay->event, &replay->completed, &value, &problems, NULL) <
         0) {
         fold_line(replay, line->text, line->number, false, 0);

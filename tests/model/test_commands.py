@@ -86,6 +86,19 @@ def test_bad_lines_become_dead_letters_and_the_rest_goes_on(run: Run, history: P
     assert len(letters) == 3
 
 
+def test_a_line_that_is_too_large_is_named(run: Run, history: Path) -> None:
+    lines = history.read_bytes().splitlines()[:2]
+    result = run(
+        "replay", "-", stdin=b"\n".join([lines[0], b"x" * 393_217, b"x" * 1_000_001, lines[1]]) + b"\n"
+    )
+    letters = [e for e in outputs(result) if e["event_type"] == "dead_letter"]
+    assert [(e["reason"], e["origin"]["offset"]) for e in letters] == [("json_size", 1)]
+    told = result.stderr.decode()
+    assert "-:2: the record is too large: 393217 bytes, at most 393216 are allowed" in told
+    assert "-:3: the record is larger than 1000000 bytes" in told
+    assert "4 lines, 3 folded" in told
+
+
 def test_thresholds_can_be_tried_out(run: Run, history: Path) -> None:
     def alerts(**settings: str) -> int:
         found = outputs(run("replay", str(history), **settings))
