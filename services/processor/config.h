@@ -9,5 +9,7 @@
 // settings. CONFIG when the calendar cannot be made.
 int prc_fold_config_load(const struct mf_settings *settings, struct mf_calendar **calendar,
                          struct prc_fold_config *config, struct mf_error *err);
+// What the tables cannot say of the processor's settings, the calendar's file among it: a line per problem.
+void prc_config_check(const struct mf_settings *settings, struct mf_buf *problems);
 
 #endif

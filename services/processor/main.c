@@ -2,6 +2,7 @@
 // marketflow-processor: turns raw events into filtered events, metrics and explained alerts, exactly once.
 #include <stdio.h>
 
+#include "services/processor/config.h"
 #include "services/processor/engine.h"
 #include "services/processor/replay.h"
 
@@ -97,7 +98,7 @@ int main(int argc, char **argv)
         .commands = commands,
         .command_count = MF_ARRAY_LEN(commands),
         .start = start,
-        .check_settings = prc_rule_config_check,
+        .check_settings = prc_config_check,
         .drain = drain,
         .stop = stop,
         .check_ready = check_ready,
