@@ -56,8 +56,12 @@ int prc_engine_check_partitions(struct prc_engine *engine, int timeout_ms, struc
         const char *topic = engine->topics[role];
         if (mf_topics[role].partitions != MF_TOPIC_PARTITIONS_SHARED)
             continue;
-        if (mf_kafka_partition_count(engine->producer, topic, timeout_ms, &count, err) < 0)
+        if (mf_kafka_partition_count(engine->producer, topic, timeout_ms, &count, err) < 0) {
+            if (strcmp(err->code, "unknown_topic") == 0)
+                mf_error_set(err, err->class, "unknown_topic",
+                             "topic %s does not exist: marketflowctl topics apply makes it", topic);
             return -1;
+        }
         if (count != engine->partitions)
             return mf_error_set(err, MF_ERROR_CONFIG, "partition_count",
                                 "topic %s has %d partitions, KAFKA_PARTITIONS says %d: keys would move "
@@ -249,7 +253,18 @@ static void check_state(struct prc_engine *engine, struct mf_health *health)
     char text[200];
     prc_restore_describe(engine, text, sizeof text);
     bool restoring = engine->state == PRC_ENGINE_RESTORING || (engine->settling && !engine->draining);
-    mf_health_add(health, "state", !restoring, "%s", text);
+    bool failed = restoring && engine->restore.step == PRC_RESTORE_WAIT &&
+                  engine->last_error.class < MF_ERROR_CLASS_MAX;
+    mf_health_add(health, "state", !restoring, "%s%s%s", text, failed ? "; " : "",
+                  failed ? engine->last_error.message : "");
+}
+
+// The consumer, which says it while it runs, is made after a producer has seen every topic.
+static bool is_connected(const struct prc_engine *engine)
+{
+    if (engine->consumer != NULL)
+        return mf_kafka_consumer_connected(engine->consumer);
+    return engine->producer != NULL && mf_kafka_producer_connected(engine->producer);
 }
 
 void prc_engine_check_ready(struct prc_engine *engine, struct mf_health *health)
@@ -261,14 +276,17 @@ void prc_engine_check_ready(struct prc_engine *engine, struct mf_health *health)
                                                                   : "connecting");
     check_state(engine, health);
     // The assignment outlives a broker that is away until the session times out.
-    bool connected = engine->consumer != NULL && mf_kafka_consumer_connected(engine->consumer);
+    bool connected = is_connected(engine);
     mf_health_add(health, "broker", connected, "%s", connected ? "connected" : "no broker is up");
     bool joined = engine->consumer != NULL && mf_kafka_consumer_joined(engine->consumer);
     mf_health_add(health, "group", joined, "%zu partitions assigned",
                   joined ? mf_kafka_consumer_assigned(engine->consumer) : 0);
     int64_t polled = engine->consumer != NULL ? mf_kafka_consumer_last_poll_us(engine->consumer) : 0;
     bool fresh = polled > 0 && mf_clock_monotonic_us() - polled < POLL_STALE_US;
-    mf_health_add(health, "poll", fresh, "%s", fresh ? "polling" : "no poll for 15 s");
+    mf_health_add(health, "poll", fresh, "%s",
+                  fresh         ? "polling"
+                  : polled == 0 ? "the consumer is not made yet"
+                                : "no poll for 15 s");
 }
 
 bool prc_engine_is_alive(struct prc_engine *engine)

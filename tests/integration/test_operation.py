@@ -270,6 +270,22 @@ def test_a_partition_count_that_changed_is_refused(line: Line) -> None:
         line.services.remove(service)
 
 
+def test_a_missing_topic_is_named(line: Line) -> None:
+    """Readiness says which and what to do, not that a broker is away; once it is there all goes on."""
+    absent = f"{line.name}.absent"
+    processor = line.service("processor", KAFKA_TOPIC_METRICS=absent)
+    processor.start()
+    words = f"topic {absent} does not exist: marketflowctl topics apply makes it"
+
+    def named() -> bool:
+        return processor.readiness().get("checks", {}).get("transactions", {}).get("detail") == words
+
+    wait_for(named, 60, "the topic's name in /readyz", 0.05)
+    assert processor.readiness()["checks"]["broker"] == {"ok": True, "detail": "connected"}
+    assert line.run("marketflowctl", "topics", "apply", KAFKA_TOPIC_METRICS=absent).returncode == 0
+    processor.wait_ready()
+
+
 def test_input_that_retention_removed_needs_a_person(line: Line) -> None:
     """Unread records are gone: the processor ends with 78, which no supervisor restarts, until it is told to go on."""
     line.expected_errors.append("offset_out_of_range")
