@@ -109,7 +109,10 @@ void mf_service_finish(struct mf_service *service, int exit_code, const char *re
 void mf_service_fail(struct mf_service *service, const struct mf_error *err, const char *doing)
 {
     struct mf_service_private *p = service->private;
-    mf_log_error(service->log, MF_LOG_CRITICAL, "service", "service_failed", err, doing);
+    // What ends the service may meet it on several ways, or for each of its partitions.
+    bool said = p->leaving && strcmp(p->reason, err->code) == 0;
+    if (!said)
+        mf_log_error(service->log, MF_LOG_CRITICAL, "service", "service_failed", err, doing);
     if (err->class == MF_ERROR_FATAL)
         p->skip_drain = true;
     mf_service_finish(service, mf_error_exit_code(err), err->code);

@@ -105,8 +105,8 @@ const char *mf_service_state_name(enum mf_service_state state); // "running"
 // Starts a drain that ends in `exit_code` (JOB done, or an internal decision to leave). Idempotent; the first
 // code wins unless a later one is worse.
 void mf_service_finish(struct mf_service *service, int exit_code, const char *reason);
-// The service cannot go on: logs err once (critical), then drains and exits by its class. FATAL skips the
-// drain.
+// The service cannot go on: logs err (critical; not again while it leaves for the same code), then drains and
+// exits by its class. FATAL skips the drain.
 void mf_service_fail(struct mf_service *service, const struct mf_error *err, const char *doing);
 // The end of a command's result: MF_EXIT_OK, or MF_EXIT_TEMPORARY with a sentence on stderr when some of what
 // was written to `out` did not arrive (a full disk, a reader that is gone, a closed descriptor).

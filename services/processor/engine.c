@@ -65,10 +65,8 @@ int prc_engine_check_partitions(struct prc_engine *engine, int timeout_ms, struc
         if (count != engine->partitions)
             return mf_error_set(err, MF_ERROR_CONFIG, "partition_count",
                                 "topic %s has %d partitions, KAFKA_PARTITIONS says %d: keys would move "
-                                "between partitions. Set "
-                                "KAFKA_PARTITIONS=%d if every topic has that many, else make the topics anew "
-                                "with marketflowctl "
-                                "topics apply",
+                                "between partitions. Set KAFKA_PARTITIONS=%d if every topic has that many, "
+                                "else delete the topics and make them anew with marketflowctl topics apply",
                                 topic, (int)count, (int)engine->partitions, (int)count);
     }
     return 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes from the consumer group: partitions, records, offsets that are gone.
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/event.h"
@@ -73,10 +74,10 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
             struct mf_error err;
             mf_error_set(
                 &err, MF_ERROR_CONFIG, "partition_count",
-                "topic %s has got a partition %d, KAFKA_PARTITIONS says %d: keys would move between "
-                "partitions. Set KAFKA_PARTITIONS if every topic has as many, else make the topics anew "
-                "with marketflowctl topics apply",
-                offsets[i].topic, (int)offsets[i].partition, (int)engine->partitions);
+                "topic %s has %d partitions or more, KAFKA_PARTITIONS says %d: keys would move between "
+                "partitions. Set KAFKA_PARTITIONS if every topic has as many, else delete the topics and "
+                "make them anew with marketflowctl topics apply",
+                offsets[i].topic, (int)offsets[i].partition + 1, (int)engine->partitions);
             mf_service_fail(engine->service, &err, "taking partitions");
         }
     }
@@ -181,17 +182,21 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
     struct prc_assigned *assigned = prc_engine_assigned(engine, topic, partition);
     if (assigned != NULL && assigned->phase == PRC_PHASE_REPLAY)
         return prc_restore_out_of_range(engine, assigned, low, high);
-    MF_LOGF(
-        engine->service->log, engine->reset_earliest ? MF_LOG_ERROR : MF_LOG_CRITICAL, "processor",
-        "offset_out_of_range",
-        MF_FIELDS(mf_lf_str("topic", topic), mf_lf_i64("partition", partition), mf_lf_i64("low", low),
-                  mf_lf_i64("high", high)),
-        "the next input offset is not in the log: records were removed before they were processed, or the "
-        "topic was made anew (%s)",
-        engine->reset_earliest ? "going on from the earliest"
-                               : "PROCESSOR_OFFSET_RESET=earliest accepts the loss");
-    if (!engine->reset_earliest)
+    if (!engine->reset_earliest) {
+        struct mf_error err;
+        mf_error_set(&err, MF_ERROR_CONFIG, "offset_out_of_range",
+                     "the next offset of topic %s, partition %d is not in the log, which holds %" PRId64
+                     " to %" PRId64 ": records were removed before they were processed, or the topic was "
+                     "made anew. PROCESSOR_OFFSET_RESET=earliest accepts the loss",
+                     topic, (int)partition, low, high);
+        mf_service_fail(engine->service, &err, "consuming");
         return -1;
+    }
+    MF_LOGF(engine->service->log, MF_LOG_ERROR, "processor", "offset_out_of_range",
+            MF_FIELDS(mf_lf_str("topic", topic), mf_lf_i64("partition", partition), mf_lf_i64("low", low),
+                      mf_lf_i64("high", high)),
+            "the next input offset is not in the log: records were removed before they were processed, or "
+            "the topic was made anew (going on from the earliest)");
     if (assigned != NULL)
         assigned->low = low; // restored or not, we do not go back there
     return low;
@@ -202,6 +207,8 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
 static void on_fatal(void *arg, const struct mf_error *err)
 {
     struct prc_engine *engine = arg;
+    if (err->class == MF_ERROR_CONFIG && strcmp(err->code, "offset_out_of_range") == 0)
+        return; // on_out_of_range has refused, and said why
     if (engine->state >= PRC_ENGINE_CLOSING || !prc_engine_forgives(engine, err)) {
         mf_service_fail(engine->service, err, "consuming");
         return;

@@ -426,18 +426,23 @@ void prc_restore_eof(struct prc_engine *engine, const char *topic, int32_t parti
 int64_t prc_restore_out_of_range(struct prc_engine *engine, struct prc_assigned *assigned, int64_t low,
                                  int64_t high)
 {
-    bool accepted = assigned->rebuilt || engine->reset_earliest;
-    enum mf_log_level level = assigned->rebuilt ? MF_LOG_NOTICE : accepted ? MF_LOG_ERROR : MF_LOG_CRITICAL;
-    MF_LOGF(engine->service->log, level, "processor", "floor_out_of_range",
+    if (!assigned->rebuilt && !engine->reset_earliest) {
+        struct mf_error err;
+        mf_error_set(&err, MF_ERROR_CONFIG, "floor_out_of_range",
+                     "topic %s, partition %d: input from offset %" PRId64
+                     " on is needed to make the state again, the log holds %" PRId64 " to %" PRId64
+                     ". PROCESSOR_OFFSET_RESET=earliest accepts a state that lacks what is gone",
+                     assigned->topic, (int)assigned->number, assigned->floor, low, high);
+        mf_service_fail(engine->service, &err, "replaying input");
+        return -1;
+    }
+    MF_LOGF(engine->service->log, assigned->rebuilt ? MF_LOG_NOTICE : MF_LOG_ERROR, "processor",
+            "floor_out_of_range",
             MF_FIELDS(mf_lf_str("topic", assigned->topic), mf_lf_i64("partition", assigned->number),
                       mf_lf_i64("floor", assigned->floor), mf_lf_i64("low", low), mf_lf_i64("high", high)),
             "input from offset %" PRId64 " on is needed to make the state again, the log holds %" PRId64
-            " to %" PRId64 " (%s)",
-            assigned->floor, low, high,
-            accepted ? "going on from the earliest"
-                     : "PROCESSOR_OFFSET_RESET=earliest accepts a state that lacks what is gone");
-    if (!accepted)
-        return -1;
+            " to %" PRId64 " (going on from the earliest)",
+            assigned->floor, low, high);
     assigned->floor = assigned->low = low;
     if (low >= assigned->committed || high < assigned->committed)
         replayed(engine, assigned, low); // nothing of it is left, or the topic was made anew

@@ -301,6 +301,8 @@ def test_input_that_retention_removed_needs_a_person(line: Line) -> None:
         removed.result()
     processor.start()
     assert processor.wait_exit(60) == 78
+    said = [entry["error"] for _, entry in line.log_lines() if entry.get("level") == "critical"]
+    assert len(said) == 1 and topic in said[0] and "PROCESSOR_OFFSET_RESET=earliest" in said[0], said
     line.services.remove(processor)
     again = line.start("processor", PROCESSOR_OFFSET_RESET="earliest")
     line.backfill_replay(["GOOG"])

@@ -104,6 +104,7 @@ static void on_timer(void *arg)
         struct mf_error err;
         mf_error_set(&err, class_of(class), "told_to_fail", "told to fail");
         mf_service_fail(skeleton->service, &err, "running the skeleton");
+        mf_service_fail(skeleton->service, &err, "running it still"); // is not said again
         return;
     }
     if (!mf_settings_boolean(settings, "SKELETON_FLOOD"))
