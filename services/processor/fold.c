@@ -117,7 +117,11 @@ static void take(struct prc_fold *fold)
         return;
     }
     if (event->type == MF_EVENT_HEARTBEAT) {
-        prc_fold_heartbeat(fold);
+        if (event->heartbeat.lane_end && fold->partition->role == MF_TOPIC_RAW)
+            prc_fold_dead_letter(fold, true, "lane_mismatch",
+                                 "lane live has no end: lane_end is of backfill lanes");
+        else
+            prc_fold_heartbeat(fold);
         return;
     }
     if (is_future(event)) {

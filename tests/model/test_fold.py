@@ -113,6 +113,15 @@ def test_other_thresholds(binaries: Path, calendar: Calendar, tmp_path: Path, se
     assert check(binaries, calendar, events, tmp_path, settings, **environment)["ALERTS"] > 300
 
 
+def test_the_live_lane_has_no_end(
+    binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random
+) -> None:
+    events = Feed(seed, calendar).minutes(1, ("X:BTCUSD",))
+    beats = [i for i, event in enumerate(events) if event["event_type"] == "heartbeat"]
+    events[beats[len(beats) // 2]]["lane_end"] = True
+    assert check(binaries, calendar, events, tmp_path)["DLQ"] == 1
+
+
 def test_options(binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random) -> None:
     """Contracts with everything that goes wrong, some of which expire and are forgotten; one rule looks at them."""
     compared = check(binaries, calendar, Feed(seed, calendar).options(25), tmp_path)

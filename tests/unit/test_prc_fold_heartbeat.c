@@ -162,6 +162,25 @@ static void test_a_lane_ends(void **state)
 }
 
 // A replay of the end of a lane must not take a cell that was made after it.
+// Not even by mistake: a symbol's whole live history would go.
+static void test_the_live_lane_has_no_end(void **state)
+{
+    struct fixture *f = *state;
+    feed_minutes(f, "AAPL", "live", 0, 4);
+    forget(f);
+    struct mf_event end = make_heartbeat("live", "polygon.bars.1m", minute_us(60));
+    end.heartbeat.lane_end = true;
+    feed(f, &end);
+    assert_int_equal(f->count, 1);
+    const struct out *letter = find_out(f, MF_TOPIC_DLQ, 0, "\"reason\":\"lane_mismatch\"", NULL);
+    assert_non_null(strstr(letter->value, "lane live has no end"));
+    assert_int_equal(f->live->count, 1);
+    // Nor does its clock move: the window is still open, and closes with the next one that may.
+    forget(f);
+    beat(f, "live", "polygon.bars.1m", minute_us(6));
+    assert_non_null(find_out(f, MF_TOPIC_BARS_FILTERED, 0, derived_member, NULL));
+}
+
 static void test_a_replayed_lane_end_spares_the_next_life(void **state)
 {
     struct fixture *f = *state;
@@ -301,6 +320,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_outputs_of_a_heartbeat_are_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_order_of_feeds_does_not_matter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lane_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_live_lane_has_no_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replayed_lane_end_spares_the_next_life, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lanes_and_feeds_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_silent_feed_is_stale, setup, teardown),

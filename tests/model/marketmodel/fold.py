@@ -59,6 +59,8 @@ class Partition:
         fits = not bad and (event["lane"] == "live") == (self.role == "RAW")
         if bad or not fits:
             self._dead_letter()
+        elif event["event_type"] == "heartbeat" and event["lane"] == "live" and event.get("lane_end"):
+            self._dead_letter()  # only backfill lanes end
         elif event["event_type"] == "heartbeat":
             self._heartbeat(event)
         elif self._is_future(event):
