@@ -70,7 +70,7 @@ struct prc_cell {
     char *name, *exchange, *type;   // metadata of the symbol, NULL = not known
     int32_t splits[PRC_SPLITS];     // ex-dates as days since 1970-01-01, newest last
     size_t split_count;
-    int64_t news_time_us; // event_time of the newest news alert, 0 = none
+    int64_t news_time_us; // event_time of the newest news alert, as kept (rules.h); 0 = none
     int64_t cluster_quiet_until_us;
     uint8_t cluster_severity;
     // Snapshots: input offsets. dirty_at = first record that changed the cell since its snapshot, -1 = clean.

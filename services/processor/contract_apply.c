@@ -174,9 +174,10 @@ static void want_open(struct folding *f)
     const struct prc_rule_state *base = &f->contract->base;
     if (base->open_time_us == 0)
         return;
-    size_t at = find_fired(f->contract, base->open_time_us);
+    int64_t key_time_us = prc_time_meant(base->open_time_us);
+    size_t at = find_fired(f->contract, key_time_us);
     f->wanted[f->wanted_count++] =
-        (struct prc_fired){.key_time_us = base->open_time_us,
+        (struct prc_fired){.key_time_us = key_time_us,
                            .cooldown_until_us = at != SIZE_MAX ? f->contract->fired[at].cooldown_until_us : 0,
                            .value = base->open_value,
                            .threshold = base->open_threshold,

@@ -114,6 +114,8 @@ static bool is_steady(const struct prc_series *series, int64_t length_us)
     return near >= STALE_BARS_NEAR;
 }
 
+#define NOT_RESOLVED PRC_TIME_ALWAYS
+
 static void publish_stale(struct prc_fold *fold, const struct prc_target *target, unsigned flags,
                           enum mf_provenance_mode mode, int64_t about_us, int64_t resolved_us)
 {
@@ -122,7 +124,8 @@ static void publish_stale(struct prc_fold *fold, const struct prc_target *target
     char message[PRC_MESSAGE_SIZE];
     const struct prc_series *series = target->series;
     const char *interval = mf_interval_name(series->key.interval);
-    prc_fold_alert_begin(fold, target->cell, series->asset_class, PRC_RULE_STALE_FEED, series->stale_since_us,
+    int64_t since_us = prc_time_meant(series->stale_since_us);
+    prc_fold_alert_begin(fold, target->cell, series->asset_class, PRC_RULE_STALE_FEED, since_us,
                          prc_inherited(flags), mode);
     struct mf_alert *alert = &fold->alert.alert;
     alert->interval = mf_str_of(interval);
@@ -133,7 +136,7 @@ static void publish_stale(struct prc_fold *fold, const struct prc_target *target
     alert->revision = series->stale_revision;
     alert->parent_source = mf_str_of(series->key.provider);
     size_t len = 0;
-    if (resolved_us != 0) {
+    if (resolved_us != NOT_RESOLVED) {
         alert->state = MF_ALERT_RESOLVED;
         alert->reason = mf_str_of(prc_resolution_name(PRC_RESOLVED_CLEARED));
         alert->resolved_time_us = resolved_us;
@@ -142,8 +145,8 @@ static void publish_stale(struct prc_fold *fold, const struct prc_target *target
     } else {
         alert->state = MF_ALERT_FIRING;
         prc_stale_baseline(series->key.interval, series->stale_value, alert);
-        len = prc_stale_message(interval, series->stale_value, series->stale_threshold,
-                                series->stale_since_us, message, sizeof(message));
+        len = prc_stale_message(interval, series->stale_value, series->stale_threshold, since_us, message,
+                                sizeof(message));
         fold->counts.alerts[PRC_RULE_STALE_FEED][series->stale_severity]++;
     }
     alert->message = (struct mf_str){message, len};
@@ -187,11 +190,12 @@ static void look_for_silence(struct beat *beat, const struct prc_target *target)
     if (open && severity <= (enum mf_severity)series->stale_severity)
         return;
     series->stale_revision = (uint16_t)(open ? series->stale_revision + 1 : 0);
-    series->stale_since_us = last->time_us;
+    series->stale_since_us = prc_time_kept(last->time_us);
     series->stale_severity = (uint8_t)severity;
     series->stale_value = age;
     series->stale_threshold = threshold;
-    publish_stale(fold, target, last->flags, (enum mf_provenance_mode)last->mode, beat->lane->clock_us, 0);
+    publish_stale(fold, target, last->flags, (enum mf_provenance_mode)last->mode, beat->lane->clock_us,
+                  NOT_RESOLVED);
     prc_cell_dirty(fold->partition, target->cell, fold->input->offset);
 }
 

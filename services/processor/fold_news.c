@@ -129,7 +129,7 @@ static uint32_t digest_of(enum prc_rule rule, const struct prc_verdict *verdict,
 // Where news_price_link measures from: what the groups knew when the alert was published.
 static void link_prices(struct prc_cell *cell, int64_t time_us)
 {
-    cell->news_time_us = time_us;
+    cell->news_time_us = prc_time_kept(time_us);
     for (size_t g = 0; g < cell->group_count; g++) {
         struct prc_group *group = cell->groups[g];
         const struct prc_slot *newest = NULL;
@@ -196,10 +196,10 @@ static void publish(struct prc_fold *fold, const struct prc_cell *cell, enum prc
 static bool cluster_is_quiet(const struct prc_fold *fold, struct prc_cell *cell, enum mf_severity severity)
 {
     int64_t time_us = fold->event.event_time_us;
-    if (cell->cluster_quiet_until_us != 0 && time_us < cell->cluster_quiet_until_us &&
+    if (cell->cluster_quiet_until_us != 0 && time_us < prc_time_meant(cell->cluster_quiet_until_us) &&
         severity <= (enum mf_severity)cell->cluster_severity)
         return true;
-    cell->cluster_quiet_until_us = time_us + fold->rules.cooldown_us;
+    cell->cluster_quiet_until_us = prc_time_kept(time_us + fold->rules.cooldown_us);
     cell->cluster_severity = (uint8_t)severity;
     return false;
 }
@@ -232,10 +232,11 @@ static void update_alert(struct prc_fold *fold, struct prc_cell *cell, struct pr
         said->value = verdict.value;
         said->digest = digest;
     }
-    if (begins && fold->event.event_time_us > cell->news_time_us)
+    if (begins && (cell->news_time_us == 0 || fold->event.event_time_us > cell->news_time_us))
         link_prices(cell, fold->event.event_time_us);
     bool quiets = begins && which == PRC_NEWS_CLUSTER && fold->rules.cooldown_us > 0;
-    publish(fold, cell, rule, said, &verdict, facts, quiets ? cell->cluster_quiet_until_us : 0);
+    publish(fold, cell, rule, said, &verdict, facts,
+            quiets ? prc_time_meant(cell->cluster_quiet_until_us) : 0);
 }
 
 static void judge(struct prc_fold *fold, struct prc_cell *cell, struct prc_recent *entry)

@@ -105,7 +105,7 @@ static struct prc_transition resolve(enum prc_rule rule, struct prc_rule_states 
     struct prc_rule_state *state = &states->of[rule];
     struct prc_transition transition = {
         .rule = rule,
-        .key_time_us = state->open_time_us,
+        .key_time_us = prc_time_meant(state->open_time_us),
         .verdict = {.known = true,
                     .severity = (enum mf_severity)state->open_severity,
                     .direction = (enum mf_direction)state->open_direction,
@@ -126,17 +126,17 @@ static struct prc_transition fire(enum prc_rule rule, struct prc_rule_states *st
 {
     struct prc_rule_state *state = &states->of[rule];
     states->open |= 1u << rule;
-    state->open_time_us = bar->time_us;
+    state->open_time_us = prc_time_kept(bar->time_us);
     state->open_value = verdict->value;
     state->open_threshold = verdict->threshold;
     state->open_severity = state->last_severity = (uint8_t)verdict->severity;
     state->open_direction = (uint8_t)verdict->direction;
     state->clear_bars = 0;
-    state->cooldown_until_us = cooldown_us > 0 ? bar->time_us + cooldown_us : 0;
+    state->cooldown_until_us = cooldown_us > 0 ? prc_time_kept(bar->time_us + cooldown_us) : 0;
     return (struct prc_transition){.rule = rule,
                                    .key_time_us = bar->time_us,
                                    .verdict = *verdict,
-                                   .cooldown_until_us = state->cooldown_until_us};
+                                   .cooldown_until_us = prc_time_meant(state->cooldown_until_us)};
 }
 
 static bool is_opposite(const struct prc_rule_state *state, const struct prc_verdict *verdict)
@@ -162,7 +162,7 @@ size_t prc_rule_step(enum prc_rule rule, const struct prc_verdict *verdict, cons
     if (!verdict->triggered)
         return count;
     bool rises = (int)verdict->severity > (open ? state->open_severity : state->last_severity);
-    bool quiet = state->cooldown_until_us != 0 && bar->time_us < state->cooldown_until_us;
+    bool quiet = state->cooldown_until_us != 0 && bar->time_us < prc_time_meant(state->cooldown_until_us);
     if (open && !rises)
         return count;
     if (!open && quiet && !rises)

@@ -102,11 +102,22 @@ struct prc_verdict {
     double value, threshold;
 };
 
-// The alert of one rule that is open in a series, and what keeps it quiet.
+// A time that may be none, which is 0: the first moment of 1970 is kept as the microsecond after it, which no
+// event's time is, since those are whole milliseconds.
+static inline int64_t prc_time_kept(int64_t time_us)
+{
+    return time_us != 0 ? time_us : 1;
+}
+static inline int64_t prc_time_meant(int64_t kept_us)
+{
+    return kept_us != 1 ? kept_us : 0;
+}
+
+// The alert of one rule that is open in a series, and what keeps it quiet. Both times are kept ones.
 struct prc_rule_state {
     int64_t open_time_us; // event_time of the firing event; 0 = none open
     double open_value, open_threshold;
-    int64_t cooldown_until_us;
+    int64_t cooldown_until_us; // 0 = none
     uint8_t open_severity, open_direction;
     uint8_t last_severity; // of the last firing, for "unless the severity rises"
     uint8_t clear_bars;

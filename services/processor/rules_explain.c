@@ -155,8 +155,8 @@ static void say_standing(const struct case_at_hand *c, const struct prc_rule_sta
     if (state->open_time_us != 0)
         mf_buf_addf(c->out, "open        %s since the bar of %s, value %.10g, %u clear bars of %d\n",
                     mf_severity_name((enum mf_severity)state->open_severity),
-                    mf_time_format_ms(state->open_time_us, time), state->open_value, state->clear_bars,
-                    PRC_CLEAR_BARS);
+                    mf_time_format_ms(prc_time_meant(state->open_time_us), time), state->open_value,
+                    state->clear_bars, PRC_CLEAR_BARS);
     else
         mf_buf_add_c(c->out, "open        nothing\n");
     if (prc_cooldown_us(c->rule, c->config, c->interval) == 0)
@@ -165,8 +165,8 @@ static void say_standing(const struct case_at_hand *c, const struct prc_rule_sta
         mf_buf_add_c(c->out, "cooldown    none running\n");
     else
         mf_buf_addf(c->out, "cooldown    until %s, %s; a severity above %s ends it\n",
-                    mf_time_format_ms(state->cooldown_until_us, time),
-                    c->bar->time_us < state->cooldown_until_us ? "running" : "over",
+                    mf_time_format_ms(prc_time_meant(state->cooldown_until_us), time),
+                    c->bar->time_us < prc_time_meant(state->cooldown_until_us) ? "running" : "over",
                     mf_severity_name((enum mf_severity)state->last_severity));
 }
 

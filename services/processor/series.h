@@ -64,7 +64,7 @@ struct prc_slot { // 128 bytes
 struct prc_fired {
     int64_t key_time_us;
     int64_t cooldown_until_us; // 0 = none
-    int64_t resolved_time_us;  // 0 = firing
+    int64_t resolved_time_us;  // when it is resolved
     int64_t resolved_bar_us;   // start of the bar that resolved it
     double value, threshold;
     uint16_t revision; // of the last event published for the key
@@ -111,7 +111,7 @@ struct prc_series {
     // Roll-ups and heartbeats (fold_rollup.c, fold_heartbeat.c).
     int64_t largest_end_us;              // of every bar placed; the series' own time
     uint16_t feeds;                      // bit per enum mf_interval that this series feeds
-    int64_t stale_since_us;              // event_time of the open stale_feed alert; 0 = none
+    int64_t stale_since_us;              // event_time of the open stale_feed alert, as kept; 0 = none
     double stale_value, stale_threshold; // as last said
     uint16_t stale_revision;
     uint8_t stale_severity;

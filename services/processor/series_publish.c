@@ -168,8 +168,9 @@ void prc_recompute_want_open(struct prc_recompute *work, const struct prc_state 
         const struct prc_rule_state *rule = &state->rules.of[r];
         if (rule->open_time_us == 0)
             continue;
-        size_t at = prc_series_find_fired(series, r, rule->open_time_us);
-        struct prc_fired said = {.key_time_us = rule->open_time_us,
+        int64_t key_time_us = prc_time_meant(rule->open_time_us);
+        size_t at = prc_series_find_fired(series, r, key_time_us);
+        struct prc_fired said = {.key_time_us = key_time_us,
                                  .cooldown_until_us =
                                      at != SIZE_MAX ? series->fired[at].cooldown_until_us : 0,
                                  .value = rule->open_value,

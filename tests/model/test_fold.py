@@ -15,6 +15,7 @@ from feed import Feed, complete, daily_history
 from marketmodel import Partition, Settings, compare
 from marketmodel.compare import Published
 from marketmodel.rules import DEFAULTS
+from marketmodel.times import format_ms, parse_ms
 
 Calendar = Callable[[str], tuple[int, int] | None]
 
@@ -111,6 +112,39 @@ def test_other_thresholds(binaries: Path, calendar: Calendar, tmp_path: Path, se
             environment[f"ALERT_{rule.upper()}_{name}"] = f"{level:.4g}"
     events = Feed(seed, calendar).minutes(days=1, symbols=("AAPL", "MSFT"))
     assert check(binaries, calendar, events, tmp_path, settings, **environment)["ALERTS"] > 300
+
+
+def across(events: list[dict[str, Any]], moment: str) -> list[dict[str, Any]]:
+    """The same, but in the year in which the first bar of the second half begins at the moment."""
+    bars = sorted(parse_ms(event["event_time"]) for event in events if event["event_type"] == "bar")
+    shift = parse_ms(moment) - bars[len(bars) // 2]
+    times = ("event_time", "ingest_time", "window_end", "clock")
+    for event in events:
+        event |= {name: format_ms(parse_ms(event[name]) + shift) for name in times if name in event}
+        if "feeds" in event:
+            event["feeds"] = {
+                feed: format_ms(parse_ms(time) + shift) for feed, time in event["feeds"].items()
+            }
+        if "session_date" in event:
+            event["session_date"] = event["event_time"][:10]
+    return events
+
+
+@pytest.mark.parametrize("thresholds", ["usual", "low"])
+def test_across_1970(
+    binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random, thresholds: str
+) -> None:
+    """The first moment of 1970 is a time like any other, though it is written as 0."""
+    events = across(Feed(seed, calendar).minutes(1, ("X:BTCUSD",), news=200), "1970-01-01T00:00:00Z")
+    settings, environment = Settings(), {}
+    if thresholds == "low":  # every bar has something open
+        settings.thresholds["price_move"] = (0.0001, 0.0002, 0.05)
+        environment = {
+            "ALERT_PRICE_MOVE_INFO": "0.0001",
+            "ALERT_PRICE_MOVE_WARNING": "0.0002",
+            "ALERT_PRICE_MOVE_CRITICAL": "0.05",
+        }
+    assert check(binaries, calendar, events, tmp_path, settings, **environment)["ALERTS"] > 50
 
 
 def test_the_live_lane_has_no_end(

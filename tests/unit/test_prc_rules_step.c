@@ -11,13 +11,13 @@ struct tally {
 
 // One price_move per minute.
 static struct tally play(const struct prc_rule_config *config, const double *moves, size_t count,
-                         enum mf_interval interval)
+                         enum mf_interval interval, int64_t first)
 {
     struct prc_rule_states states = {0};
     struct tally tally = {0};
     for (size_t i = 0; i < count; i++) {
         struct prc_values values = liquid();
-        struct prc_bar bar = bar_at((int64_t)(i + 1));
+        struct prc_bar bar = bar_at(first + (int64_t)i);
         struct prc_transition transitions[PRC_TRANSITIONS_MAX];
         set(&values, MF_METRIC_FIELD_RET_1, moves[i] / 100);
         size_t n = prc_rules_step(config, &values, &bar, interval, MF_ASSET_STOCK, &states, transitions);
@@ -68,13 +68,16 @@ static void test_hygiene(void **state)
         {{0, 0.4, -0.4, 0.1}, 4, 0, 0, 0, MF_INTERVAL_1M},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
-        struct tally tally = play(&config, rows[i].moves, rows[i].count, rows[i].interval);
-        assert_int_equal(tally.fired, rows[i].fired);
-        assert_int_equal(tally.cleared, rows[i].cleared);
-        assert_int_equal(tally.escalated, rows[i].escalated);
+        // Whenever it is: across 1970, too, where times are 0 and below.
+        for (int64_t first = -20; first <= 1; first++) {
+            struct tally tally = play(&config, rows[i].moves, rows[i].count, rows[i].interval, first);
+            assert_int_equal(tally.fired, rows[i].fired);
+            assert_int_equal(tally.cleared, rows[i].cleared);
+            assert_int_equal(tally.escalated, rows[i].escalated);
+        }
     }
     config.cooldown_us = 0;
-    struct tally tally = play(&config, (double[]){0.6, 0, 0, 0, 0.6}, 5, MF_INTERVAL_1M);
+    struct tally tally = play(&config, (double[]){0.6, 0, 0, 0, 0.6}, 5, MF_INTERVAL_1M, 1);
     assert_int_equal(tally.fired, 2);
 }
 

@@ -270,7 +270,7 @@ def alert_fields(said: Said, interval: str, revision: int) -> Json:
     }  # fmt: skip
     if said.reason:
         fields["reason"] = said.reason
-    if said.resolved_time is not None:
+    if said.resolved_time:
         fields["resolved_time"] = format_ms(said.resolved_time)
     if said.cooldown_until:
         fields["cooldown_until"] = format_ms(said.cooldown_until)
