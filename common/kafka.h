@@ -55,11 +55,11 @@ struct mf_kafka_delivery {
 };
 
 struct mf_kafka_producer_ops {
-    // For many records of which each needs no report: produce gathers them for a fraction of a millisecond's
-    // work at full speed (256 KiB, 25 ms at most) and hands them to librdkafka by partition, and on_delivery
-    // tells of failures only, those included that produce would have answered itself ("unknown_partition",
-    // fatal errors). The order per partition stays; a full queue is still produce's answer. Records with
-    // headers and large ones are not gathered.
+    // For many records of which each needs no report: produce gathers them by partition and hands them to
+    // librdkafka a request at a time, when it is full (1 MB), 100 ms old, or asked for (send, flush, commit);
+    // and on_delivery tells of failures only, those included that produce would have answered itself
+    // ("unknown_partition", fatal errors). The order per partition stays; a full queue is still produce's
+    // answer. Records with headers and large ones are not gathered.
     bool bulk;
     // Once per produced record, in order per partition; with bulk only for one that failed. May be NULL (then
     // failures are only counted and reported by mf_kafka_producer_failed). Never called from inside produce;
@@ -68,6 +68,9 @@ struct mf_kafka_producer_ops {
     // The queue passed 80 % of its limit (true) or fell below 50 % (false), in records or bytes
     // (KAFKA_QUEUE_MESSAGES, KAFKA_QUEUE_BYTES). Never called from inside produce. May be NULL.
     void (*on_pressure)(void *arg, bool high);
+    // Reports or other news were served: outstanding and busy may answer otherwise than before. Once per turn
+    // that had some, from the loop, and from inside flush. May be NULL.
+    void (*on_progress)(void *arg);
     // A fatal client error (class FATAL): the handle is of no use any more. For a transactional producer:
     // free and make it again, unless the code is "fenced" (another process uses our id; the message names
     // it). A transaction that the cluster ended because it was open too long is "transaction_expired". Called
@@ -90,9 +93,13 @@ void mf_kafka_producer_free(struct mf_kafka_producer **producer);
 // do.
 int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_record *record, void *opaque,
                      struct mf_error *err);
-// Bulk: hands over what has been gathered, now: when a transaction is to end, before waiting in the loop
-// until nothing is outstanding. Else without effect. flush and commit do it by themselves, abort drops it.
+// Bulk: hands over what has been gathered, partition by partition, as soon as nothing of it is on its way:
+// when a transaction is to end, before waiting in the loop until nothing is outstanding. Else without effect.
+// flush and commit do it by themselves, abort drops it.
 void mf_kafka_producer_send(struct mf_kafka_producer *producer);
+// Bulk: as much is gathered as the answers to what was handed over allow (4 MiB): wait for on_progress before
+// more is produced. Nothing is refused for it; it keeps memory and the requests on their way few.
+bool mf_kafka_producer_busy(struct mf_kafka_producer *producer);
 // Gathered, queued, in flight, or acknowledged and not reported yet
 size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer);
 bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer);
@@ -227,6 +234,8 @@ void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const st
 // Unlike joined, which stays true without any broker until the session times out.
 bool mf_kafka_consumer_connected(const struct mf_kafka_consumer *consumer);
 // Has an assignment, maybe empty
+// Records that were fetched and not handed out yet.
+size_t mf_kafka_consumer_fetched(const struct mf_kafka_consumer *consumer);
 bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer);
 size_t mf_kafka_consumer_assigned(const struct mf_kafka_consumer *consumer);      // partitions
 int64_t mf_kafka_consumer_last_poll_us(const struct mf_kafka_consumer *consumer); // monotonic

@@ -225,19 +225,23 @@ static bool destroy_bounded(rd_kafka_t *rk)
     return false;
 }
 
-void kafka_client_close(struct kafka_client *client)
+bool kafka_client_close(struct kafka_client *client)
 {
+    bool ended = true;
     kafka_wake_stop(&client->wake);
     if (client->queue != NULL)
         rd_kafka_queue_destroy(client->queue);
     client->queue = NULL;
-    if (client->rk != NULL && !destroy_bounded(client->rk))
+    if (client->rk != NULL)
+        ended = destroy_bounded(client->rk);
+    if (!ended)
         MF_LOGF(client->config.log, MF_LOG_ERROR, MODULE, "kafka_destroy_hung",
                 MF_FIELDS(mf_lf_str("client", kafka_role_name(client->role))),
                 "a client did not end within %d s and is left behind", DESTROY_LIMIT_S);
     client->rk = NULL;
     kafka_wake_close(&client->wake);
     kafka_stats_free(&client->stats);
+    return ended;
 }
 
 // ---------------------------------------------------------------- assignments

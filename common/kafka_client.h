@@ -45,7 +45,6 @@ struct kafka_role_config {
     const char *transactional_id; // TRANSACTIONAL
     const char *group;            // CONSUMER, READER, PROBE
     bool read_committed;          // CONSUMER
-    bool failures_only;           // PRODUCER, TRANSACTIONAL: reports of failed records only
 };
 // The whole configuration of a client; the caller owns it. CONFIG "kafka_config" naming the refused property.
 int kafka_config_new(const struct mf_kafka_config *config, const struct kafka_role_config *role,
@@ -101,8 +100,9 @@ struct kafka_client {
 int kafka_client_open(struct kafka_client *client, const struct mf_kafka_config *config, enum kafka_role role,
                       struct rd_kafka_conf_s *conf, void (*drain)(void *owner), struct mf_error *err);
 // Stops the wake-up, gives the queue back and destroys the handle: a few ms, 5 s at most (then the handle is
-// left behind and logged). What the owner still holds of librdkafka must be gone by then. Idempotent.
-void kafka_client_close(struct kafka_client *client);
+// left behind and logged). What the owner still holds of librdkafka must be gone by then. Idempotent. False:
+// the handle lives on, and what was lent to it must stay where it is.
+bool kafka_client_close(struct kafka_client *client);
 // Logs, statistics and errors that concern no partition. True when the event was one of them.
 bool kafka_client_event(struct kafka_client *client, struct rd_kafka_op_s *event);
 // Tells a pending fatal error. Called from the drain.

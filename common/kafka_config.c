@@ -141,8 +141,6 @@ static void set_producer(struct build *build, const struct kafka_role_config *ro
     set_number(build, "queue.buffering.max.messages", number_of(build, "KAFKA_QUEUE_MESSAGES"));
     // Rounded up, so that a record of the whole size still fits.
     set_number(build, "queue.buffering.max.kbytes", (number_of(build, "KAFKA_QUEUE_BYTES") + 1023) / 1024);
-    if (role->failures_only)
-        set(build, "delivery.report.only.error", "true");
     if (role->role == KAFKA_ROLE_TRANSACTIONAL) {
         set(build, "transactional.id", role->transactional_id);
         set_number(build, "transaction.timeout.ms", number_of(build, "KAFKA_TRANSACTION_TIMEOUT_MS"));

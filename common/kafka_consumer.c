@@ -341,6 +341,11 @@ bool mf_kafka_consumer_connected(const struct mf_kafka_consumer *consumer)
     return consumer->client.connected;
 }
 
+size_t mf_kafka_consumer_fetched(const struct mf_kafka_consumer *consumer)
+{
+    return rd_kafka_queue_length(consumer->client.queue);
+}
+
 bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer)
 {
     return consumer->joined;

@@ -15,6 +15,8 @@
 #define PRESSURE_HIGH_PERCENT 80
 #define PRESSURE_LOW_PERCENT 50
 #define TOPICS_MAX 1000
+#define PARTITIONS_MAX 10000
+#define RECORD_BYTES_MAX 1000000 // message.max.bytes
 #define FLUSH_WAIT_MS 10
 #define LAST_ABORT_MS 200
 
@@ -22,9 +24,6 @@
 
 static void topic_free(struct kafka_topic *topic)
 {
-    if (topic->native != NULL)
-        rd_kafka_topic_destroy(topic->native);
-    kafka_gather_free_lanes(topic);
     free(topic->name);
     free(topic);
 }
@@ -135,6 +134,7 @@ static void count_report(struct mf_kafka_producer *producer, struct kafka_topic 
     if (producer->ops.bulk) {
         topic->lost++;
         topic->lost_bytes += message->len;
+        kafka_gather_answered(producer, topic, message->partition, 1);
         return;
     }
     producer->outstanding--;
@@ -160,6 +160,10 @@ void kafka_producer_tell_failure(struct mf_kafka_producer *producer, const struc
 static void report(struct mf_kafka_producer *producer, const rd_kafka_message_t *message)
 {
     struct kafka_topic *topic = rd_kafka_topic_opaque(message->rkt);
+    if (producer->ops.bulk && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        kafka_gather_answered(producer, topic, message->partition, 1);
+        return;
+    }
     count_report(producer, topic, message);
     if (producer->ops.on_delivery == NULL || producer->client.dying)
         return;
@@ -193,7 +197,7 @@ static void report_callback(rd_kafka_t *rk, const rd_kafka_message_t *message, v
 static void destroy(struct mf_kafka_producer *producer)
 {
     mf_deferred_free(&producer->announce);
-    kafka_gather_free(producer);
+    kafka_gather_stop(producer);
     kafka_producer_finish_batch(producer);
     // 2.0.2 aborts the process when a handle ends while partitions wait to be added to a transaction: the
     // broker's thread answers such a request before the main thread has counted it. After the abort has begun
@@ -206,9 +210,11 @@ static void destroy(struct mf_kafka_producer *producer)
         rd_kafka_event_destroy(event);
     }
     for (size_t i = 0; i < producer->topic_count; i++)
+        rd_kafka_topic_destroy(producer->topics[i]->native);
+    kafka_gather_free(producer, kafka_client_close(&producer->client));
+    for (size_t i = 0; i < producer->topic_count; i++)
         topic_free(producer->topics[i]);
     free(producer->topics);
-    kafka_client_close(&producer->client);
     free(producer->transactional_id);
     free(producer);
 }
@@ -247,6 +253,27 @@ void kafka_producer_finish_batch(struct mf_kafka_producer *producer)
         serve_batch(producer, SIZE_MAX, INT64_MAX);
 }
 
+// The reports of one event are those of one request. A bulk producer only counts those that went well.
+static void take_reports(struct mf_kafka_producer *producer, rd_kafka_event_t *event)
+{
+    producer->reports = event;
+    if (!producer->ops.bulk)
+        return;
+    size_t count = rd_kafka_event_message_count(event);
+    const rd_kafka_message_t *first = rd_kafka_event_message_next(event);
+    if (first == NULL)
+        return;
+    if (first->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        report(producer, first);
+        return;
+    }
+    struct kafka_topic *topic = rd_kafka_topic_opaque(first->rkt);
+    int32_t partition = first->partition;
+    producer->reports = NULL;
+    rd_kafka_event_destroy(event); // before more is handed over: the queue counts them until then
+    kafka_gather_answered(producer, topic, partition, count);
+}
+
 // Up to `budget` reports and other events. False when nothing was there to begin with.
 static bool serve(struct mf_kafka_producer *producer, size_t budget, int wait_ms)
 {
@@ -259,7 +286,7 @@ static bool serve(struct mf_kafka_producer *producer, size_t budget, int wait_ms
                 break;
             served++;
             if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
-                producer->reports = event;
+                take_reports(producer, event);
             } else {
                 kafka_client_event(&producer->client, event);
                 rd_kafka_event_destroy(event);
@@ -282,6 +309,8 @@ static void after_serve(struct mf_kafka_producer *producer)
         producer->pressure = false;
     tell_pressure(producer);
     kafka_client_tell_fatal(&producer->client);
+    if (producer->ops.on_progress != NULL && !producer->client.dying)
+        producer->ops.on_progress(producer->ops.arg);
     if (!producer->client.dying &&
         (producer->reports != NULL || rd_kafka_queue_length(producer->client.queue) > 0))
         kafka_wake_again(&producer->client.wake);
@@ -307,15 +336,13 @@ int mf_kafka_producer_flush(struct mf_kafka_producer *producer, int timeout_ms, 
 {
     // Not rd_kafka_flush: it would wait for a batch that we have not finished.
     int64_t end_us = mf_clock_monotonic_us() + timeout_ms * MF_US_PER_MS;
-    // Nothing tells that a bulk producer's last record was acknowledged.
-    int wait_ms = producer->ops.bulk ? 1 : FLUSH_WAIT_MS;
     kafka_producer_enter(producer);
     kafka_gather_send(producer);
     while (mf_kafka_producer_outstanding(producer) > 0 && !producer->client.dying) {
         int64_t left_us = end_us - mf_clock_monotonic_us();
         if (left_us <= 0)
             break;
-        serve(producer, KAFKA_TURN_EVENTS, left_us < FLUSH_WAIT_MS * MF_US_PER_MS ? 1 : wait_ms);
+        serve(producer, KAFKA_TURN_EVENTS, left_us < FLUSH_WAIT_MS * MF_US_PER_MS ? 1 : FLUSH_WAIT_MS);
         kafka_gather_tell(producer);
         kafka_gather_send(producer); // what a full queue had no room for
     }
@@ -355,8 +382,7 @@ int mf_kafka_producer_new(const struct mf_kafka_config *config, const char *tran
 {
     struct kafka_role_config role = {.role = transactional_id != NULL ? KAFKA_ROLE_TRANSACTIONAL
                                                                       : KAFKA_ROLE_PRODUCER,
-                                     .transactional_id = transactional_id,
-                                     .failures_only = ops->bulk};
+                                     .transactional_id = transactional_id};
     rd_kafka_conf_t *conf;
     assert(ops->on_fatal != NULL);
     if (kafka_config_new(config, &role, &conf, err) < 0)
@@ -435,15 +461,21 @@ static rd_kafka_resp_err_t produce_one(struct mf_kafka_producer *producer, const
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-static void count_produced(struct mf_kafka_producer *producer, struct kafka_topic *topic,
-                           const struct mf_kafka_record *record)
+static rd_kafka_resp_err_t gather_one(struct mf_kafka_producer *producer, struct kafka_topic *topic,
+                                      int32_t partition, const struct mf_kafka_record *record, void *opaque)
 {
-    if (producer->ops.bulk) {
-        kafka_gather_count(producer, topic, record->value.len, record->key.len);
-    } else {
-        producer->outstanding++;
-        producer->outstanding_bytes += record->value.len + record->key.len;
-    }
+    if (partition >= PARTITIONS_MAX)
+        return RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+    if (record->value.len + record->key.len > RECORD_BYTES_MAX)
+        return RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    bool taken = kafka_gather_take(producer, topic, partition, record, opaque);
+    return taken ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__QUEUE_FULL;
+}
+
+static void count_produced(struct mf_kafka_producer *producer, const struct mf_kafka_record *record)
+{
+    producer->outstanding++;
+    producer->outstanding_bytes += record->value.len + record->key.len;
     kafka_producer_check_pressure(producer);
 }
 
@@ -469,23 +501,27 @@ int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_r
     if (topic == NULL)
         return -1;
     int32_t partition = partition_of(topic, record);
-    enum kafka_taken taken = KAFKA_TAKEN_DIRECT;
+    rd_kafka_resp_err_t code;
     if (producer->ops.bulk)
-        taken = kafka_gather_take(producer, topic, partition, record, opaque);
-    if (taken == KAFKA_TAKEN)
-        return 0;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__QUEUE_FULL;
-    if (taken == KAFKA_TAKEN_DIRECT)
+        code = gather_one(producer, topic, partition, record, opaque);
+    else
         code = produce_one(producer, topic, partition, record, opaque);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return produce_failed(producer, topic, partition, record->value.len, code, err);
-    count_produced(producer, topic, record);
+    if (!producer->ops.bulk)
+        count_produced(producer, record);
     return 0;
 }
 
 void mf_kafka_producer_send(struct mf_kafka_producer *producer)
 {
-    kafka_gather_send(producer);
+    if (producer->ops.bulk)
+        kafka_gather_send(producer);
+}
+
+bool mf_kafka_producer_busy(struct mf_kafka_producer *producer)
+{
+    return producer->ops.bulk && kafka_gather_busy(producer);
 }
 
 size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer)

@@ -21,11 +21,12 @@ struct kafka_topic {
 
 // What a bulk producer has taken and librdkafka has not (kafka_gather.c).
 struct kafka_gather {
-    char *bytes; // of keys and values; NULL until the first record
-    size_t len;
-    struct kafka_lane **waiting; // that have records
+    struct kafka_lane **waiting; // that have records, in no order
     size_t waiting_count, waiting_capacity;
-    size_t records;                // in all of them
+    size_t records, bytes;         // in all of them
+    size_t on_its_way;             // records of all lanes: handed over and not answered
+    struct kafka_block *spare;     // blocks that were needed before
+    size_t blocks;                 // in use
     struct kafka_refusal *refused; // librdkafka would not have them, and the owner was not told yet
     size_t refused_count, refused_told, refused_capacity;
     uint64_t sent, sent_bytes; // handed over since all was acknowledged
@@ -71,20 +72,19 @@ void kafka_producer_finish_batch(struct mf_kafka_producer *producer);
 void kafka_producer_judge_fence(const struct mf_kafka_producer *producer, struct mf_error *err);
 
 // ---------------------------------------------------------------- gathering (kafka_gather.c)
-enum kafka_taken {
-    KAFKA_TAKEN,
-    KAFKA_TAKEN_FULL,  // no room until librdkafka has some
-    KAFKA_TAKEN_DIRECT // not for gathering, and nothing is left that has to go before it
-};
 void kafka_gather_init(struct mf_kafka_producer *producer);
-void kafka_gather_free(struct mf_kafka_producer *producer);
-void kafka_gather_free_lanes(struct kafka_topic *topic);
-enum kafka_taken kafka_gather_take(struct mf_kafka_producer *producer, struct kafka_topic *topic,
-                                   int32_t partition, const struct mf_kafka_record *record, void *opaque);
-// One record was handed over without gathering it.
-void kafka_gather_count(struct mf_kafka_producer *producer, struct kafka_topic *topic, size_t value_len,
-                        size_t key_len);
-void kafka_gather_send(struct mf_kafka_producer *producer); // everything, as far as the queue has room
+// Before the handle is closed, and after; lent: it has ended, and nobody reads what was handed over.
+void kafka_gather_stop(struct mf_kafka_producer *producer);
+void kafka_gather_free(struct mf_kafka_producer *producer, bool lent);
+// False: no room until librdkafka has some.
+bool kafka_gather_take(struct mf_kafka_producer *producer, struct kafka_topic *topic, int32_t partition,
+                       const struct mf_kafka_record *record, void *opaque);
+// What has been handed over is delivered, or has failed.
+void kafka_gather_answered(struct mf_kafka_producer *producer, struct kafka_topic *topic, int32_t partition,
+                           size_t count);
+// Everything: at once where nothing is on its way, else after the answer.
+void kafka_gather_send(struct mf_kafka_producer *producer);
+bool kafka_gather_busy(struct mf_kafka_producer *producer); // more is gathered than should be
 void kafka_gather_drop(struct mf_kafka_producer *producer);
 void kafka_gather_tell(struct mf_kafka_producer *producer); // what was refused
 // Gathered, handed over and not acknowledged, or refused and not told.

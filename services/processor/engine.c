@@ -150,7 +150,6 @@ static void make_timers(struct prc_engine *engine)
 {
     struct mf_loop *loop = engine->service->loop;
     engine->commit_timer = mf_timer_new(loop, prc_engine_commit_due, engine);
-    engine->flush_timer = mf_timer_new(loop, prc_engine_try_commit, engine);
     engine->retry_timer = mf_timer_new(loop, prc_engine_retry_due, engine);
     engine->balance_timer = mf_timer_new(loop, on_tick, engine);
     engine->commit_now = mf_deferred_new(loop, prc_engine_try_commit, engine);
@@ -193,7 +192,6 @@ void prc_engine_free(struct prc_engine **out)
     if (engine == NULL)
         return;
     mf_timer_free(&engine->commit_timer);
-    mf_timer_free(&engine->flush_timer);
     mf_timer_free(&engine->retry_timer);
     mf_timer_free(&engine->balance_timer);
     mf_deferred_free(&engine->commit_now);

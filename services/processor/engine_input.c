@@ -160,8 +160,13 @@ static enum mf_consume on_message(void *arg, const struct mf_kafka_message *mess
     // Pressure is announced after the turn, when the rest of it would no longer fit into the queue.
     bool full = engine->txn_records >= engine->commit_records || engine->txn_bytes >= engine->commit_bytes ||
                 mf_kafka_producer_pressure(engine->producer);
-    if (!full && !engine->txn_failed)
-        return MF_CONSUME_NEXT;
+    if (!full && !engine->txn_failed) {
+        if (!mf_kafka_producer_busy(engine->producer))
+            return MF_CONSUME_NEXT;
+        engine->waiting = true;
+        mf_kafka_consumer_hold(engine->consumer, true);
+        return MF_CONSUME_STOP;
+    }
     if (engine->state == PRC_ENGINE_OPEN) // its announcement may have begun the flush already
         prc_engine_begin_flush(engine);
     return MF_CONSUME_STOP;

@@ -90,8 +90,10 @@ struct prc_engine {
     struct prc_changelog changelog;
     // The open transaction.
     size_t txn_records, txn_bytes;
+    int64_t txn_begin_us;      // monotonic
     int32_t fold_partition;    // of the record at hand: outputs go to the same one
     int64_t full_us;           // waited for a full queue within the transaction
+    bool waiting;              // for answers before more is folded: the consumer is held
     bool sending;              // waits for it: what is told meanwhile finds a record half folded
     bool txn_failed;           // an output could not be queued or delivered: abort
     struct mf_error txn_error; // why, when txn_failed
@@ -113,11 +115,10 @@ struct prc_engine {
     size_t ticks;           // of balance_timer
 
     struct mf_timer *commit_timer; // low rate: commit commit_ms after the first record
-    struct mf_timer *flush_timer;  // looks whether the queue is empty, 0.5 ms apart
     struct mf_timer *retry_timer;  // connect or restore again
     struct mf_timer
         *balance_timer; // once a second: backfill waits for live, snapshots that are due, progress
-    struct mf_deferred *commit_now; // the last delivery report came
+    struct mf_deferred *commit_now; // answers came: perhaps the last
     struct mf_backoff backoff;
     struct mf_error last_error; // for readiness; class MF_ERROR_CLASS_MAX = none
 
@@ -155,7 +156,7 @@ int prc_engine_begin(struct prc_engine *engine);
 void prc_engine_begin_flush(struct prc_engine *engine);
 // Revoke: ends the open transaction before it returns, by commit or abort, or leaves it to a new producer.
 void prc_engine_settle(struct prc_engine *engine, bool lost);
-void prc_engine_try_commit(void *arg);              // flush_timer, commit_now
+void prc_engine_try_commit(void *arg);              // commit_now
 void prc_engine_commit_due(void *arg);              // commit_timer
 void prc_engine_trouble(struct prc_engine *engine); // the cluster is away or slow
 bool prc_engine_forgives(struct prc_engine *engine, const struct mf_error *err);

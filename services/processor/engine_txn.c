@@ -7,7 +7,7 @@
 
 #include "services/processor/engine_private.h"
 
-#define FLUSH_POLL_US 500
+#define BACKLOG_AGE_MAX_US (500 * MF_US_PER_MS) // of a transaction
 #define INIT_TIMEOUT_MAX_MS 1000
 #define INIT_TRIES_QUIET 4 // a healthy cluster needs one or two
 #define SEND_OFFSETS_TRIES 3
@@ -44,6 +44,18 @@ static void on_pressure(void *arg, bool high)
     struct prc_engine *engine = arg;
     if (high && engine->state == PRC_ENGINE_OPEN && !engine->sending)
         prc_engine_begin_flush(engine); // a full queue stops the intake
+}
+
+static void on_progress(void *arg)
+{
+    struct prc_engine *engine = arg;
+    if (engine->state == PRC_ENGINE_FLUSHING) {
+        mf_deferred_schedule(engine->commit_now);
+    } else if (engine->waiting && !mf_kafka_producer_busy(engine->producer)) {
+        engine->waiting = false;
+        if (engine->state == PRC_ENGINE_OPEN)
+            mf_kafka_consumer_hold(engine->consumer, false);
+    }
 }
 
 static int64_t fence_window_us(const struct prc_engine *engine)
@@ -89,7 +101,6 @@ static void clear_txn(struct prc_engine *engine)
 static void drop_txn(struct prc_engine *engine)
 {
     mf_timer_cancel(engine->commit_timer);
-    mf_timer_cancel(engine->flush_timer);
     for (size_t i = 0; i < engine->assigned_count; i++)
         if (engine->assigned[i].in_txn)
             prc_assigned_drop(&engine->assigned[i]);
@@ -137,6 +148,7 @@ static int make_producer(struct prc_engine *engine, struct mf_error *err)
     struct mf_kafka_producer_ops ops = {.bulk = true,
                                         .on_delivery = on_delivery,
                                         .on_pressure = on_pressure,
+                                        .on_progress = on_progress,
                                         .on_fatal = on_fatal,
                                         .arg = engine};
     mf_kafka_producer_free(&engine->producer);
@@ -189,6 +201,7 @@ int prc_engine_begin(struct prc_engine *engine)
         return -1;
     }
     engine->state = PRC_ENGINE_OPEN;
+    engine->txn_begin_us = mf_clock_monotonic_us();
     mf_timer_arm_ms(engine->commit_timer, engine->commit_ms);
     return 0;
 }
@@ -196,7 +209,13 @@ int prc_engine_begin(struct prc_engine *engine)
 void prc_engine_commit_due(void *arg)
 {
     struct prc_engine *engine = arg;
-    if (engine->state == PRC_ENGINE_OPEN)
+    if (engine->state != PRC_ENGINE_OPEN)
+        return;
+    // Behind a backlog, more transactions would only cost more: it goes on to its size.
+    bool old = mf_clock_monotonic_us() - engine->txn_begin_us > BACKLOG_AGE_MAX_US;
+    if (!old && mf_kafka_consumer_fetched(engine->consumer) > 0)
+        mf_timer_arm_ms(engine->commit_timer, engine->commit_ms);
+    else
         prc_engine_begin_flush(engine);
 }
 
@@ -216,10 +235,11 @@ void prc_engine_begin_flush(struct prc_engine *engine)
     assert(engine->state == PRC_ENGINE_OPEN);
     mf_timer_cancel(engine->commit_timer);
     engine->state = PRC_ENGINE_FLUSHING;
+    engine->waiting = false;
     mf_kafka_consumer_hold(engine->consumer, true);
     store(engine);
     mf_kafka_producer_send(engine->producer);
-    mf_timer_arm_us(engine->flush_timer, 0);
+    mf_deferred_schedule(engine->commit_now);
 }
 
 static void abort_txn(struct prc_engine *engine)
@@ -318,11 +338,8 @@ void prc_engine_try_commit(void *arg)
         abort_txn(engine);
         return;
     }
-    if (mf_kafka_producer_outstanding(engine->producer) > 0) {
-        mf_timer_arm_us(engine->flush_timer, FLUSH_POLL_US);
-        return;
-    }
-    mf_timer_cancel(engine->flush_timer);
+    if (mf_kafka_producer_outstanding(engine->producer) > 0)
+        return; // on_progress comes
     if (commit(engine, &err) == 0) {
         bool settling = engine->settling;
         committed(engine);
@@ -390,7 +407,6 @@ void prc_engine_settle(struct prc_engine *engine, bool lost)
     if (!open && (engine->state != PRC_ENGINE_IDLE || lost))
         return;
     mf_timer_cancel(engine->commit_timer);
-    mf_timer_cancel(engine->flush_timer);
     if (lost)
         mf_error_set(&err, MF_ERROR_TRANSIENT, "txn_abort", "the partitions are somebody else's already");
     else if (finish_all(engine, &err) == 0)

@@ -13,7 +13,7 @@
 #include "tests/bench/measure.h"
 #include "tests/unit/kafka_mock.h"
 
-enum { WAIT_MS = 600000, INIT_MS = 30000, FULL_QUEUE_MS = 5000, FLUSH_POLL_US = 500 };
+enum { WAIT_MS = 600000, INIT_MS = 30000, FULL_QUEUE_MS = 5000 };
 
 enum state { IDLE, OPEN, FLUSHING };
 
@@ -21,7 +21,7 @@ struct move {
     struct kafka_world *world;
     struct mf_kafka_producer *producer;
     struct mf_kafka_consumer *consumer;
-    struct mf_timer *flush_timer;
+    struct mf_deferred *commit_now;
     const char *input, *outputs[2];
     int64_t partitions, txn_records, metric_bytes;
     char *metric;
@@ -68,7 +68,7 @@ static void begin_flush(struct move *move)
     move->state = FLUSHING;
     mf_kafka_consumer_hold(move->consumer, true);
     mf_kafka_producer_send(move->producer);
-    mf_timer_arm_us(move->flush_timer, 0);
+    mf_deferred_schedule(move->commit_now);
 }
 
 static void commit(struct move *move)
@@ -93,12 +93,17 @@ static void commit(struct move *move)
 static void try_commit(void *arg)
 {
     struct move *move = arg;
-    if (move->state != FLUSHING)
-        return;
-    if (mf_kafka_producer_outstanding(move->producer) > 0)
-        mf_timer_arm_us(move->flush_timer, FLUSH_POLL_US);
-    else
+    if (move->state == FLUSHING && mf_kafka_producer_outstanding(move->producer) == 0)
         commit(move);
+}
+
+static void on_progress(void *arg)
+{
+    struct move *move = arg;
+    if (move->state == FLUSHING)
+        mf_deferred_schedule(move->commit_now);
+    else if (!mf_kafka_producer_busy(move->producer))
+        mf_kafka_consumer_hold(move->consumer, false);
 }
 
 static void produce(struct move *move, int output, const struct mf_kafka_message *message,
@@ -130,9 +135,14 @@ static enum mf_consume on_message(void *arg, const struct mf_kafka_message *mess
     produce(move, 1, message, (struct mf_str){move->metric, (size_t)move->metric_bytes});
     move->next[message->partition] = message->offset + 1;
     move->records++;
-    if (++move->in_txn < move->txn_records && !mf_kafka_producer_pressure(move->producer))
+    move->in_txn++;
+    bool full = move->in_txn == move->txn_records || mf_kafka_producer_pressure(move->producer);
+    if (!full && !mf_kafka_producer_busy(move->producer))
         return MF_CONSUME_NEXT;
-    begin_flush(move);
+    if (full)
+        begin_flush(move);
+    else
+        mf_kafka_consumer_hold(move->consumer, true);
     return MF_CONSUME_STOP;
 }
 
@@ -152,8 +162,11 @@ static void on_eof(void *arg, const char *topic, int32_t partition, int64_t offs
 static void open_all(struct move *move)
 {
     struct mf_error err;
-    struct mf_kafka_producer_ops producer_ops = {
-        .bulk = true, .on_delivery = on_failed, .on_fatal = on_fatal, .arg = move};
+    struct mf_kafka_producer_ops producer_ops = {.bulk = true,
+                                                 .on_delivery = on_failed,
+                                                 .on_progress = on_progress,
+                                                 .on_fatal = on_fatal,
+                                                 .arg = move};
     check(mf_kafka_producer_new(&move->world->kafka, "bench-move", &producer_ops, &move->producer, &err),
           &err);
     check(mf_kafka_txn_init(move->producer, INIT_MS, &err), &err);
@@ -165,12 +178,12 @@ static void open_all(struct move *move)
     struct mf_kafka_consumer_ops ops = {
         .on_message = on_message, .on_eof = on_eof, .on_fatal = on_fatal, .arg = move};
     check(mf_kafka_consumer_new(&move->world->kafka, &config, &ops, &move->consumer, &err), &err);
-    move->flush_timer = mf_timer_new(move->world->loop, try_commit, move);
+    move->commit_now = mf_deferred_new(move->world->loop, try_commit, move);
 }
 
 static void close_all(struct move *move)
 {
-    mf_timer_free(&move->flush_timer);
+    mf_deferred_free(&move->commit_now);
     mf_kafka_consumer_free(&move->consumer);
     mf_kafka_producer_free(&move->producer);
     kafka_world_free(&move->world);

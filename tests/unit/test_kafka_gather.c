@@ -19,7 +19,7 @@ static const char *const topic_names[TOPICS] = {"a", "b"};
 struct setup {
     struct kafka_world *world;
     struct mf_kafka_producer *producer;
-    size_t reports, failed, pressure_up, pressure_down;
+    size_t reports, failed, pressure_up, pressure_down, progress;
     void *last_opaque;
     struct mf_error error;
     bool inside_produce, free_inside;
@@ -49,6 +49,13 @@ static void on_pressure(void *arg, bool high)
     *(high ? &setup->pressure_up : &setup->pressure_down) += 1;
 }
 
+static void on_progress(void *arg)
+{
+    struct setup *setup = arg;
+    assert_false(setup->inside_produce);
+    setup->progress++;
+}
+
 static void on_fatal(void *arg, const struct mf_error *err)
 {
     struct setup *setup = arg;
@@ -64,6 +71,7 @@ static struct setup *setup_new(const char *transactional_id, const char *const *
     struct mf_kafka_producer_ops ops = {.bulk = true,
                                         .on_delivery = on_delivery,
                                         .on_pressure = on_pressure,
+                                        .on_progress = on_progress,
                                         .on_fatal = on_fatal,
                                         .arg = setup};
     struct mf_error err;
@@ -282,6 +290,37 @@ static void what_is_refused_is_told_like_a_failure(void **state)
     setup_free(setup);
 }
 
+static bool failed_twice(void *arg)
+{
+    struct setup *setup = arg;
+    return setup->failed == 2;
+}
+
+// librdkafka takes records for a partition that it has not heard about yet, and finds out later.
+static void a_partition_that_turns_out_to_be_missing_does_not_block(void **state)
+{
+    (void)state;
+    struct setup *setup = setup_new(NULL, NULL);
+    struct mf_error err;
+    struct mf_kafka_record record = {.topic = "a", .partition = PARTITIONS + 4, .value = MF_STR("v")};
+    for (size_t round = 0; round < 2; round++) {
+        assert_int_equal(produce(setup, &record, &err), 0);
+        mf_kafka_producer_send(setup->producer);
+        assert_true(kafka_world_run(setup->world, round == 0 ? has_failed : failed_twice, setup, WAIT_MS));
+        assert_string_equal(setup->error.code, "unknown_partition");
+    }
+    assert_true(kafka_world_run(setup->world, all_acknowledged, setup, WAIT_MS));
+    assert_int_equal(setup->producer->gather.on_its_way, 0);
+    record.partition = 1000000;
+    assert_int_equal(produce(setup, &record, &err), -1);
+    assert_string_equal(err.code, "unknown_partition");
+    static char large[1000001];
+    record = (struct mf_kafka_record){.topic = "a", .value = {large, sizeof large}};
+    assert_int_equal(produce(setup, &record, &err), -1);
+    assert_string_equal(err.code, "record_too_large");
+    setup_free(setup);
+}
+
 static bool pressure_is_over(void *arg)
 {
     struct setup *setup = arg;
@@ -334,6 +373,92 @@ static void bytes_press_too(void **state)
     for (; !mf_kafka_producer_pressure(setup->producer); taken++)
         assert_int_equal(produce_number(setup, "a", 0, taken, 1000, false, &err), 0);
     assert_in_range(taken * 1000, 800000, 1100000); // known when a piece is handed over
+    setup_free(setup);
+}
+
+static bool not_busy(void *arg)
+{
+    struct setup *setup = arg;
+    return setup->progress > 0 && !mf_kafka_producer_busy(setup->producer);
+}
+
+static void without_answers_it_gets_busy_and_refuses_nothing(void **state)
+{
+    (void)state;
+    enum { EACH = 1000, COUNT = 12000 };
+    struct setup *setup = setup_new(NULL, NULL);
+    struct mf_error err;
+    int32_t count;
+    assert_int_equal(mf_kafka_partition_count(setup->producer, "a", WAIT_MS, &count, &err), 0);
+    kafka_mock_all_down(setup->world, true);
+    setup->progress = 0;
+    size_t busy_at = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(produce_number(setup, "a", 0, i, EACH, i % 100 == 7, &err), 0);
+        if (busy_at == 0 && mf_kafka_producer_busy(setup->producer))
+            busy_at = i;
+    }
+    assert_in_range(busy_at * EACH, 7000000, 9000000);
+    kafka_mock_all_down(setup->world, false);
+    assert_true(kafka_world_run(setup->world, not_busy, setup, WAIT_MS));
+    mf_kafka_producer_send(setup->producer);
+    assert_true(kafka_world_run(setup->world, all_acknowledged, setup, WAIT_MS));
+    assert_false(mf_kafka_producer_busy(setup->producer));
+    read_topic(setup, "a");
+    assert_int_equal(setup->wrong, 0);
+    assert_int_equal(setup->read[0], COUNT);
+    setup_free(setup);
+}
+
+static bool something_is_on_its_way(void *arg)
+{
+    struct setup *setup = arg;
+    return setup->producer->gather.on_its_way > 0;
+}
+
+static void a_request_waits_here_for_the_answer_to_the_one_before(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    struct setup *setup = setup_new(NULL, NULL);
+    struct mf_error err;
+    const struct kafka_gather *gather = &setup->producer->gather;
+    int32_t count;
+    assert_int_equal(mf_kafka_partition_count(setup->producer, "a", WAIT_MS, &count, &err), 0);
+    kafka_mock_all_down(setup->world, true);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(produce_number(setup, "a", 1, i, 1000, false, &err), 0);
+    mf_kafka_producer_send(setup->producer);
+    mf_kafka_producer_send(setup->producer);
+    assert_true(something_is_on_its_way(setup));
+    assert_in_range(gather->on_its_way * 1000, 800000, 1000000); // one request's worth
+    assert_int_equal(gather->on_its_way + gather->records, COUNT);
+    assert_in_range(mf_kafka_producer_outstanding(setup->producer), COUNT, COUNT + 10); // and some events
+    kafka_mock_all_down(setup->world, false);
+    assert_true(kafka_world_run(setup->world, all_acknowledged, setup, WAIT_MS)); // the rest by itself
+    read_topic(setup, "a");
+    assert_int_equal(setup->wrong, 0);
+    assert_int_equal(setup->read[1], COUNT);
+    setup_free(setup);
+}
+
+static bool given_back(void *arg)
+{
+    struct setup *setup = arg;
+    return setup->producer->gather.spare == NULL;
+}
+
+static void idle_it_keeps_no_memory(void **state)
+{
+    (void)state;
+    struct setup *setup = setup_new(NULL, NULL);
+    struct mf_error err;
+    for (size_t i = 0; i < 2000; i++)
+        assert_int_equal(produce_number(setup, "a", 1, i, 1000, false, &err), 0);
+    assert_int_equal(mf_kafka_producer_flush(setup->producer, WAIT_MS, &err), 0);
+    assert_non_null(setup->producer->gather.spare);
+    assert_int_equal(setup->producer->gather.blocks, 0);
+    assert_true(kafka_world_run(setup->world, given_back, setup, WAIT_MS));
     setup_free(setup);
 }
 
@@ -399,8 +524,12 @@ int main(void)
         cmocka_unit_test(a_flush_takes_the_gathered_along),
         cmocka_unit_test(a_failure_is_told_with_its_opaque),
         cmocka_unit_test(what_is_refused_is_told_like_a_failure),
+        cmocka_unit_test(a_partition_that_turns_out_to_be_missing_does_not_block),
         cmocka_unit_test(a_full_queue_stops_the_intake_and_loses_nothing),
         cmocka_unit_test(bytes_press_too),
+        cmocka_unit_test(without_answers_it_gets_busy_and_refuses_nothing),
+        cmocka_unit_test(a_request_waits_here_for_the_answer_to_the_one_before),
+        cmocka_unit_test(idle_it_keeps_no_memory),
         cmocka_unit_test(a_transaction_is_complete_when_it_is_committed),
         cmocka_unit_test(an_abort_drops_what_was_gathered),
         cmocka_unit_test(freeing_drops_what_was_gathered),
