@@ -16,12 +16,12 @@ foreach(file IN LISTS FILES)
 endforeach()
 file(WRITE "${OUT}" "// SPDX-License-Identifier: Apache-2.0
 // Generated from sql/ by cmake/EmbedSql.cmake.
-#include \"services/sink/sql_table.h\"
+#include \"common/sql_text.h\"
 
 ${texts}
 // The last row only ends the table, so that it exists when there are no texts.
-const struct snk_sql_text snk_sql_table[] = {
+const struct mf_sql_text mf_sql_table[] = {
 ${rows}    {0, 0, 0},
 };
-const size_t snk_sql_table_count = ${number};
+const size_t mf_sql_table_count = ${number};
 ")

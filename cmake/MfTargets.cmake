@@ -45,7 +45,7 @@ function(mf_program name)
 endfunction()
 
 # mf_embed_sql(<out variable> <folder>...): a generated C file with every *.sql of the folders below sql/ as a table
-# of texts (declared in services/sink/sql_table.h). Sets <out variable> to its path.
+# of texts (declared in common/sql_text.h). Sets <out variable> to its path.
 function(mf_embed_sql out)
   set(globs)
   foreach(folder IN LISTS ARGN)

@@ -17,7 +17,7 @@ static int apply(struct snk_warehouse *warehouse, const struct snk_plan *plan, b
                  struct mf_error *err)
 {
     for (size_t i = 0; i < plan->pending; i++) {
-        const struct snk_sql_text *text =
+        const struct mf_sql_text *text =
             snk_statement_migration(snk_warehouse_dialect(warehouse), plan->known + i);
         struct mf_str version = snk_statement_version(text);
         char checksum[SNK_CHECKSUM_SIZE];

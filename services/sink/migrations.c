@@ -26,7 +26,7 @@ void snk_applied_free(struct snk_applied_list *list)
     *list = (struct snk_applied_list){0};
 }
 
-void snk_migration_checksum(const struct snk_sql_text *text, char checksum[SNK_CHECKSUM_SIZE])
+void snk_migration_checksum(const struct mf_sql_text *text, char checksum[SNK_CHECKSUM_SIZE])
 {
     mf_sha256_hex(text->text, text->length, checksum);
 }
@@ -59,7 +59,7 @@ int snk_plan_migrations(const char *dialect, const struct snk_applied_list *appl
 {
     *plan = (struct snk_plan){0};
     struct mf_str last = MF_STR("");
-    const struct snk_sql_text *text;
+    const struct mf_sql_text *text;
     for (size_t i = 0; (text = snk_statement_migration(dialect, i)) != NULL; i++) {
         last = snk_statement_version(text);
         const struct snk_applied *row = find_applied(applied, last);

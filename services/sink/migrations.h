@@ -31,7 +31,7 @@ struct snk_plan {
 };
 
 // SHA-256 of a migration's bytes, as it stands in the book.
-void snk_migration_checksum(const struct snk_sql_text *text, char checksum[SNK_CHECKSUM_SIZE]);
+void snk_migration_checksum(const struct mf_sql_text *text, char checksum[SNK_CHECKSUM_SIZE]);
 
 // CONFIG "migration_edited" when an applied migration is not the text of this program, "migration_gap" when
 // one is missing below an applied one; both name it.

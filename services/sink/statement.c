@@ -4,24 +4,11 @@
 // out.
 #include "services/sink/statement.h"
 
-#include <stdio.h>
-
 #include "services/sink/table.h"
 
-#define MARK_EACH "-- @each-table"
-#define MARK_END "-- @end"
-#define PLACEHOLDER "each_table"
-
-const struct snk_sql_text *snk_statement_find(const char *dialect, const char *name)
+const struct mf_sql_text *snk_statement_find(const char *dialect, const char *name)
 {
-    char path[128];
-    int length = snprintf(path, sizeof path, "%s/%s.sql", dialect, name);
-    assert(length > 0 && (size_t)length < sizeof path);
-    for (size_t i = 0; i < snk_sql_table_count; i++) {
-        if (strcmp(snk_sql_table[i].name, path) == 0)
-            return &snk_sql_table[i];
-    }
-    return NULL;
+    return mf_sql_find(dialect, name);
 }
 
 // "0001_ops.sql" and its like; the other texts of a dialect are statements.
@@ -34,20 +21,20 @@ static bool is_migration(struct mf_str file)
     return file.len > 4 && file.data[4] == '_';
 }
 
-const struct snk_sql_text *snk_statement_migration(const char *dialect, size_t index)
+const struct mf_sql_text *snk_statement_migration(const char *dialect, size_t index)
 {
     size_t prefix = strlen(dialect);
-    for (size_t i = 0; i < snk_sql_table_count; i++) {
-        const char *name = snk_sql_table[i].name;
+    for (size_t i = 0; i < mf_sql_table_count; i++) {
+        const char *name = mf_sql_table[i].name;
         if (strncmp(name, dialect, prefix) != 0 || name[prefix] != '/')
             continue;
         if (is_migration(mf_str_of(name + prefix + 1)) && index-- == 0)
-            return &snk_sql_table[i];
+            return &mf_sql_table[i];
     }
     return NULL;
 }
 
-struct mf_str snk_statement_version(const struct snk_sql_text *text)
+struct mf_str snk_statement_version(const struct mf_sql_text *text)
 {
     const char *file = strrchr(text->name, '/');
     struct mf_str version = mf_str_of(file != NULL ? file + 1 : text->name);
@@ -56,87 +43,13 @@ struct mf_str snk_statement_version(const struct snk_sql_text *text)
     return version;
 }
 
-// The next line without its end, taken off the text.
-static struct mf_str take_line(struct mf_str *text)
-{
-    const char *end = memchr(text->data, '\n', text->len);
-    struct mf_str line = {text->data, end != NULL ? (size_t)(end - text->data) : text->len};
-    size_t taken = line.len + (end != NULL ? 1 : 0);
-    text->data += taken;
-    text->len -= taken;
-    return line;
-}
-
-// Marks are comments too, but they are looked for before.
-static bool is_blank_or_comment(struct mf_str line)
-{
-    size_t at = 0;
-    while (at < line.len && line.data[at] == ' ')
-        at++;
-    return at == line.len || (line.len - at >= 2 && line.data[at] == '-' && line.data[at + 1] == '-');
-}
-
-// One line into the statement, the placeholder replaced wherever it stands: in names and in literals.
-static void add_line(struct mf_str line, const char *table_name, struct mf_buf *out)
-{
-    if (is_blank_or_comment(line))
-        return;
-    while (table_name != NULL) {
-        const char *found = memmem(line.data, line.len, PLACEHOLDER, strlen(PLACEHOLDER));
-        if (found == NULL)
-            break;
-        mf_buf_add(out, line.data, (size_t)(found - line.data));
-        mf_buf_add_c(out, table_name);
-        size_t taken = (size_t)(found - line.data) + strlen(PLACEHOLDER);
-        line.data += taken;
-        line.len -= taken;
-    }
-    mf_buf_add_str(out, line);
-    mf_buf_add_char(out, '\n');
-}
-
-static void add_lines(struct mf_str text, const char *table_name, struct mf_buf *out)
-{
-    while (text.len > 0)
-        add_line(take_line(&text), table_name, out);
-}
-
-// The lines up to the end mark, taken off the text. False when there is none.
-static bool take_part(struct mf_str *text, struct mf_str *part)
-{
-    part->data = text->data;
-    while (text->len > 0) {
-        const char *start = text->data;
-        struct mf_str line = take_line(text);
-        if (mf_str_eq_c(line, MARK_EACH))
-            return false;
-        if (mf_str_eq_c(line, MARK_END)) {
-            part->len = (size_t)(start - part->data);
-            return true;
-        }
-    }
-    return false;
-}
-
 int snk_statement_assemble(struct mf_str text, unsigned table_set, struct mf_buf *out, struct mf_error *err)
 {
-    while (text.len > 0) {
-        struct mf_str line = take_line(&text);
-        struct mf_str part;
-        if (mf_str_eq_c(line, MARK_END))
-            return mf_error_set(err, MF_ERROR_FATAL, "sql_template", "an end mark without its beginning");
-        if (!mf_str_eq_c(line, MARK_EACH)) {
-            add_line(line, NULL, out);
-            continue;
-        }
-        if (!take_part(&text, &part))
-            return mf_error_set(err, MF_ERROR_FATAL, "sql_template", "a part for each table without its end");
-        for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
-            if ((table_set & (1u << table)) != 0)
-                add_lines(part, snk_tables[table].name, out);
-        }
+    const char *names[SNK_TABLE_MAX];
+    size_t count = 0;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
+        if ((table_set & (1u << table)) != 0)
+            names[count++] = snk_tables[table].name;
     }
-    if (out->overflow)
-        return mf_error_set(err, MF_ERROR_FATAL, "sql_template", "the assembled statement is too long");
-    return 0;
+    return mf_sql_assemble(text, names, count, out, err);
 }

@@ -7,17 +7,17 @@
 
 #include "common/buf.h"
 #include "common/error.h"
-#include "services/sink/sql_table.h"
+#include "common/sql_text.h"
 
 #define SNK_STATEMENT_SIZE_MAX ((size_t)64 * 1024)
 
 // The text sql/<dialect>/<name>.sql. NULL when there is none.
-const struct snk_sql_text *snk_statement_find(const char *dialect, const char *name);
+const struct mf_sql_text *snk_statement_find(const char *dialect, const char *name);
 
 // Migrations are the texts <dialect>/NNNN_<words>.sql; index counts them in order. NULL past the last one.
-const struct snk_sql_text *snk_statement_migration(const char *dialect, size_t index);
+const struct mf_sql_text *snk_statement_migration(const char *dialect, size_t index);
 // "0001_ops" of "postgresql/0001_ops.sql". Valid for the life of the process.
-struct mf_str snk_statement_version(const struct snk_sql_text *text);
+struct mf_str snk_statement_version(const struct mf_sql_text *text);
 
 // Copies the text; each part between the lines "-- @each-table" and "-- @end" comes once per table of the set
 // (bit per enum snk_table), with the word each_table replaced by its name. Comment lines are left out: they

@@ -1,31 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one table of what the sink loads: topic, event type, RAW table. Each topic feeds exactly one table, so
-// that a table that cannot be written stops its own topic only. Pure.
+// What the sink loads, by the table that it shares with the operator's command (common/raw_table.h), and
+// look-ups in it. Pure.
 #ifndef SNK_TABLE_H
 #define SNK_TABLE_H
 
-#include "common/event.h"
-#include "common/topics.h"
+#include "common/raw_table.h"
 
 enum snk_table {
-    SNK_TABLE_BARS,
-    SNK_TABLE_NEWS,
-    SNK_TABLE_OPTION_BARS,
-    SNK_TABLE_ALERTS,
-    SNK_TABLE_METRICS,
-    SNK_TABLE_SYMBOLS,
-    SNK_TABLE_CORPORATE_ACTIONS,
-    SNK_TABLE_FEED_STATUS,
-    SNK_TABLE_DEAD_LETTERS,
-    SNK_TABLE_MAX
+#define SNK_TABLE_ID(id, ...) SNK_TABLE_##id,
+    MF_RAW_TABLES(SNK_TABLE_ID)
+#undef SNK_TABLE_ID
+        SNK_TABLE_MAX
 };
-
-struct snk_table_def {
-    const char *name; // in schema raw
-    enum mf_topic_role topic;
-    enum mf_event_type type;
-};
-extern const struct snk_table_def snk_tables[SNK_TABLE_MAX];
+// mf_raw_tables under the sink's name: by enum snk_table.
+#define snk_tables mf_raw_tables
 
 // The table whose topic has this name by the settings; SNK_TABLE_MAX when it is none of them.
 enum snk_table snk_table_of_topic(const struct mf_settings *settings, const char *topic);

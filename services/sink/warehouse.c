@@ -4,56 +4,18 @@
 // flush.
 #include "services/sink/warehouse.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "common/deadline_guard.h"
 #include "common/json_writer.h"
-#include "common/settings.h"
 #include "services/sink/warehouse_private.h"
 
-#define PROBE_MS 2000
 #define PARTITIONS_JSON_MAX ((size_t)1024 * 1024)
-// Where Debian keeps the certificates of the system; libpq 15 has no name for them.
-#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
-
-// The strings stay the settings' own, which outlive the warehouse or are replaced by a reload.
-static void read_settings(struct snk_warehouse *w, const struct mf_settings *settings)
-{
-    w->odbc = (struct mf_odbc_config){
-        .dialect = MF_ODBC_POSTGRESQL,
-        .driver = mf_settings_string(settings, "WAREHOUSE_DRIVER"),
-        .host = mf_settings_string(settings, "WAREHOUSE_HOST"),
-        .port = (int)mf_settings_integer(settings, "WAREHOUSE_PORT"),
-        .database = mf_settings_string(settings, "WAREHOUSE_DATABASE"),
-        .user = mf_settings_string(settings, "WAREHOUSE_USER"),
-        .password = mf_settings_string(settings, "WAREHOUSE_PASSWORD"),
-        .sslmode = mf_settings_string(settings, "WAREHOUSE_SSLMODE"),
-        .ca_file = mf_settings_string(settings, "TLS_CA_FILE"),
-        .login_timeout_ms = mf_settings_integer(settings, "WAREHOUSE_LOGIN_TIMEOUT_MS"),
-        .statement_timeout_ms = mf_settings_integer(settings, "WAREHOUSE_STATEMENT_TIMEOUT_MS"),
-    };
-    if (w->odbc.ca_file == NULL && strncmp(w->odbc.sslmode, "verify-", 7) == 0 &&
-        access(SYSTEM_CA_FILE, R_OK) == 0)
-        w->odbc.ca_file = SYSTEM_CA_FILE;
-    w->deadline_ms = mf_settings_integer(settings, "WAREHOUSE_DEADLINE_MS");
-    snprintf(w->address, sizeof w->address, "%s:%d", w->odbc.host, w->odbc.port);
-}
 
 void snk_warehouse_check_settings(const struct mf_settings *settings, struct mf_buf *problems)
 {
-    int64_t deadline_ms = mf_settings_integer(settings, "WAREHOUSE_DEADLINE_MS");
-    const char *dialect = mf_settings_string(settings, "WAREHOUSE_DIALECT");
-    if (strcmp(dialect, "postgresql") != 0)
-        mf_buf_addf(problems, "WAREHOUSE_DIALECT: '%s' is for later: this version loads PostgreSQL only\n",
-                    dialect);
-    if (deadline_ms <= mf_settings_integer(settings, "WAREHOUSE_LOGIN_TIMEOUT_MS") + PROBE_MS)
-        mf_buf_addf(
-            problems,
-            "WAREHOUSE_DEADLINE_MS: must be more than WAREHOUSE_LOGIN_TIMEOUT_MS and %d ms of probing\n",
-            PROBE_MS);
-    if (deadline_ms >= mf_settings_integer(settings, "KAFKA_MAX_POLL_INTERVAL_MS"))
+    mf_warehouse_check_settings(settings, problems);
+    if (mf_settings_integer(settings, "WAREHOUSE_DEADLINE_MS") >=
+        mf_settings_integer(settings, "KAFKA_MAX_POLL_INTERVAL_MS"))
         mf_buf_add_c(problems, "WAREHOUSE_DEADLINE_MS: must be less than KAFKA_MAX_POLL_INTERVAL_MS\n");
 }
 
@@ -61,8 +23,7 @@ struct snk_warehouse *snk_warehouse_new(const struct mf_settings *settings, cons
                                         const char *instance)
 {
     struct snk_warehouse *w = mf_calloc(1, sizeof *w);
-    read_settings(w, settings);
-    w->dialect = "postgresql";
+    mf_warehouse_read_settings(settings, &w->config);
     w->group = mf_strdup(group);
     w->instance = mf_strdup(instance);
     mf_buf_init(&w->text, SNK_STATEMENT_SIZE_MAX);
@@ -72,7 +33,7 @@ struct snk_warehouse *snk_warehouse_new(const struct mf_settings *settings, cons
 
 void snk_warehouse_reload(struct snk_warehouse *warehouse, const struct mf_settings *fresh)
 {
-    read_settings(warehouse, fresh);
+    mf_warehouse_read_settings(fresh, &warehouse->config);
 }
 
 void snk_warehouse_free(struct snk_warehouse **warehouse)
@@ -91,18 +52,18 @@ void snk_warehouse_free(struct snk_warehouse **warehouse)
 
 const char *snk_warehouse_dialect(const struct snk_warehouse *warehouse)
 {
-    return warehouse->dialect;
+    return warehouse->config.dialect;
 }
 
 const char *snk_warehouse_address(const struct snk_warehouse *warehouse)
 {
-    return warehouse->address;
+    return warehouse->config.address;
 }
 
 void snk_warehouse_set_statement_timeout(struct snk_warehouse *warehouse, int64_t timeout_ms)
 {
-    warehouse->odbc.statement_timeout_ms = timeout_ms;
-    warehouse->deadline_ms = timeout_ms + 10000;
+    warehouse->config.odbc.statement_timeout_ms = timeout_ms;
+    warehouse->config.deadline_ms = timeout_ms + 10000;
 }
 
 bool snk_warehouse_is_open(const struct snk_warehouse *warehouse)
@@ -119,9 +80,7 @@ void snk_warehouse_close(struct snk_warehouse *warehouse)
 {
     if (warehouse->connection == NULL)
         return;
-    mf_deadline_guard_arm(warehouse->deadline_ms, "closing the warehouse connection");
-    mf_odbc_free(&warehouse->connection); // takes its statements along
-    mf_deadline_guard_disarm();
+    mf_warehouse_disconnect(&warehouse->config, &warehouse->connection);
     warehouse->assign = NULL;
     warehouse->read_offsets = NULL;
     memset(warehouse->flushes, 0, sizeof warehouse->flushes);
@@ -134,10 +93,10 @@ static int check_schema_version(struct snk_warehouse *warehouse, struct mf_error
     struct snk_plan plan;
     int result = snk_warehouse_list_migrations(warehouse, &applied, err);
     if (result == 0)
-        result = snk_plan_migrations(warehouse->dialect, &applied, &plan, err);
+        result = snk_plan_migrations(warehouse->config.dialect, &applied, &plan, err);
     if (result == 0 && plan.pending > 0) {
         struct mf_str missing =
-            snk_statement_version(snk_statement_migration(warehouse->dialect, plan.known));
+            snk_statement_version(snk_statement_migration(warehouse->config.dialect, plan.known));
         result = mf_error_set(err, MF_ERROR_CONFIG, "schema_behind",
                               "the warehouse lacks migration %.*s: run marketflow-sink migrate",
                               MF_STR_ARG(missing));
@@ -150,13 +109,7 @@ int snk_warehouse_open(struct snk_warehouse *warehouse, bool check_schema, struc
 {
     // Whatever is left of the old session goes first: two of them would be two writers.
     snk_warehouse_close(warehouse);
-    warehouse->last = (struct mf_odbc_diagnostic){.class = MF_ODBC_CONNECTION, .sqlstate = "08001"};
-    // The probe keeps a server that is plainly away from costing a whole login timeout on the loop.
-    mf_deadline_guard_arm(warehouse->deadline_ms, "connecting to the warehouse");
-    int result = mf_odbc_probe(warehouse->odbc.host, warehouse->odbc.port, PROBE_MS, err);
-    if (result == 0)
-        result = mf_odbc_connect(&warehouse->odbc, &warehouse->connection, &warehouse->last, err);
-    mf_deadline_guard_disarm();
+    int result = mf_warehouse_connect(&warehouse->config, &warehouse->connection, &warehouse->last, err);
     if (result == 0 && check_schema && check_schema_version(warehouse, err) != 0) {
         snk_warehouse_close(warehouse);
         result = -1;
@@ -167,7 +120,7 @@ int snk_warehouse_open(struct snk_warehouse *warehouse, bool check_schema, struc
 int snk_warehouse_text(struct snk_warehouse *warehouse, const char *name, unsigned tables,
                        struct mf_error *err)
 {
-    const struct snk_sql_text *found = snk_statement_find(warehouse->dialect, name);
+    const struct mf_sql_text *found = snk_statement_find(warehouse->config.dialect, name);
     assert(found != NULL); // a test looks for every one of them
     mf_buf_clear(&warehouse->text);
     return snk_statement_assemble((struct mf_str){found->text, found->length}, tables, &warehouse->text, err);

@@ -66,7 +66,7 @@ int snk_warehouse_list_migrations(struct snk_warehouse *warehouse, struct snk_ap
                                   struct mf_error *err);
 int snk_warehouse_prepare_migrations(struct snk_warehouse *warehouse, struct mf_error *err); // makes the book
 // The text and its row in the book, in one transaction.
-int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct snk_sql_text *text,
+int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
                                   struct mf_error *err);
 
 #endif

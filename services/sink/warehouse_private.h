@@ -3,6 +3,7 @@
 #ifndef SNK_WAREHOUSE_PRIVATE_H
 #define SNK_WAREHOUSE_PRIVATE_H
 
+#include "common/warehouse.h"
 #include "services/sink/warehouse.h"
 
 // Flush statements that are kept prepared: one per set of tables, the least recently used one goes.
@@ -15,11 +16,8 @@ struct snk_prepared {
 };
 
 struct snk_warehouse {
-    struct mf_odbc_config odbc;
-    const char *dialect; // folder below sql/
+    struct mf_warehouse_config config;
     char *group, *instance;
-    char address[300];
-    int64_t deadline_ms;
     struct mf_odbc *connection;
     struct mf_odbc_diagnostic last;
     struct mf_odbc_statement *assign, *read_offsets;

@@ -99,7 +99,7 @@ int snk_warehouse_assign(struct snk_warehouse *warehouse, const char *cluster_id
             write_partition(&w, &partitions[i]);
     }
     mf_jw_array_end(&w);
-    mf_deadline_guard_arm(warehouse->deadline_ms, "taking over partitions");
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "taking over partitions");
     int result = execute_assign(warehouse, cluster_id, partitions, count, err);
     if (warehouse->assign != NULL)
         mf_odbc_close_cursor(warehouse->assign);
@@ -169,7 +169,7 @@ int snk_warehouse_flush(struct snk_warehouse *warehouse, struct snk_flush *flush
                         const struct snk_scope *scope, struct mf_error *err)
 {
     struct mf_odbc_statement *statement = NULL;
-    mf_deadline_guard_arm(warehouse->deadline_ms, "flushing a batch");
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "flushing a batch");
     int result = prepare_flush(warehouse, flush->tables, &statement, err);
     if (result == 0) {
         result = execute_flush(warehouse, statement, flush, scope, err);
@@ -225,7 +225,7 @@ int snk_warehouse_read_offsets(struct snk_warehouse *warehouse, const struct snk
             answers[i] = (struct snk_offset_row){0};
     }
     snk_flush_partitions_json(flush, scope, only_unmoved, &warehouse->json);
-    mf_deadline_guard_arm(warehouse->deadline_ms, "reading offsets");
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "reading offsets");
     int result = execute_read(warehouse, flush, scope, answers, err);
     if (warehouse->read_offsets != NULL)
         mf_odbc_close_cursor(warehouse->read_offsets);

@@ -10,7 +10,7 @@ static int query(struct snk_warehouse *warehouse, const char *name, unsigned col
 {
     struct mf_odbc_statement *statement = NULL;
     const char *columns[2] = {NULL, NULL};
-    mf_deadline_guard_arm(warehouse->deadline_ms, "reading the state of the schema");
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "reading the state of the schema");
     int got = -1;
     if (snk_warehouse_prepare(warehouse, name, &statement, err) == 0 &&
         mf_odbc_execute(statement, NULL, 0, &warehouse->last, err) == 0) {
@@ -67,15 +67,15 @@ static int run_script(struct snk_warehouse *warehouse, const char *text, struct 
 
 int snk_warehouse_prepare_migrations(struct snk_warehouse *warehouse, struct mf_error *err)
 {
-    const struct snk_sql_text *text = snk_statement_find(warehouse->dialect, "migrations_prepare");
-    mf_deadline_guard_arm(warehouse->deadline_ms, "making the book of migrations");
+    const struct mf_sql_text *text = snk_statement_find(warehouse->config.dialect, "migrations_prepare");
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "making the book of migrations");
     int result = run_script(warehouse, text->text, err);
     mf_deadline_guard_disarm();
     return result;
 }
 
 // The row that says so belongs to the same transaction as the migration itself.
-static int record_migration(struct snk_warehouse *warehouse, const struct snk_sql_text *text,
+static int record_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
                             struct mf_error *err)
 {
     char checksum[SNK_CHECKSUM_SIZE];
@@ -89,10 +89,10 @@ static int record_migration(struct snk_warehouse *warehouse, const struct snk_sq
     return result;
 }
 
-int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct snk_sql_text *text,
+int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
                                   struct mf_error *err)
 {
-    mf_deadline_guard_arm(warehouse->deadline_ms, "applying a migration");
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "applying a migration");
     int result = mf_odbc_set_autocommit(warehouse->connection, false, &warehouse->last, err);
     if (result == 0)
         result = run_script(warehouse, text->text, err);

@@ -25,7 +25,7 @@ static struct snk_applied_list book_of(size_t count)
 {
     struct snk_applied_list list = {0};
     for (size_t i = 0; i < count; i++) {
-        const struct snk_sql_text *text = snk_statement_migration(PG, i);
+        const struct mf_sql_text *text = snk_statement_migration(PG, i);
         char checksum[SNK_CHECKSUM_SIZE];
         char version[SNK_VERSION_SIZE];
         snk_migration_checksum(text, checksum);
@@ -99,7 +99,7 @@ static void test_checksum_is_that_of_the_bytes(void **state)
 {
     (void)state;
     char checksum[SNK_CHECKSUM_SIZE];
-    snk_migration_checksum(&(struct snk_sql_text){"x/0001_a.sql", "abc", 3}, checksum);
+    snk_migration_checksum(&(struct mf_sql_text){"x/0001_a.sql", "abc", 3}, checksum);
     assert_string_equal(checksum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 

@@ -13,13 +13,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "services/sink/sql_table.h"
+#include "common/sql_text.h"
 
 static void test_rows_are_the_files(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < snk_sql_table_count; i++) {
-        const struct snk_sql_text *row = &snk_sql_table[i];
+    for (size_t i = 0; i < mf_sql_table_count; i++) {
+        const struct mf_sql_text *row = &mf_sql_table[i];
         char path[512];
         assert_in_range(snprintf(path, sizeof path, "%s/sql/%s", MF_SOURCE_DIR, row->name), 1,
                         sizeof path - 1);
@@ -36,8 +36,8 @@ static void test_rows_are_the_files(void **state)
 static void test_rows_are_sorted_and_complete(void **state)
 {
     (void)state;
-    for (size_t i = 1; i < snk_sql_table_count; i++)
-        assert_true(strcmp(snk_sql_table[i - 1].name, snk_sql_table[i].name) < 0);
+    for (size_t i = 1; i < mf_sql_table_count; i++)
+        assert_true(strcmp(mf_sql_table[i - 1].name, mf_sql_table[i].name) < 0);
 
     size_t files = 0;
     for (size_t i = 0; i < 2; i++) {
@@ -49,7 +49,7 @@ static void test_rows_are_sorted_and_complete(void **state)
         globfree(&found);
     }
     assert_int_not_equal(files, 0);
-    assert_int_equal(files, snk_sql_table_count);
+    assert_int_equal(files, mf_sql_table_count);
 }
 
 int main(void)

@@ -77,7 +77,7 @@ static size_t occurrences(const char *text, const char *what)
 static void test_real_flush_statement(void **state)
 {
     (void)state;
-    const struct snk_sql_text *flush = snk_statement_find("postgresql", "flush");
+    const struct mf_sql_text *flush = snk_statement_find("postgresql", "flush");
     assert_non_null(flush);
     struct mf_buf out;
     struct mf_error err;
@@ -121,7 +121,7 @@ static void test_migrations_in_order(void **state)
     (void)state;
     struct mf_str before = MF_STR("");
     size_t count = 0;
-    const struct snk_sql_text *text;
+    const struct mf_sql_text *text;
     while ((text = snk_statement_migration("postgresql", count)) != NULL) {
         struct mf_str version = snk_statement_version(text);
         int64_t number = 0;

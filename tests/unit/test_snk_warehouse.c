@@ -132,7 +132,7 @@ struct fixture {
 
 static int migrate_all(struct snk_warehouse *warehouse, struct mf_error *err)
 {
-    const struct snk_sql_text *text;
+    const struct mf_sql_text *text;
     if (snk_warehouse_lock_migrations(warehouse, err) != 0 ||
         snk_warehouse_prepare_migrations(warehouse, err) != 0)
         return -1;
@@ -346,7 +346,7 @@ static void test_a_failed_migration_leaves_nothing(void **state)
     struct mf_error err;
     NEED_SERVER();
     static const char text[] = "CREATE TABLE ops.half (a integer); SELECT 1/0;";
-    struct snk_sql_text bad = {"postgresql/0099_bad.sql", text, sizeof text - 1};
+    struct mf_sql_text bad = {"postgresql/0099_bad.sql", text, sizeof text - 1};
     assert_int_equal(snk_warehouse_apply_migration(f->warehouse, &bad, &err), -1);
     assert_int_equal(ask("SELECT count(*) FROM pg_tables WHERE tablename = 'half'"), 0);
     assert_int_equal(ask("SELECT count(*) FROM ops.schema_migrations WHERE version = '0099_bad'"), 0);
