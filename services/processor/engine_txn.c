@@ -7,6 +7,7 @@
 
 #include "services/processor/engine_private.h"
 
+#define BACKLOG_RECORDS 500                     // fetched and not folded: more than came within a turn
 #define BACKLOG_AGE_MAX_US (500 * MF_US_PER_MS) // of a transaction
 #define INIT_TIMEOUT_MAX_MS 1000
 #define INIT_TRIES_QUIET 4 // a healthy cluster needs one or two
@@ -213,7 +214,7 @@ void prc_engine_commit_due(void *arg)
         return;
     // Behind a backlog, more transactions would only cost more: it goes on to its size.
     bool old = mf_clock_monotonic_us() - engine->txn_begin_us > BACKLOG_AGE_MAX_US;
-    if (!old && mf_kafka_consumer_fetched(engine->consumer) > 0)
+    if (!old && mf_kafka_consumer_fetched(engine->consumer) > BACKLOG_RECORDS)
         mf_timer_arm_ms(engine->commit_timer, engine->commit_ms);
     else
         prc_engine_begin_flush(engine);
