@@ -243,7 +243,7 @@ class Feed:
         if rng.random() < 0.7:
             event["sentiment"] = {"label": rng.choice(("positive", "negative", "neutral", "Bullish"))}
             if rng.random() < 0.5:
-                event["sentiment"]["score"] = number(f"{rng.uniform(-1, 1):.3f}")
+                event["sentiment"]["score"] = number(f"{rng.uniform(-1, 1):z.3f}")
             if rng.random() < 0.5:
                 event["sentiment"]["relevance"] = number(f"{rng.random():.2f}")
         return event
