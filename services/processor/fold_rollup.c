@@ -7,7 +7,10 @@
 #include <stdlib.h>
 
 #define LONG_ENDS_US (15 * MF_US_PER_MINUTE) // 4h and 1d windows end at multiples of it: sessions close so
-#define VOLUME_MAX 1e15                      // as events carry numbers
+// A session date lies at most a day off the bar's own in UTC: how far its New York day reaches from the bar.
+#define DATE_SLACK_US (2 * MF_US_PER_DAY)
+#define DATE_ENDS_US (3 * MF_US_PER_DAY)
+#define VOLUME_MAX 1e15 // as events carry numbers
 
 int64_t prc_chain_clock(const struct prc_series *root, int64_t complete_to_us)
 {
@@ -45,13 +48,19 @@ static bool may_feed(const struct prc_group *group, const struct prc_series *ser
     return group->fed_by[target] == 0 || group->fed_by[target] == feeder(group, series);
 }
 
+// Windows that begin where the session date says, whatever its time.
+static bool goes_by_date(const struct prc_series *series, enum mf_interval target)
+{
+    bool american = series->asset_class == MF_ASSET_STOCK || series->asset_class == MF_ASSET_OPTION;
+    return american && target >= MF_INTERVAL_4H;
+}
+
 // The window of the target interval that a bar of the series lies in; false when the bar takes no part.
 static bool window_of(struct prc_fold *fold, const struct prc_series *series, enum mf_interval target,
                       const struct prc_window_key *bar, int64_t *start_us, int64_t *end_us)
 {
     int64_t length = mf_interval_us(target), midnight = 0;
-    bool american = series->asset_class == MF_ASSET_STOCK || series->asset_class == MF_ASSET_OPTION;
-    if (target < MF_INTERVAL_4H || !american) { // midnights lie on whole hours
+    if (!goes_by_date(series, target)) { // midnights lie on whole hours
         *start_us = prc_floor(bar->time_us, length);
         *end_us = *start_us + length;
         return true;
@@ -114,21 +123,41 @@ static bool passes_end(const struct roll *roll, enum mf_interval target)
     return prc_floor(roll->before_us, length) != prc_floor(roll->after_us, length);
 }
 
+// Dates may run backwards, and windows then do not end in the order of their bars: every bar is asked that
+// can lie in one that is open, of those in a row that lie in the same one the last.
+static void add_closing_by_date(const struct roll *roll, struct prc_series *from, enum mf_interval target)
+{
+    bool days = target == MF_INTERVAL_1D;
+    int64_t reach = days ? DATE_ENDS_US : mf_interval_us(target), start = 0, end = 0;
+    int32_t day = INT32_MIN;
+    for (size_t i = prc_series_ring_count(from); i > 0; i--) {
+        const struct prc_slot *slot = prc_series_ring_slot(from, i - 1);
+        struct prc_window_key key = key_of(slot);
+        if (key.session_day == day && (days || key.time_us >= start))
+            continue;
+        if (key.time_us + reach <= roll->before_us)
+            break;
+        if (!window_of(roll->fold, from, target, &key, &start, &end))
+            continue;
+        day = key.session_day;
+        if (end > roll->before_us && end <= roll->after_us)
+            put_on(&roll->fold->agenda, from, target, start, end);
+    }
+}
+
 // The windows of one interval that close now and have bars in the series: from the newest back, a window at a
 // time, to the first that was closed before.
 static void add_closing(const struct roll *roll, struct prc_series *from, enum mf_interval target)
 {
-    for (size_t i = prc_series_ring_count(from), next; i > 0; i = next) {
+    for (size_t i = prc_series_ring_count(from); i > 0;) {
         struct prc_window_key key = key_of(prc_series_ring_slot(from, i - 1));
         int64_t start = 0, end = 0;
-        bool takes_part = window_of(roll->fold, from, target, &key, &start, &end);
+        window_of(roll->fold, from, target, &key, &start, &end);
         if (end <= roll->before_us)
             break;
-        if (takes_part && end <= roll->after_us)
+        if (end <= roll->after_us)
             put_on(&roll->fold->agenda, from, target, start, end);
-        next = takes_part ? first_from(from, start) : i - 1;
-        if (next >= i)
-            next = i - 1; // a session date that does not fit the time
+        i = first_from(from, start);
     }
 }
 
@@ -155,7 +184,10 @@ static void add_chain(const struct roll *roll, struct prc_series *from)
         // All that lies above ends where this interval does: nothing more is to be asked, of memory neither.
         if (!passes_end(roll, targets[t]) || !may_feed(group, from, targets[t]))
             continue;
-        add_closing(roll, from, targets[t]);
+        if (goes_by_date(from, targets[t]))
+            add_closing_by_date(roll, from, targets[t]);
+        else
+            add_closing(roll, from, targets[t]);
         if (group->fed_by[targets[t]] != 0 && group->derived[targets[t]] != NULL)
             add_chain(roll, group->derived[targets[t]]);
     }
@@ -276,8 +308,7 @@ static uint64_t content_of(const struct texts *texts, int64_t trade_count)
 static bool sum_up(const struct roll *roll, const struct prc_rollup *window, struct sum *sum)
 {
     const struct prc_series *from = window->from;
-    // A session date lies at most a day off the bar's time.
-    int64_t slack = window->interval < MF_INTERVAL_4H ? 0 : MF_US_PER_DAY;
+    int64_t slack = goes_by_date(from, window->interval) ? DATE_SLACK_US : 0;
     int64_t last = window->start_us + mf_interval_us(window->interval) + slack;
     size_t count = prc_series_ring_count(from), i = first_from(from, window->start_us - slack);
     bool whole = from->head.indicators.n_obs <= PRC_RING || i > 0 ||

@@ -152,7 +152,7 @@ struct prc_applied {
     bool appended;            // it is the newest bar
     unsigned revision;        // of the bar
     unsigned alerts;          // alert events published by the apply
-    bool first_of_session;    // no earlier stored bar has its (session_day, session)
+    bool first_of_session;    // no earlier bar of the ring has its (session_day, session)
     struct prc_values values; // of this bar
 };
 

@@ -90,7 +90,7 @@ static bool is_first_of_session(const struct prc_series *series, size_t index)
         newest[-1].session_day == newest->session_day && newest[-1].session == newest->session)
         return false;
     const struct prc_slot *slot = &series->slots[index];
-    for (size_t i = index; i > 0; i--) {
+    for (size_t i = index; i > prc_series_ring_start(series); i--) {
         const struct prc_slot *earlier = &series->slots[i - 1];
         if (earlier->session_day == slot->session_day && earlier->session == slot->session)
             return false;

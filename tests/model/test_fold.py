@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,22 @@ def test_across_1970(
             "ALERT_PRICE_MOVE_CRITICAL": "0.05",
         }
     assert check(binaries, calendar, events, tmp_path, settings, **environment)["ALERTS"] > 50
+
+
+@pytest.mark.parametrize(("keep", "share"), [("all", 0.5), ("interesting", 0.1)])
+def test_session_dates_that_run_backwards(
+    binaries: Path, calendar: Calendar, tmp_path: Path, seed: random.Random, share: float, keep: str
+) -> None:
+    """A date may lie a day off its bar, on either side: windows of days then end in another order than their bars."""
+    events = Feed(seed, calendar).minutes(3, ("MSFT",))
+    for event in events:
+        if event["event_type"] == "bar" and seed.random() < share:
+            day = date.fromisoformat(event["event_time"][:10])
+            event["session_date"] = (day + timedelta(seed.choice((-1, 0, 1)))).isoformat()
+            event["session"] = seed.choice(("pre", "regular", "post"))
+    settings = Settings(keep_interesting=keep == "interesting")
+    compared = check(binaries, calendar, events, tmp_path, settings, PROCESSOR_KEEP_BARS=keep)
+    assert compared["METRICS"] > 1000
 
 
 def test_the_live_lane_has_no_end(

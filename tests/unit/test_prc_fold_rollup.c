@@ -300,6 +300,27 @@ static void test_a_volume_beyond_events_makes_no_bar(void **state)
     assert_int_equal(prc_fold_counts(f->fold)->rollups_missed, 1);
 }
 
+// The day that closes is not that of the newest bar, which has the date of the day before.
+static void test_session_dates_that_run_backwards(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 26; i++) {
+        struct mf_event bar =
+            make_bar_at("AAPL", "live", MF_INTERVAL_15M, OPEN_US + i * 15 * MF_US_PER_MINUTE, "100");
+        if (i == 25)
+            bar.bar.session_date = (struct mf_date){2024, 1, 1};
+        feed(f, &bar);
+    }
+    assert_int_equal(count_derived(f, "1d"), 1); // of the first of January, over long ago
+    struct mf_event end =
+        make_heartbeat("live", "polygon.bars.15m", OPEN_US + 390 * MF_US_PER_MINUTE + 10 * MF_US_PER_SECOND);
+    forget(f);
+    feed(f, &end);
+    assert_int_equal(count_derived(f, "1d"), 1);
+    assert_non_null(
+        find_out(f, MF_TOPIC_BARS_FILTERED, 0, "\"event_time\":\"2024-01-02T05:00:00.000Z\"", NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +333,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_window_that_left_the_ring_is_only_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_first_feeder_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_clock_that_jumps, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_session_dates_that_run_backwards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_roll_ups_can_be_off, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_volume_beyond_events_makes_no_bar, setup, teardown),
     };

@@ -215,7 +215,6 @@ class Sayer:
     cell: Cell
     record: Json
     emit: Callable[[Output, tuple[Any, ...]], None]
-    alerts: int = 0
 
     def made(
         self, event_type: str, asset_class: str, time: int, flags: set[str], mode: str, group: Group
@@ -253,7 +252,6 @@ class Sayer:
         self.emit(Output("METRICS", self.cell.symbol, payload), (bar.end, series.interval, series.source, 1))
 
     def alert(self, series: Series, said: Said, bar: Bar, revision: int) -> None:
-        self.alerts += 1
         flags = set(bar.flags & set(INHERITED))
         payload = self.made("alert", series.asset_class, said.key_time, flags, bar.mode, series.group)
         payload |= alert_fields(said, series.interval, revision) | self.cell.metadata

@@ -214,14 +214,16 @@ class Partition:
         self._freeze(cell, group, series, bar, event)
         say = Sayer(cell, event, self._emit)
         before = self._clock(series)
-        first = not any((b.date, b.session) == (bar.date, bar.session) for b in series.bars[-RING:])
+        ring = sorted({b.time: b for b in (*series.bars, bar)}.values(), key=lambda b: b.time)[-RING:]
+        first = not any((b.date, b.session) == (bar.date, bar.session) for b in ring if b.time < bar.time)
         values = series.apply(bar, self.settings, say)
-        if self._keeps(event, bar, values, say.alerts, first):
+        self._clear_stale(cell, series, bar, event)
+        caused = sum(output.role == "ALERTS" for output in self.outputs[at:])
+        if self._keeps(event, bar, values, caused, first):
             passed = Output("BARS_FILTERED", cell.symbol, None, value, bar.revision)
             passed.flags = ("corrected",) if placed == "corrected" else ()
             passed.cause = self._offset
             self.outputs.insert(at, passed)
-        self._clear_stale(cell, series, bar, event)
         self._roll(cell, event, [(series, bar.time)], [(series, before, self._clock(series))])
 
     def _option_bar(self, event: Json, value: bytes) -> None:
@@ -370,8 +372,8 @@ class Partition:
                 for target in self._targets(member):
                     for bar in reversed(member.bars[-RING:]):
                         window = self._window(member, target, bar)
-                        if window and window[1] + late <= old and target != "1d":
-                            break  # and so are those of all earlier bars
+                        if window and window[1] + late <= old and target not in ("4h", "1d"):
+                            break  # and so are those of all earlier bars, unless they go by date
                         if window and old < window[1] + late <= new:
                             want(member, target, bar, old, new)
         while due:
