@@ -97,7 +97,7 @@ int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_r
 // when a transaction is to end, before waiting in the loop until nothing is outstanding. Else without effect.
 // flush and commit do it by themselves, abort drops it.
 void mf_kafka_producer_send(struct mf_kafka_producer *producer);
-// Bulk: as much is gathered as the answers to what was handed over allow (4 MiB): wait for on_progress before
+// Bulk: as much is gathered as the answers to what was handed over allow (2.5 MiB): wait for on_progress before
 // more is produced. Nothing is refused for it; it keeps memory and the requests on their way few.
 bool mf_kafka_producer_busy(struct mf_kafka_producer *producer);
 // Gathered, queued, in flight, or acknowledged and not reported yet

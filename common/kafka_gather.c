@@ -14,11 +14,12 @@
 #include "common/clock.h"
 #include "common/kafka_producer.h"
 
-#define BLOCK_BYTES ((size_t)64 * 1024)
-#define BLOCK_RECORDS 256
-#define BLOCKS_BUSY 128 // 8 MiB: the owner is asked to wait
-#define BLOCKS_MAX 192  // then all is handed over, answered or not, as far as the queue has room
-#define BEGIN_BYTES ((size_t)2 * 1024 * 1024) // before the first request when nothing is on its way
+#define BLOCK_BYTES ((size_t)32 * 1024)
+#define BLOCK_RECORDS 128
+#define MIB ((size_t)1024 * 1024)
+#define BEGIN_BYTES MIB          // before the first request when nothing is on its way
+#define BUSY_BYTES (5 * MIB / 2) // gathered and unanswered: the owner is asked to wait
+#define HELD_BYTES_MAX (8 * MIB) // then all is handed over, answered or not, as far as the queue has room
 // One request: below batch.size and batch.num.messages, with what librdkafka puts around a record.
 #define REQUEST_BYTES ((size_t)960000)
 #define REQUEST_RECORDS 9000
@@ -31,7 +32,7 @@ struct kafka_block {
     struct kafka_block *next;
     size_t size, len; // of the bytes; in use
     size_t count;     // records, in order
-    bool headers;     // one of them has some: then `err` is not used, and librdkafka takes them one by one
+    bool headers;     // one of them has some: librdkafka takes all of them one by one
     rd_kafka_message_t records[BLOCK_RECORDS];
     rd_kafka_headers_t *header_lists[BLOCK_RECORDS]; // only with headers
     char bytes[];                                    // keys and values
@@ -159,7 +160,6 @@ static struct kafka_block *add_block(struct kafka_gather *gather, struct kafka_l
         block = mf_alloc(sizeof *block + size);
         *block = (struct kafka_block){.size = size};
     }
-    gather->blocks++;
     block->next = NULL;
     *(lane->first == NULL ? &lane->first : &lane->last->next) = block;
     lane->last = block;
@@ -178,7 +178,7 @@ static void take_back(struct kafka_gather *gather, struct kafka_block **blocks)
 {
     while (*blocks != NULL) {
         struct kafka_block *block = *blocks;
-        gather->blocks--;
+        gather->held -= block->len;
         clear_block(block);
         if (block->size == BLOCK_BYTES) {
             move_block(blocks, &gather->spare);
@@ -352,9 +352,9 @@ void kafka_gather_send(struct mf_kafka_producer *producer)
 bool kafka_gather_busy(struct mf_kafka_producer *producer)
 {
     struct kafka_gather *gather = &producer->gather;
-    if (gather->blocks >= BLOCKS_BUSY && gather->on_its_way == 0) // no answer would end it
+    if (gather->held >= BUSY_BYTES && gather->on_its_way == 0) // no answer would end it
         kafka_gather_send(producer);
-    return gather->blocks >= BLOCKS_BUSY;
+    return gather->held >= BUSY_BYTES;
 }
 
 void kafka_gather_answered(struct mf_kafka_producer *producer, struct kafka_topic *topic, int32_t partition,
@@ -393,7 +393,7 @@ static struct kafka_block *room_for(struct mf_kafka_producer *producer, struct k
     if (lane->first != NULL && lane->last->len + size <= lane->last->size &&
         lane->last->count < BLOCK_RECORDS)
         return lane->last;
-    if (gather->blocks >= BLOCKS_MAX) {
+    if (gather->held >= HELD_BYTES_MAX) {
         send_all(producer, true);
         if (gather->records > 0) // the queue is full
             return NULL;
@@ -441,6 +441,7 @@ static void append(struct kafka_gather *gather, struct kafka_lane *lane, struct 
                                  .key = keep(block, record->key),
                                  .key_len = record->key.len,
                                  ._private = opaque};
+    gather->held += record->value.len + record->key.len;
     if (lane->count++ == 0)
         begin_waiting(gather, lane);
     lane->bytes += size_of(kept);

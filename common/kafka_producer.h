@@ -26,7 +26,7 @@ struct kafka_gather {
     size_t records, bytes;         // in all of them
     size_t on_its_way;             // records of all lanes: handed over and not answered
     struct kafka_block *spare;     // blocks that were needed before
-    size_t blocks;                 // in use
+    size_t held;                   // bytes of keys and values in blocks, gathered or not answered
     struct kafka_refusal *refused; // librdkafka would not have them, and the owner was not told yet
     size_t refused_count, refused_told, refused_capacity;
     uint64_t sent, sent_bytes; // handed over since all was acknowledged

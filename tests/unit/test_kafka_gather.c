@@ -398,7 +398,7 @@ static void without_answers_it_gets_busy_and_refuses_nothing(void **state)
         if (busy_at == 0 && mf_kafka_producer_busy(setup->producer))
             busy_at = i;
     }
-    assert_in_range(busy_at * EACH, 7000000, 9000000);
+    assert_in_range(busy_at * EACH, 2000000, 3000000);
     kafka_mock_all_down(setup->world, false);
     assert_true(kafka_world_run(setup->world, not_busy, setup, WAIT_MS));
     mf_kafka_producer_send(setup->producer);
@@ -457,7 +457,7 @@ static void idle_it_keeps_no_memory(void **state)
         assert_int_equal(produce_number(setup, "a", 1, i, 1000, false, &err), 0);
     assert_int_equal(mf_kafka_producer_flush(setup->producer, WAIT_MS, &err), 0);
     assert_non_null(setup->producer->gather.spare);
-    assert_int_equal(setup->producer->gather.blocks, 0);
+    assert_int_equal(setup->producer->gather.held, 0);
     assert_true(kafka_world_run(setup->world, given_back, setup, WAIT_MS));
     setup_free(setup);
 }
