@@ -369,6 +369,11 @@ int mf_event_dedupe_key(const struct mf_event *event, char out[MF_DEDUPE_KEY_MAX
 // Market fields only, canonical numbers
 struct mf_hash128 mf_event_content_hash(const struct mf_event *event);
 int mf_event_id(const struct mf_event *event, char out[MF_EVENT_ID_SIZE], struct mf_error *err);
+// The revision that the warehouse knows the event by: of what the processor made it is in the payload, of
+// what it passed on in the header mf-revision (absent = 0). Those of a dead letter belong to the record that
+// it holds: it is always 0. POISON "bad_revision".
+int mf_event_revision(const struct mf_event *event, struct mf_str header, int64_t *revision,
+                      struct mf_error *err);
 // Kafka key: the symbol; the feed's name for feed_status; "stage/topic/partition/offset" for dead letters
 // (composed in scratch, cut when longer). Heartbeats have none (their partition is given). Valid as long as
 // the event and scratch.

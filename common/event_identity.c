@@ -222,6 +222,24 @@ int mf_event_id(const struct mf_event *event, char out[MF_EVENT_ID_SIZE], struct
     return mf_event_id_of(event, mf_event_content_hash(event), out, err);
 }
 
+int mf_event_revision(const struct mf_event *event, struct mf_str header, int64_t *revision,
+                      struct mf_error *err)
+{
+    int64_t found = 0;
+    if (event->type == MF_EVENT_METRIC)
+        found = event->metric.revision;
+    else if (event->type == MF_EVENT_ALERT)
+        found = event->alert.revision;
+    else if (event->type == MF_EVENT_BAR && event->bar.revision >= 0)
+        found = event->bar.revision;
+    else if (event->type != MF_EVENT_DEAD_LETTER && header.data != NULL &&
+             (!mf_str_to_i64(header, &found) || found < 0 || found > INT32_MAX))
+        return mf_error_set(err, MF_ERROR_POISON, "bad_revision",
+                            "header " MF_HEADER_REVISION " is not a revision");
+    *revision = found;
+    return 0;
+}
+
 struct mf_str mf_event_key(const struct mf_event *event, char scratch[MF_EVENT_KEY_MAX])
 {
     switch (event->type) {

@@ -46,6 +46,27 @@ static const struct mf_command commands[] = {
         .run = ctl_run_validate,
     },
     {
+        .name = "verify",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "[--topics A,B] [--format table|json] [--list N] [--timeout-s N]",
+        .summary = "is every record of the sink's topics in the warehouse, once?",
+        .help =
+            "Compares each topic, up to the end that it has now, with its table: a record is accounted for "
+            "when "
+            "its\n(event_id, revision) has a row, or a dead letter names its topic, partition and offset. "
+            "Doubled: two rows for\none offset, or for one key where the warehouse enforces it. What is "
+            "below the "
+            "log's start cannot be verified\nand is counted. --topics takes topics or tables; --list is how "
+            "many "
+            "of each kind are named (100); --timeout-s\nbounds each statement (300). Needs WAREHOUSE_* as "
+            "the "
+            "sink does, with a user that may read raw and ops.\nExit 0: nothing missing, nothing doubled; 1: "
+            "something is, and is listed; 75: the sink has not loaded everything\nyet (nothing else is "
+            "wrong), or "
+            "a dependency is away.",
+        .run = ctl_run_verify,
+    },
+    {
         .name = "events complete",
         .kind = MF_COMMAND_PLAIN,
         .usage = "FILE",
@@ -60,7 +81,7 @@ static const struct mf_command commands[] = {
 };
 
 static const struct mf_setting_table *const tables[] = {&mf_settings_table_log, &mf_settings_table_kafka,
-                                                        NULL};
+                                                        &mf_settings_table_warehouse, NULL};
 
 static int print_reference(const char *what, struct mf_buf *out)
 {
@@ -75,7 +96,8 @@ int main(int argc, char **argv)
     static const struct mf_service_ops ops = {
         .name = "ctl",
         .binary = "marketflowctl",
-        .summary = "The operator's command: topics, trading calendar, event contracts.",
+        .summary = "The operator's command: topics, what the warehouse holds, dead letters, event contracts, "
+                   "calendar.",
         .tables = tables,
         .commands = commands,
         .command_count = MF_ARRAY_LEN(commands),

@@ -26,24 +26,6 @@ void snk_checker_free(struct snk_checker **checker)
     *checker = NULL;
 }
 
-// The revision of what the processor made is in its payload, that of what it passed on in a header.
-static int take_revision(struct snk_checker *checker, struct mf_str header, struct mf_error *err)
-{
-    const struct mf_event *event = &checker->event;
-    checker->revision = 0;
-    if (event->type == MF_EVENT_METRIC)
-        checker->revision = event->metric.revision;
-    else if (event->type == MF_EVENT_ALERT)
-        checker->revision = event->alert.revision;
-    else if (event->type == MF_EVENT_BAR && event->bar.revision >= 0)
-        checker->revision = event->bar.revision;
-    else if (header.data != NULL && (!mf_str_to_i64(header, &checker->revision) || checker->revision < 0 ||
-                                     checker->revision > INT32_MAX))
-        return mf_error_set(err, MF_ERROR_POISON, "bad_revision",
-                            "header " MF_HEADER_REVISION " is not a revision");
-    return 0;
-}
-
 // Lower-case names between commas: the column is a list that others split at commas.
 static bool flag_names_are_plain(struct mf_str list)
 {
@@ -88,7 +70,7 @@ int snk_record_check(struct snk_checker *checker, const struct snk_record *recor
                             mf_event_type_name(checker->event.type), snk_tables[record->table].name);
     // Those of a dead letter belong to the record that it holds, and may be why it was refused.
     bool own = checker->event.type != MF_EVENT_DEAD_LETTER;
-    if (take_revision(checker, own ? record->revision_header : MF_STR_NULL, err) != 0 ||
+    if (mf_event_revision(&checker->event, record->revision_header, &checker->revision, err) != 0 ||
         take_flags(checker, own ? record->flags_header : MF_STR_NULL, err) != 0)
         return -1;
     return mf_event_dedupe_key(&checker->event, checker->dedupe_key, &checker->dedupe_key_len, err);
