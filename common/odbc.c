@@ -16,6 +16,8 @@
 #define PARAMS_MAX 16
 #define COLUMNS_MAX 16
 #define COLUMN_SIZE_MAX 65536 // bytes of one column that we are willing to read
+// SQL_SF_STMT_ATTR_LAST_QUERY_ID of Snowflake's sf_odbc.h: 0x4000 (driver's own) + 0x106 + 1.
+#define SNOWFLAKE_LAST_QUERY_ID 0x4107
 
 struct mf_odbc {
     SQLHENV environment;
@@ -23,7 +25,7 @@ struct mf_odbc {
     enum mf_odbc_dialect dialect;
     bool connected;
     bool dead;
-    char *password; // only to take it out of messages
+    char *password, *key_password; // only to take them out of messages
     struct mf_odbc_statement *statements;
 };
 
@@ -67,6 +69,7 @@ static void read_diagnostic(struct mf_odbc *connection, SQLSMALLINT type, SQLHAN
     for (size_t cut = 0; cut < 3 && len > 0 && !mf_str_is_utf8(mf_str_of(diagnostic->message)); cut++)
         diagnostic->message[--len] = '\0';
     mf_odbc_redact(diagnostic->message, connection->password);
+    mf_odbc_redact(diagnostic->message, connection->key_password);
     diagnostic->class =
         mf_odbc_classify(connection->dialect, diagnostic->sqlstate, diagnostic->native, diagnostic->message);
 }
@@ -141,12 +144,22 @@ int mf_odbc_connect(const struct mf_odbc_config *config, struct mf_odbc **connec
     fresh->dialect = config->dialect;
     if (config->password != NULL)
         fresh->password = mf_strdup(config->password);
+    if (config->key_password != NULL)
+        fresh->key_password = mf_strdup(config->key_password);
     if (open_handles(fresh, config, err) != 0 || drive_connect(fresh, config, diagnostic, err) != 0) {
         mf_odbc_free(&fresh);
         return -1;
     }
     *connection = fresh;
     return 0;
+}
+
+// Frees a secret and leaves nothing of it behind; NULL-safe.
+static void wipe(char *secret)
+{
+    if (secret != NULL)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
 }
 
 void mf_odbc_free(struct mf_odbc **connection)
@@ -164,10 +177,8 @@ void mf_odbc_free(struct mf_odbc **connection)
         SQLFreeHandle(SQL_HANDLE_DBC, c->handle);
     if (c->environment != NULL)
         SQLFreeHandle(SQL_HANDLE_ENV, c->environment);
-    if (c->password != NULL) {
-        explicit_bzero(c->password, strlen(c->password));
-        free(c->password);
-    }
+    wipe(c->password);
+    wipe(c->key_password);
     free(c);
     *connection = NULL;
 }
@@ -294,15 +305,10 @@ static int bind_params(struct mf_odbc_statement *s, const struct mf_str *params,
     return 0;
 }
 
-int mf_odbc_execute(struct mf_odbc_statement *statement, const struct mf_str *params, size_t count,
-                    struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
+// What came of an execution: an error, or the rows that it touched.
+static int take_result(struct mf_odbc_statement *statement, SQLRETURN rc,
+                       struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
 {
-    // A statement whose result was not read to its end cannot be executed again.
-    mf_odbc_close_cursor(statement);
-    statement->row_count = -1;
-    if (bind_params(statement, params, count, diagnostic, err) != 0)
-        return -1;
-    SQLRETURN rc = SQLExecute(statement->handle);
     if (!SQL_SUCCEEDED(rc) && rc != SQL_NO_DATA) // NO_DATA: an UPDATE or DELETE that touched no row
         return fail(statement->connection, SQL_HANDLE_STMT, statement->handle, true, "executing a statement",
                     diagnostic, err);
@@ -311,6 +317,59 @@ int mf_odbc_execute(struct mf_odbc_statement *statement, const struct mf_str *pa
     if (SQL_SUCCEEDED(SQLRowCount(statement->handle, &rows)))
         statement->row_count = rc == SQL_NO_DATA ? 0 : rows;
     return 0;
+}
+
+int mf_odbc_execute(struct mf_odbc_statement *statement, const struct mf_str *params, size_t count,
+                    struct mf_odbc_diagnostic *diagnostic, struct mf_error *err)
+{
+    // A statement whose result was not read to its end cannot be executed again.
+    mf_odbc_close_cursor(statement);
+    statement->row_count = -1;
+    if (bind_params(statement, params, count, diagnostic, err) != 0)
+        return -1;
+    return take_result(statement, SQLExecute(statement->handle), diagnostic, err);
+}
+
+int mf_odbc_direct(struct mf_odbc *connection, const char *sql, const struct mf_str *params, size_t count,
+                   struct mf_odbc_statement **statement, struct mf_odbc_diagnostic *diagnostic,
+                   struct mf_error *err)
+{
+    struct mf_odbc_statement *fresh = NULL;
+    if (new_statement(connection, &fresh, diagnostic, err) != 0)
+        return -1;
+    int result = bind_params(fresh, params, count, diagnostic, err);
+    if (result == 0) {
+        SQLRETURN rc = SQLExecDirect(fresh->handle, (SQLCHAR *)sql, SQL_NTS);
+        result = take_result(fresh, rc, diagnostic, err);
+    }
+    if (result != 0)
+        mf_odbc_statement_free(&fresh);
+    *statement = fresh;
+    return result;
+}
+
+void mf_odbc_query_id(const struct mf_odbc_statement *statement, char id[MF_ODBC_QUERY_ID_SIZE])
+{
+    id[0] = '\0';
+    if (statement->connection->dialect != MF_ODBC_SNOWFLAKE)
+        return;
+    char text[2 * MF_ODBC_QUERY_ID_SIZE] = "";
+    SQLINTEGER length = 0;
+    if (!SQL_SUCCEEDED(SQLGetStmtAttr(statement->handle, SNOWFLAKE_LAST_QUERY_ID, text,
+                                      sizeof text - 2 * sizeof(SQLWCHAR), &length)))
+        return;
+    // The driver manager does not know the attribute: from a Unicode driver its text may come in UTF-16.
+    // Letters, digits and hyphens are all that an id has.
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof text && used + 1 < MF_ODBC_QUERY_ID_SIZE; i++) {
+        char c = text[i];
+        bool sound = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+        if (sound)
+            id[used++] = c;
+        else if (c != '\0' || (i > 0 && text[i - 1] == '\0'))
+            break;
+    }
+    id[used] = '\0';
 }
 
 int mf_odbc_fetch(struct mf_odbc_statement *statement, struct mf_odbc_diagnostic *diagnostic,

@@ -40,7 +40,11 @@ struct mf_odbc_config {
     const char *driver; // "PostgreSQL Unicode" or a path to a .so
     const char *host;
     int port;
-    const char *database, *user, *password, *sslmode, *ca_file;
+    const char *database, *user;
+    const char *password, *sslmode, *ca_file; // PostgreSQL
+    // Snowflake: role and warehouse (the one that computes) of the session, and the private key (PEM) whose
+    // public half the user has; the key's password may be NULL.
+    const char *role, *compute, *key_file, *key_password;
     int64_t login_timeout_ms;
     int64_t statement_timeout_ms;
 };
@@ -76,6 +80,15 @@ int mf_odbc_column(struct mf_odbc_statement *statement, unsigned column, const c
                    struct mf_odbc_diagnostic *diagnostic, struct mf_error *err);
 int64_t mf_odbc_row_count(const struct mf_odbc_statement *statement);
 void mf_odbc_close_cursor(struct mf_odbc_statement *statement);
+// One statement, sent with its parameters in one request instead of being prepared before. The statement is
+// the caller's to free, also after an error of reading its result; NULL when it failed.
+int mf_odbc_direct(struct mf_odbc *connection, const char *sql, const struct mf_str *params, size_t count,
+                   struct mf_odbc_statement **statement, struct mf_odbc_diagnostic *diagnostic,
+                   struct mf_error *err);
+// The id under which the server knows the last execution of the statement: the handle for its history and for
+// support. "" when the driver has none (PostgreSQL).
+#define MF_ODBC_QUERY_ID_SIZE 64
+void mf_odbc_query_id(const struct mf_odbc_statement *statement, char id[MF_ODBC_QUERY_ID_SIZE]);
 // One statement or script without parameters (migrations).
 int mf_odbc_exec_direct(struct mf_odbc *connection, const char *sql, struct mf_odbc_diagnostic *diagnostic,
                         struct mf_error *err);

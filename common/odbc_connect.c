@@ -78,13 +78,36 @@ static int postgresql_string(const struct mf_odbc_config *config, struct mf_buf 
     return add_libpq_options(out, config, err);
 }
 
+// DSN-less, with keys of the driver's documentation. No password of a user: a key pair alone. OPS is there
+// because a session that stages binds needs a current schema. A long-lived session is kept alive by the
+// driver.
+static int snowflake_string(const struct mf_odbc_config *config, struct mf_buf *out, struct mf_error *err)
+{
+    assert(config->key_file != NULL && config->compute != NULL);
+    if (add_plain(out, "Driver", "driver", config->driver, err) != 0 ||
+        add_plain(out, "Server", "host", config->host, err) != 0 ||
+        add_plain(out, "Database", "database", config->database, err) != 0 ||
+        add_plain(out, "Warehouse", "compute warehouse", config->compute, err) != 0 ||
+        add_plain(out, "UID", "user", config->user, err) != 0 ||
+        add_plain(out, "PRIV_KEY_FILE", "key file", config->key_file, err) != 0 ||
+        (config->role != NULL && add_plain(out, "Role", "role", config->role, err) != 0) ||
+        (config->key_password != NULL &&
+         add_plain(out, "PRIV_KEY_FILE_PWD", "key password", config->key_password, err) != 0))
+        return -1;
+    mf_buf_addf(out,
+                "Port=%d;Schema=OPS;AUTHENTICATOR=SNOWFLAKE_JWT;CLIENT_SESSION_KEEP_ALIVE=true;"
+                "LOGIN_TIMEOUT=%lld;",
+                config->port, (long long)((config->login_timeout_ms + 999) / 1000));
+    return 0;
+}
+
 int mf_odbc_connection_string(const struct mf_odbc_config *config, struct mf_buf *out, struct mf_error *err)
 {
     assert(config->driver != NULL && config->host != NULL && config->database != NULL &&
            config->user != NULL);
-    if (config->dialect != MF_ODBC_POSTGRESQL)
-        return mf_error_set(err, MF_ERROR_CONFIG, "odbc_dialect", "this version connects to PostgreSQL only");
-    if (postgresql_string(config, out, err) != 0)
+    int result = config->dialect == MF_ODBC_SNOWFLAKE ? snowflake_string(config, out, err)
+                                                      : postgresql_string(config, out, err);
+    if (result != 0)
         return -1;
     if (out->overflow)
         return mf_error_set(err, MF_ERROR_CONFIG, "odbc_bad_setting", "the warehouse settings are too long");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/settings_internal.h"
@@ -123,8 +124,39 @@ static void check_topics(struct mf_setting_parse *parse)
     }
 }
 
+// Who can read the key can be the user.
+static void check_key_file(struct mf_setting_parse *parse, const char *name)
+{
+    struct stat found;
+    const char *path = text_of(parse, name);
+    if (path == NULL)
+        mf_setting_problem(parse, name, "is required with WAREHOUSE_DIALECT=snowflake");
+    else if (stat(path, &found) != 0 || !S_ISREG(found.st_mode) || access(path, R_OK) != 0)
+        mf_setting_problem(parse, name, "cannot read '%.200s'", path);
+    else if ((found.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        mf_setting_problem(parse, name, "'%.200s' has mode %04o; others may read or change it: chmod 0600",
+                           path, (unsigned)(found.st_mode & 07777));
+}
+
+static void check_snowflake(struct mf_setting_parse *parse)
+{
+    check_key_file(parse, "SNOWFLAKE_PRIVATE_KEY_FILE");
+    if (text_of(parse, "SNOWFLAKE_WAREHOUSE") == NULL)
+        mf_setting_problem(parse, "SNOWFLAKE_WAREHOUSE", "is required with WAREHOUSE_DIALECT=snowflake");
+    if (text_of(parse, "WAREHOUSE_PASSWORD") != NULL)
+        mf_setting_problem(
+            parse, "WAREHOUSE_PASSWORD",
+            "Snowflake is reached with a key pair only: give SNOWFLAKE_PRIVATE_KEY_FILE instead");
+    if (!mf_settings_is_set(parse->settings, "WAREHOUSE_HOST"))
+        mf_setting_problem(parse, "WAREHOUSE_HOST", "is required with WAREHOUSE_DIALECT=snowflake");
+}
+
 static void check_warehouse(struct mf_setting_parse *parse)
 {
+    if (strcmp(text_of(parse, "WAREHOUSE_DIALECT"), "snowflake") == 0) {
+        check_snowflake(parse);
+        return;
+    }
     const char *mode = text_of(parse, "WAREHOUSE_SSLMODE");
     bool plain = strcmp(mode, "disable") == 0 || strcmp(mode, "allow") == 0 || strcmp(mode, "prefer") == 0;
     if (plain && !is_loopback(mf_str_of(text_of(parse, "WAREHOUSE_HOST"))))

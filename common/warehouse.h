@@ -16,6 +16,7 @@ struct mf_warehouse_config {
     struct mf_odbc_config odbc;
     const char *dialect; // folder below sql/
     int64_t deadline_ms; // for each use of the session
+    int64_t flush_ms;    // age at which a batch is written, where no setting says otherwise
     char address[300];   // host and port for messages; never user or password
 };
 

@@ -133,11 +133,26 @@ void snk_flush_build(struct snk_flush *flush, const struct snk_scope *scope, str
     format_load_id(flush->load_id, random);
     flush->tables = snk_range_tables(scope, range);
     flush->rows = 0;
+    flush->range = range;
     memset(flush->inserted, 0, sizeof flush->inserted);
     flush->move_count = snk_range_moves(scope, range, flush->moves);
     write_moves(flush, scope);
     write_rows(flush, scope, range);
     assert(!flush->moves_json.overflow && !flush->payloads_json.overflow && !flush->known_json.overflow);
+}
+
+void snk_flush_moves_json(const struct snk_flush *flush, const struct snk_scope *scope, const bool *take,
+                          struct mf_buf *out)
+{
+    struct mf_json_writer w;
+    mf_buf_clear(out);
+    mf_jw_init(&w, out);
+    mf_jw_array_begin(&w);
+    for (size_t i = 0; i < flush->move_count; i++) {
+        if (take[i])
+            write_move(&w, scope, i, &flush->moves[i]);
+    }
+    mf_jw_array_end(&w);
 }
 
 static bool number_of(const char *text, int64_t *number)

@@ -13,6 +13,7 @@ struct snk_flush {
     char load_id[SNK_LOAD_ID_SIZE];
     unsigned tables; // bit per enum snk_table that has rows
     size_t rows;
+    struct snk_range range; // what it was built from
     struct snk_move *moves;
     size_t move_count, move_capacity;
 
@@ -33,6 +34,10 @@ void snk_flush_build(struct snk_flush *flush, const struct snk_scope *scope, str
 // rows). FATAL "flush_answer" when it fits nothing that was asked.
 int snk_flush_take_answer(struct snk_flush *flush, const struct snk_scope *scope, const char *what,
                           const char *topic, const char *partition, const char *value, struct mf_error *err);
+
+// The moves for which take[i] holds, as JSON: see the fence of sql/<dialect>/ for the order of the items.
+void snk_flush_moves_json(const struct snk_flush *flush, const struct snk_scope *scope, const bool *take,
+                          struct mf_buf *out);
 
 // The partitions of all moves, or only of those that did not pass, as JSON: parameter 1 of read_offsets.sql.
 void snk_flush_partitions_json(const struct snk_flush *flush, const struct snk_scope *scope,

@@ -10,20 +10,21 @@ static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE, .usage = "", .summary = "load events until stopped"},
     {.name = "migrate",
      .kind = MF_COMMAND_PLAIN,
-     .usage = "[--dry-run]",
+     .usage = "[--dry-run] [--grants] [--wait SECONDS]",
      .summary = "bring the warehouse's schema up to this program",
      .help =
          "Applies the migrations that the warehouse lacks, one at a time and one run at a time, and prints "
          "each. "
          "Running it again changes nothing. An applied migration whose text was edited is refused by name. "
-         "--dry-run only prints what would be applied.",
+         "--dry-run only prints what would be applied. --grants then makes the roles and gives them their "
+         "rights, for which the user must be allowed to. --wait says how long another run is waited for.",
      .run = snk_migrate_run},
 };
 
 static const struct mf_setting_table *const tables[] = {
     &mf_settings_table_log,       &mf_settings_table_service, &mf_settings_table_kafka,
     &mf_settings_table_warehouse, &snk_settings_table,        NULL};
-static const char *const own_prefixes[] = {"SINK_", "WAREHOUSE_", NULL};
+static const char *const own_prefixes[] = {"SINK_", "WAREHOUSE_", "SNOWFLAKE_", NULL};
 
 static int start(struct mf_service *service, const struct mf_command *command, int argc, char **argv,
                  void **state, struct mf_error *err)

@@ -1,32 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command's own steps. Everything it says goes to stdout, failures to the log; the exit code is the
-// error's class. Owns its session for the time of the run.
+// error's class. Owns its session for the time of the run, and while it applies something the lease, which
+// one run at a time can have: a row with an owner and an end, so that a run that died holds up nobody for
+// ever.
 #include "services/sink/migrate.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "common/backoff.h"
 #include "common/clock.h"
 #include "services/sink/warehouse.h"
 
-// A migration may build an index over a large table, or wait for another run that does.
+// A migration may build an index over a large table.
 #define STATEMENT_TIMEOUT_MS INT64_C(900000)
+// Longer than any statement: it is renewed before each migration.
+#define LEASE_S 960
+#define LEASE_POLL_MS 250
+#define WAIT_DEFAULT "60"
+
+struct run {
+    struct snk_warehouse *warehouse;
+    bool dry_run, grants;
+    int64_t wait_ms;
+    char owner[128]; // of the lease
+};
+
+// Takes the lease, or renews it when it is ours. TRANSIENT "migrations_running" when somebody else keeps it
+// beyond the time that we wait.
+static int take_lease(const struct run *run, int64_t wait_ms, struct mf_error *err)
+{
+    int64_t until_us = mf_clock_monotonic_us() + wait_ms * MF_US_PER_MS;
+    struct snk_lease holder;
+    for (;;) {
+        if (snk_warehouse_take_lease(run->warehouse, run->owner, LEASE_S, &holder, err) != 0)
+            return -1;
+        if (strcmp(holder.owner, run->owner) == 0)
+            return 0;
+        if (mf_clock_monotonic_us() >= until_us)
+            return mf_error_set(err, MF_ERROR_TRANSIENT, "migrations_running",
+                                "'%s' is applying migrations, its lease ends at %s UTC; if that run is dead, "
+                                "clear the owner of its row in ops.schema_lease",
+                                holder.owner, holder.expires_at);
+        poll(NULL, 0, LEASE_POLL_MS); // a command, not a service: nothing else waits for this thread
+    }
+}
 
 // Stops at the first failure: what was applied before it stays, each in a transaction of its own.
-static int apply(struct snk_warehouse *warehouse, const struct snk_plan *plan, bool dry_run,
-                 struct mf_error *err)
+static int apply(const struct run *run, const struct snk_plan *plan, struct mf_error *err)
 {
+    struct snk_warehouse *warehouse = run->warehouse;
     for (size_t i = 0; i < plan->pending; i++) {
         const struct mf_sql_text *text =
             snk_statement_migration(snk_warehouse_dialect(warehouse), plan->known + i);
         struct mf_str version = snk_statement_version(text);
         char checksum[SNK_CHECKSUM_SIZE];
         snk_migration_checksum(text, checksum);
-        if (dry_run) {
+        if (run->dry_run) {
             printf("would apply %.*s (SHA-256 %s)\n", MF_STR_ARG(version), checksum);
             continue;
         }
         int64_t start_us = mf_clock_monotonic_us();
+        if (take_lease(run, 0, err) != 0)
+            return -1;
         if (snk_warehouse_apply_migration(warehouse, text, err) != 0)
             return mf_error_prefix(err, "migration %.*s", MF_STR_ARG(version));
         printf("applied %.*s (SHA-256 %s) in %" PRId64 " ms\n", MF_STR_ARG(version), checksum,
@@ -49,41 +87,75 @@ static void report(const struct snk_plan *plan, bool dry_run)
                plan->pending);
 }
 
-// The book is read again under the lock: another run may have been faster.
-static int migrate(struct snk_warehouse *warehouse, bool dry_run, struct mf_error *err)
+// What the book lacks. It is read under the lease: another run may have been faster.
+static int bring_up(const struct run *run, struct mf_error *err)
 {
     struct snk_applied_list applied = {0};
     struct snk_plan plan;
-    int result = dry_run ? 0 : snk_warehouse_lock_migrations(warehouse, err);
+    int result = snk_warehouse_list_migrations(run->warehouse, &applied, err);
     if (result == 0)
-        result = snk_warehouse_list_migrations(warehouse, &applied, err);
-    if (result == 0 && !dry_run && applied.count == 0)
-        result = snk_warehouse_prepare_migrations(warehouse, err);
+        result = snk_plan_migrations(snk_warehouse_dialect(run->warehouse), &applied, &plan, err);
     if (result == 0)
-        result = snk_plan_migrations(snk_warehouse_dialect(warehouse), &applied, &plan, err);
+        result = apply(run, &plan, err);
     if (result == 0)
-        result = apply(warehouse, &plan, dry_run, err);
-    if (result == 0)
-        report(&plan, dry_run);
+        report(&plan, run->dry_run);
     snk_applied_free(&applied);
     return result;
 }
 
+static int migrate(const struct run *run, struct mf_error *err)
+{
+    if (run->dry_run)
+        return bring_up(run, err);
+    if (snk_warehouse_prepare_migrations(run->warehouse, err) != 0 || take_lease(run, run->wait_ms, err) != 0)
+        return -1;
+    int result = bring_up(run, err);
+    if (result == 0 && run->grants) {
+        result = snk_warehouse_apply_grants(run->warehouse, err);
+        if (result == 0)
+            printf("roles and grants are as they should be\n");
+    }
+    // What went wrong before is worth more than that the lease could not be given back: it ends by itself.
+    snk_warehouse_release_lease(run->warehouse, run->owner, NULL);
+    return result;
+}
+
+// Nobody else, on whatever host, has the same.
+static void name_owner(struct run *run, const char *instance)
+{
+    snprintf(run->owner, sizeof run->owner, "%.64s/%ld/%08x", instance, (long)getpid(),
+             (unsigned)mf_random_seed());
+}
+
+static int parse(struct run *run, int argc, char **argv, struct mf_error *err)
+{
+    const char *wait = WAIT_DEFAULT;
+    struct mf_option options[] = {{.name = "--dry-run", .flag = &run->dry_run},
+                                  {.name = "--grants", .flag = &run->grants},
+                                  {.name = "--wait", .value = &wait}};
+    int64_t seconds = 0;
+    if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) != 0)
+        return -1;
+    if (!mf_str_to_i64(mf_str_of(wait), &seconds) || seconds < 0 || seconds > 3600)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_option", "--wait: '%.40s' is not 0 to 3600 s", wait);
+    run->wait_ms = seconds * 1000;
+    return 0;
+}
+
 int snk_migrate_run(struct mf_service *service, int argc, char **argv)
 {
-    bool dry_run = false;
-    struct mf_option options[] = {{.name = "--dry-run", .flag = &dry_run}};
-    struct snk_warehouse *warehouse = NULL;
+    struct run run = {0};
     struct mf_error err;
-    int result = mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, &err);
+    int result = parse(&run, argc, argv, &err);
+    name_owner(&run, service->instance);
     if (result == 0) {
-        warehouse = snk_warehouse_new(service->settings, "", service->instance);
-        snk_warehouse_set_statement_timeout(warehouse, STATEMENT_TIMEOUT_MS);
-        result = snk_warehouse_open(warehouse, false, &err);
+        run.warehouse = snk_warehouse_new(service->settings, "", service->instance);
+        snk_warehouse_set_statement_timeout(run.warehouse, STATEMENT_TIMEOUT_MS);
+        result = snk_warehouse_open(run.warehouse, false, &err);
     }
     if (result == 0)
-        result = migrate(warehouse, dry_run, &err);
-    snk_warehouse_free(&warehouse);
+        result = migrate(&run, &err);
+    snk_warehouse_free(&run.warehouse);
     int written = mf_service_flush("marketflow-sink", stdout);
     if (result == 0)
         return written;

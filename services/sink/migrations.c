@@ -80,9 +80,9 @@ int snk_plan_migrations(const char *dialect, const struct snk_applied_list *appl
         if (strcmp(checksum, row->checksum) != 0)
             return mf_error_set(
                 err, MF_ERROR_CONFIG, "migration_edited",
-                "%.*s was changed after it was applied (SHA-256 %.12s… then, %.12s… now): put its text "
+                "sql/%s was changed after it was applied (SHA-256 %.12s… then, %.12s… now): put its text "
                 "back and write a new migration",
-                MF_STR_ARG(last), row->checksum, checksum);
+                text->name, row->checksum, checksum);
         plan->known++;
     }
     count_newer(applied, last, plan);

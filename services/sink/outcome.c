@@ -201,6 +201,12 @@ void snk_on_flushed(struct snk_sink *sink, struct snk_range range, int64_t durat
 {
     struct snk_flush *flush = &sink->flush;
     snk_loader_worked(sink);
+    // The only handle on what the server did, and with it for its support.
+    if (snk_warehouse_query_ids(sink->warehouse)[0] != '\0')
+        MF_LOGF(sink->service->log, MF_LOG_INFO, "sink", "batch_flushed",
+                MF_FIELDS(mf_lf_str("query_id", snk_warehouse_query_ids(sink->warehouse)),
+                          mf_lf_str("load_id", flush->load_id), mf_lf_i64("rows", (int64_t)flush->rows)),
+                "%zu rows of %zu partitions", flush->rows, flush->move_count);
     for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
         if ((flush->tables & (1u << table)) != 0)
             mf_metric_observe(metric_of(sink, SNK_M_FLUSH_SECONDS, table),
@@ -330,6 +336,7 @@ static void log_failure(struct snk_sink *sink, enum snk_action action, const str
                       mf_lf_i64("native", why->native), mf_lf_i64("rows", (int64_t)sink->flush.rows),
                       mf_lf_i64("partitions", (int64_t)sink->flush.move_count),
                       mf_lf_i64("attempt", sink->attempts), mf_lf_str("load_id", sink->flush.load_id),
+                      mf_lf_str("query_id", snk_warehouse_query_ids(sink->warehouse)),
                       mf_lf_str("action", snk_action_name(action))),
             "%s", err->message);
     SNK_COUNT(sink, SNK_M_RETRIES, 1, snk_action_name(action));

@@ -189,6 +189,8 @@ int snk_sink_new(struct mf_service *service, struct snk_sink **sink, struct mf_e
     fresh->hold = mf_timer_new(service->loop, snk_loader_run, fresh);
     fresh->tick = mf_timer_new(service->loop, on_tick, fresh);
     fresh->warehouse = snk_warehouse_new(service->settings, fresh->group, service->instance);
+    if (!mf_settings_is_set(service->settings, "SINK_FLUSH_MS"))
+        fresh->settings.flush_ms = snk_warehouse_flush_ms(fresh->warehouse);
     if (start_kafka(fresh, err) != 0) {
         snk_sink_free(&fresh);
         return -1;

@@ -53,3 +53,27 @@ int snk_statement_assemble(struct mf_str text, unsigned table_set, struct mf_buf
     }
     return mf_sql_assemble(text, names, count, out, err);
 }
+
+bool snk_statement_next(struct mf_str *script, struct mf_buf *out)
+{
+    bool ended = false;
+    mf_buf_clear(out);
+    while (script->len > 0 && !ended) {
+        const char *end = memchr(script->data, '\n', script->len);
+        struct mf_str line = {script->data, end != NULL ? (size_t)(end - script->data) : script->len};
+        size_t taken = line.len + (end != NULL ? 1 : 0);
+        script->data += taken;
+        script->len -= taken;
+        ended = line.len > 0 && line.data[line.len - 1] == ';';
+        if (ended)
+            line.len--;
+        if (line.len == 0 || mf_str_starts_with(line, "--")) {
+            ended &= out->len > 0;
+            continue;
+        }
+        mf_buf_add_str(out, line);
+        mf_buf_add_char(out, '\n');
+    }
+    assert(!out->overflow);
+    return out->len > 0;
+}

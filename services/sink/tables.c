@@ -13,7 +13,8 @@ static const struct mf_setting_def defs[] = {
     INTEGER("SINK_FLUSH_BYTES", "921600", 65536, 16777216,
             "Bytes after which a batch is written to the warehouse; no statement is larger, unless one "
             "record is."),
-    INTEGER("SINK_FLUSH_MS", "250", 1, 60000, "Age in ms at which a batch is written to the warehouse."),
+    INTEGER("SINK_FLUSH_MS", "250", 1, 60000,
+            "Age in ms at which a batch is written to the warehouse; on Snowflake 5000 unless it is set."),
     INTEGER("SINK_IDLE_COMMIT_MS", "5000", 100, 3600000,
             "Age in ms at which offsets that moved without a row are stored."),
     INTEGER("SINK_RETRY_MIN_MS", "500", 10, 60000,

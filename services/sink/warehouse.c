@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The session and the settings behind it, and the statements that all dialects share. PostgreSQL only, so
-// far: another dialect brings its connection string (common/odbc_connect.c), its texts, and the shape of its
-// flush.
+// The session and the settings behind it, and the statements that all dialects share. Another dialect brings
+// its texts and its struct snk_dialect_ops.
 #include "services/sink/warehouse.h"
 
 #include <stdlib.h>
@@ -14,8 +13,9 @@
 void snk_warehouse_check_settings(const struct mf_settings *settings, struct mf_buf *problems)
 {
     mf_warehouse_check_settings(settings, problems);
-    if (mf_settings_integer(settings, "WAREHOUSE_DEADLINE_MS") >=
-        mf_settings_integer(settings, "KAFKA_MAX_POLL_INTERVAL_MS"))
+    struct mf_warehouse_config config;
+    mf_warehouse_read_settings(settings, &config);
+    if (config.deadline_ms >= mf_settings_integer(settings, "KAFKA_MAX_POLL_INTERVAL_MS"))
         mf_buf_add_c(problems, "WAREHOUSE_DEADLINE_MS: must be less than KAFKA_MAX_POLL_INTERVAL_MS\n");
 }
 
@@ -24,10 +24,12 @@ struct snk_warehouse *snk_warehouse_new(const struct mf_settings *settings, cons
 {
     struct snk_warehouse *w = mf_calloc(1, sizeof *w);
     mf_warehouse_read_settings(settings, &w->config);
+    w->ops = w->config.odbc.dialect == MF_ODBC_SNOWFLAKE ? &snk_snowflake_ops : &snk_postgresql_ops;
     w->group = mf_strdup(group);
     w->instance = mf_strdup(instance);
     mf_buf_init(&w->text, SNK_STATEMENT_SIZE_MAX);
     mf_buf_init(&w->json, PARTITIONS_JSON_MAX);
+    mf_buf_init(&w->rows, PARTITIONS_JSON_MAX);
     return w;
 }
 
@@ -46,6 +48,7 @@ void snk_warehouse_free(struct snk_warehouse **warehouse)
     free(w->instance);
     mf_buf_free(&w->text);
     mf_buf_free(&w->json);
+    mf_buf_free(&w->rows);
     free(w);
     *warehouse = NULL;
 }
@@ -53,6 +56,16 @@ void snk_warehouse_free(struct snk_warehouse **warehouse)
 const char *snk_warehouse_dialect(const struct snk_warehouse *warehouse)
 {
     return warehouse->config.dialect;
+}
+
+int64_t snk_warehouse_flush_ms(const struct snk_warehouse *warehouse)
+{
+    return warehouse->config.flush_ms;
+}
+
+const char *snk_warehouse_query_ids(const struct snk_warehouse *warehouse)
+{
+    return warehouse->query_ids;
 }
 
 const char *snk_warehouse_address(const struct snk_warehouse *warehouse)
@@ -110,10 +123,13 @@ int snk_warehouse_open(struct snk_warehouse *warehouse, bool check_schema, struc
     // Whatever is left of the old session goes first: two of them would be two writers.
     snk_warehouse_close(warehouse);
     int result = mf_warehouse_connect(&warehouse->config, &warehouse->connection, &warehouse->last, err);
-    if (result == 0 && check_schema && check_schema_version(warehouse, err) != 0) {
+    if (result != 0 || !check_schema)
+        return result;
+    result = check_schema_version(warehouse, err);
+    if (result == 0 && warehouse->ops->transactions)
+        result = mf_odbc_set_autocommit(warehouse->connection, false, &warehouse->last, err);
+    if (result != 0)
         snk_warehouse_close(warehouse);
-        result = -1;
-    }
     return result;
 }
 

@@ -25,6 +25,10 @@ struct snk_warehouse *snk_warehouse_new(const struct mf_settings *settings, cons
 void snk_warehouse_reload(struct snk_warehouse *warehouse, const struct mf_settings *fresh);
 void snk_warehouse_free(struct snk_warehouse **warehouse);
 const char *snk_warehouse_dialect(const struct snk_warehouse *warehouse);
+// Age at which a batch is due in this dialect where SINK_FLUSH_MS does not say.
+int64_t snk_warehouse_flush_ms(const struct snk_warehouse *warehouse);
+// The server's ids of the statements of the last flush, comma-separated; "" where it has none.
+const char *snk_warehouse_query_ids(const struct snk_warehouse *warehouse);
 // Host and port for messages; never user or password.
 const char *snk_warehouse_address(const struct snk_warehouse *warehouse);
 // Statements that change the schema may take long: another limit than that of the settings, before
@@ -60,13 +64,26 @@ int snk_warehouse_read_offsets(struct snk_warehouse *warehouse, const struct snk
 
 // ---- migrations (warehouse_schema.c); the session is open
 
-int snk_warehouse_lock_migrations(struct snk_warehouse *warehouse, struct mf_error *err);
+// Who may apply migrations, and until when (UTC, by the warehouse's clock).
+struct snk_lease {
+    char owner[128];
+    char expires_at[32];
+};
+// Takes the lease if it is free, over, or one's own (renews it then); *holder says who has it now. The book
+// must be prepared.
+int snk_warehouse_take_lease(struct snk_warehouse *warehouse, const char *owner, int64_t lasts_s,
+                             struct snk_lease *holder, struct mf_error *err);
+int snk_warehouse_release_lease(struct snk_warehouse *warehouse, const char *owner, struct mf_error *err);
 // The book; an empty list when there is none yet.
 int snk_warehouse_list_migrations(struct snk_warehouse *warehouse, struct snk_applied_list *list,
                                   struct mf_error *err);
-int snk_warehouse_prepare_migrations(struct snk_warehouse *warehouse, struct mf_error *err); // makes the book
-// The text and its row in the book, in one transaction.
+// Makes the book and the row of the lease; again and by several at once does no harm.
+int snk_warehouse_prepare_migrations(struct snk_warehouse *warehouse, struct mf_error *err);
+// The text and its row in the book: in one transaction where the dialect can undo DDL; elsewhere the text can
+// be run again.
 int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
                                   struct mf_error *err);
+// Makes the roles that are not there yet and gives each its rights; again does no harm.
+int snk_warehouse_apply_grants(struct snk_warehouse *warehouse, struct mf_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The statements of the sink at work: assignment, flush, offset rows. Each is one autocommit statement of the
-// server.
+// The sink at work: assignment, flush, offset rows. What is asked and what the answers mean is the same for
+// all dialects; how it is asked is theirs.
 #include <stdlib.h>
 
 #include "common/deadline_guard.h"
@@ -66,21 +66,22 @@ static struct snk_partition *find_partition(struct snk_partition *partitions, si
     return NULL;
 }
 
-static int execute_assign(struct snk_warehouse *warehouse, const char *cluster_id,
-                          struct snk_partition *partitions, size_t count, struct mf_error *err)
+int snk_warehouse_take_assigned(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,
+                                const char *cluster_id, struct snk_partition *partitions, size_t count,
+                                struct mf_error *err)
 {
-    struct mf_str params[] = {mf_buf_str(&warehouse->json), mf_str_of(warehouse->group),
-                              mf_str_of(warehouse->instance), mf_str_of(cluster_id)};
-    if (snk_warehouse_prepare(warehouse, "assign", &warehouse->assign, err) != 0 ||
-        mf_odbc_execute(warehouse->assign, params, MF_ARRAY_LEN(params), &warehouse->last, err) != 0)
-        return -1;
     const char *columns[7];
     int got;
-    while ((got = snk_warehouse_fetch(warehouse, warehouse->assign, columns, 7, err)) == 1) {
+    while ((got = snk_warehouse_fetch(warehouse, statement, columns, 7, err)) == 1) {
         struct snk_partition *p = find_partition(partitions, count, columns[0], columns[1]);
         if (p == NULL)
             return mf_error_set(err, MF_ERROR_FATAL, "assign_answer",
                                 "the warehouse assigned what was not asked for");
+        if (p->acquired)
+            return mf_error_set(err, MF_ERROR_CONFIG, "offset_row_twice",
+                                "%s[%d] has two rows of group %s in ops.sink_offsets: delete all but the one "
+                                "with the largest next_offset",
+                                p->topic, p->number, warehouse->group);
         if (take_assigned(p, cluster_id, columns, err) != 0)
             return -1;
     }
@@ -100,9 +101,7 @@ int snk_warehouse_assign(struct snk_warehouse *warehouse, const char *cluster_id
     }
     mf_jw_array_end(&w);
     mf_deadline_guard_arm(warehouse->config.deadline_ms, "taking over partitions");
-    int result = execute_assign(warehouse, cluster_id, partitions, count, err);
-    if (warehouse->assign != NULL)
-        mf_odbc_close_cursor(warehouse->assign);
+    int result = warehouse->ops->assign(warehouse, cluster_id, partitions, count, err);
     mf_deadline_guard_disarm();
     // An INSERT that a rule or a trigger swallowed would leave a partition without a fence.
     for (size_t i = 0; result == 0 && i < count; i++) {
@@ -115,66 +114,12 @@ int snk_warehouse_assign(struct snk_warehouse *warehouse, const char *cluster_id
 
 // ---- flush
 
-// The slot of the set of tables: prepared already, free, or the least recently used one, which is given up.
-static struct snk_prepared *slot_of(struct snk_warehouse *warehouse, unsigned tables)
-{
-    struct snk_prepared *oldest = &warehouse->flushes[0];
-    for (size_t i = 0; i < SNK_PREPARED_MAX; i++) {
-        struct snk_prepared *slot = &warehouse->flushes[i];
-        if (slot->statement != NULL && slot->tables == tables)
-            return slot;
-        if (slot->used < oldest->used)
-            oldest = slot;
-    }
-    mf_odbc_statement_free(&oldest->statement);
-    return oldest;
-}
-
-// The statement for this set of tables: prepared on its first use in the session, executed from then on.
-static int prepare_flush(struct snk_warehouse *warehouse, unsigned tables,
-                         struct mf_odbc_statement **statement, struct mf_error *err)
-{
-    struct snk_prepared *slot = slot_of(warehouse, tables);
-    if (slot->statement == NULL) {
-        if (snk_warehouse_text(warehouse, "flush", tables, err) != 0 ||
-            mf_odbc_prepare(warehouse->connection, mf_buf_c_str(&warehouse->text), &slot->statement,
-                            &warehouse->last, err) != 0)
-            return -1;
-        slot->tables = tables;
-    }
-    slot->used = ++warehouse->uses;
-    *statement = slot->statement;
-    return 0;
-}
-
-// Parameters and columns in the order of sql/<dialect>/flush.sql.
-static int execute_flush(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,
-                         struct snk_flush *flush, const struct snk_scope *scope, struct mf_error *err)
-{
-    struct mf_str params[] = {mf_buf_str(&flush->moves_json), mf_str_of(warehouse->group),
-                              mf_str_of(flush->load_id), mf_buf_str(&flush->payloads_json),
-                              mf_buf_str(&flush->known_json)};
-    if (mf_odbc_execute(statement, params, MF_ARRAY_LEN(params), &warehouse->last, err) != 0)
-        return -1;
-    const char *columns[4];
-    int got;
-    while ((got = snk_warehouse_fetch(warehouse, statement, columns, 4, err)) == 1) {
-        if (snk_flush_take_answer(flush, scope, columns[0], columns[1], columns[2], columns[3], err) != 0)
-            return -1;
-    }
-    return got;
-}
-
 int snk_warehouse_flush(struct snk_warehouse *warehouse, struct snk_flush *flush,
                         const struct snk_scope *scope, struct mf_error *err)
 {
-    struct mf_odbc_statement *statement = NULL;
+    warehouse->query_ids[0] = '\0';
     mf_deadline_guard_arm(warehouse->config.deadline_ms, "flushing a batch");
-    int result = prepare_flush(warehouse, flush->tables, &statement, err);
-    if (result == 0) {
-        result = execute_flush(warehouse, statement, flush, scope, err);
-        mf_odbc_close_cursor(statement);
-    }
+    int result = warehouse->ops->flush(warehouse, flush, scope, err);
     mf_deadline_guard_disarm();
     return result;
 }
@@ -200,16 +145,13 @@ static int take_offset_row(const struct snk_flush *flush, const struct snk_scope
     return mf_error_set(err, MF_ERROR_FATAL, "offsets_answer", "an offset row cannot be read");
 }
 
-static int execute_read(struct snk_warehouse *warehouse, const struct snk_flush *flush,
-                        const struct snk_scope *scope, struct snk_offset_row *answers, struct mf_error *err)
+int snk_warehouse_take_offset_rows(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,
+                                   const struct snk_flush *flush, const struct snk_scope *scope,
+                                   struct snk_offset_row *answers, struct mf_error *err)
 {
-    struct mf_str params[] = {mf_buf_str(&warehouse->json), mf_str_of(warehouse->group)};
-    if (snk_warehouse_prepare(warehouse, "read_offsets", &warehouse->read_offsets, err) != 0 ||
-        mf_odbc_execute(warehouse->read_offsets, params, MF_ARRAY_LEN(params), &warehouse->last, err) != 0)
-        return -1;
     const char *columns[4];
     int got;
-    while ((got = snk_warehouse_fetch(warehouse, warehouse->read_offsets, columns, 4, err)) == 1) {
+    while ((got = snk_warehouse_fetch(warehouse, statement, columns, 4, err)) == 1) {
         if (take_offset_row(flush, scope, columns, answers, err) != 0)
             return -1;
     }
@@ -226,9 +168,7 @@ int snk_warehouse_read_offsets(struct snk_warehouse *warehouse, const struct snk
     }
     snk_flush_partitions_json(flush, scope, only_unmoved, &warehouse->json);
     mf_deadline_guard_arm(warehouse->config.deadline_ms, "reading offsets");
-    int result = execute_read(warehouse, flush, scope, answers, err);
-    if (warehouse->read_offsets != NULL)
-        mf_odbc_close_cursor(warehouse->read_offsets);
+    int result = warehouse->ops->read_offsets(warehouse, flush, scope, answers, err);
     mf_deadline_guard_disarm();
     return result;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Migrations over the session. Each call is under the deadline guard, whose limit the command has set for
 // long statements. Failure classes: those of odbc.h, and FATAL for an answer that cannot be read.
+#include <stdio.h>
+
 #include "common/deadline_guard.h"
 #include "services/sink/warehouse_private.h"
 
@@ -37,12 +39,6 @@ static bool take_applied(void *arg, const char *const *columns)
     return snk_applied_add(arg, columns[0], columns[1]);
 }
 
-static bool take_any(void *arg, const char *const *columns)
-{
-    (void)arg, (void)columns;
-    return true;
-}
-
 int snk_warehouse_list_migrations(struct snk_warehouse *warehouse, struct snk_applied_list *list,
                                   struct mf_error *err)
 {
@@ -55,26 +51,61 @@ int snk_warehouse_list_migrations(struct snk_warehouse *warehouse, struct snk_ap
     return found > 0 ? query(warehouse, "migrations_list", 2, take_applied, list, err) : 0;
 }
 
-int snk_warehouse_lock_migrations(struct snk_warehouse *warehouse, struct mf_error *err)
+// ---- the lease of the one run that may apply migrations
+
+// One statement with parameters: the rows that it changed, or -1.
+static int64_t change(struct snk_warehouse *warehouse, const char *name, const struct mf_str *params,
+                      size_t count, struct mf_error *err)
 {
-    return query(warehouse, "migrations_lock", 1, take_any, NULL, err);
+    struct mf_odbc_statement *statement = NULL;
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "using the lease of migrations");
+    int result = snk_warehouse_prepare(warehouse, name, &statement, err);
+    if (result == 0)
+        result = mf_odbc_execute(statement, params, count, &warehouse->last, err);
+    int64_t rows = result == 0 ? mf_odbc_row_count(statement) : -1;
+    mf_odbc_statement_free(&statement);
+    mf_deadline_guard_disarm();
+    return rows;
 }
 
-static int run_script(struct snk_warehouse *warehouse, const char *text, struct mf_error *err)
+static bool take_holder(void *arg, const char *const *columns)
 {
-    return mf_odbc_exec_direct(warehouse->connection, text, &warehouse->last, err);
+    struct snk_lease *lease = arg;
+    return columns[0] != NULL && columns[1] != NULL &&
+           mf_str_copy(lease->owner, sizeof lease->owner, mf_str_of(columns[0])) &&
+           mf_str_copy(lease->expires_at, sizeof lease->expires_at, mf_str_of(columns[1]));
 }
+
+int snk_warehouse_take_lease(struct snk_warehouse *warehouse, const char *owner, int64_t lasts_s,
+                             struct snk_lease *holder, struct mf_error *err)
+{
+    char seconds[24];
+    snprintf(seconds, sizeof seconds, "%lld", (long long)lasts_s);
+    struct mf_str params[] = {mf_str_of(owner), mf_str_of(seconds), mf_str_of(owner)};
+    *holder = (struct snk_lease){0};
+    if (change(warehouse, "lease_take", params, MF_ARRAY_LEN(params), err) < 0)
+        return -1;
+    return query(warehouse, "lease_read", 2, take_holder, holder, err);
+}
+
+int snk_warehouse_release_lease(struct snk_warehouse *warehouse, const char *owner, struct mf_error *err)
+{
+    struct mf_str params[] = {mf_str_of(owner)};
+    return change(warehouse, "lease_release", params, MF_ARRAY_LEN(params), err) < 0 ? -1 : 0;
+}
+
+// ---- applying
 
 int snk_warehouse_prepare_migrations(struct snk_warehouse *warehouse, struct mf_error *err)
 {
     const struct mf_sql_text *text = snk_statement_find(warehouse->config.dialect, "migrations_prepare");
     mf_deadline_guard_arm(warehouse->config.deadline_ms, "making the book of migrations");
-    int result = run_script(warehouse, text->text, err);
+    int result = warehouse->ops->run_script(warehouse, text, err);
     mf_deadline_guard_disarm();
     return result;
 }
 
-// The row that says so belongs to the same transaction as the migration itself.
+// The row that says so: where DDL can be undone, in the same transaction as the migration itself.
 static int record_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
                             struct mf_error *err)
 {
@@ -89,15 +120,18 @@ static int record_migration(struct snk_warehouse *warehouse, const struct mf_sql
     return result;
 }
 
-int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
-                                  struct mf_error *err)
+static int apply(struct snk_warehouse *warehouse, const struct mf_sql_text *text, struct mf_error *err)
 {
-    mf_deadline_guard_arm(warehouse->config.deadline_ms, "applying a migration");
+    int result = warehouse->ops->run_script(warehouse, text, err);
+    return result == 0 ? record_migration(warehouse, text, err) : result;
+}
+
+static int apply_in_transaction(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
+                                struct mf_error *err)
+{
     int result = mf_odbc_set_autocommit(warehouse->connection, false, &warehouse->last, err);
     if (result == 0)
-        result = run_script(warehouse, text->text, err);
-    if (result == 0)
-        result = record_migration(warehouse, text, err);
+        result = apply(warehouse, text, err);
     // Never a commit after any error: the driver would report success for what the server has thrown away.
     if (result == 0)
         result = mf_odbc_commit(warehouse->connection, &warehouse->last, err);
@@ -105,6 +139,24 @@ int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct 
         mf_odbc_rollback(warehouse->connection, NULL, NULL);
     if (result == 0)
         result = mf_odbc_set_autocommit(warehouse->connection, true, &warehouse->last, err);
+    return result;
+}
+
+int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
+                                  struct mf_error *err)
+{
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "applying a migration");
+    int result = warehouse->ops->transactional_ddl ? apply_in_transaction(warehouse, text, err)
+                                                   : apply(warehouse, text, err);
+    mf_deadline_guard_disarm();
+    return result;
+}
+
+int snk_warehouse_apply_grants(struct snk_warehouse *warehouse, struct mf_error *err)
+{
+    const struct mf_sql_text *text = snk_statement_find(warehouse->config.dialect, "grants");
+    mf_deadline_guard_arm(warehouse->config.deadline_ms, "granting rights");
+    int result = warehouse->ops->run_script(warehouse, text, err);
     mf_deadline_guard_disarm();
     return result;
 }

@@ -184,9 +184,41 @@ static void test_connection_string_refuses_what_it_cannot_carry(void **state)
     config = good;
     config.ca_file = "/etc/'x'";
     refused(config, "CA file");
-    config = good;
-    config.dialect = MF_ODBC_SNOWFLAKE;
-    refused(config, "PostgreSQL only");
+}
+
+static void test_snowflake_string_has_a_key_and_no_password(void **state)
+{
+    (void)state;
+    struct mf_buf text;
+    struct mf_error err;
+    struct mf_odbc_config config = {.dialect = MF_ODBC_SNOWFLAKE,
+                                    .driver = "SnowflakeDSIIDriver",
+                                    .host = "a-b.snowflakecomputing.com",
+                                    .port = 443,
+                                    .database = "MARKETFLOW",
+                                    .user = "LOADER",
+                                    .password = "never-in-there",
+                                    .compute = "LOAD_WH",
+                                    .key_file = "/run/keys/snowflake.p8",
+                                    .login_timeout_ms = 3001};
+    mf_buf_init(&text, 8192);
+    assert_int_equal(mf_odbc_connection_string(&config, &text, &err), 0);
+    assert_string_equal(
+        mf_buf_c_str(&text),
+        "Driver=SnowflakeDSIIDriver;Server=a-b.snowflakecomputing.com;Database=MARKETFLOW;"
+        "Warehouse=LOAD_WH;UID=LOADER;PRIV_KEY_FILE=/run/keys/snowflake.p8;Port=443;Schema=OPS;"
+        "AUTHENTICATOR=SNOWFLAKE_JWT;CLIENT_SESSION_KEEP_ALIVE=true;LOGIN_TIMEOUT=4;");
+    config.role = "SINK";
+    config.key_password = "word";
+    mf_buf_clear(&text);
+    assert_int_equal(mf_odbc_connection_string(&config, &text, &err), 0);
+    assert_non_null(strstr(mf_buf_c_str(&text), ";Role=SINK;PRIV_KEY_FILE_PWD=word;"));
+    config.key_password = "a;b";
+    refused(config, "key password");
+    config.key_password = NULL;
+    config.compute = "x{";
+    refused(config, "compute warehouse");
+    mf_buf_free(&text);
 }
 
 static void test_connection_string_has_a_limit(void **state)
@@ -222,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_error_class),
         cmocka_unit_test(test_connection_string),
         cmocka_unit_test(test_connection_string_refuses_what_it_cannot_carry),
+        cmocka_unit_test(test_snowflake_string_has_a_key_and_no_password),
         cmocka_unit_test(test_connection_string_has_a_limit),
         cmocka_unit_test(test_redact),
     };

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -192,6 +194,52 @@ static void security_must_be_whole(void **state)
     }
 }
 
+static void snowflake_wants_a_key_that_nobody_else_can_read(void **state)
+{
+    struct fixture *f = *state;
+    char path[] = "/tmp/mf_test_key_XXXXXX";
+    char key[64];
+    char mode[160];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    snprintf(key, sizeof key, "SNOWFLAKE_PRIVATE_KEY_FILE=%s", path);
+    snprintf(mode, sizeof mode,
+             "SNOWFLAKE_PRIVATE_KEY_FILE: '%s' has mode 0640; others may read or change it: chmod 0600\n",
+             path);
+    const struct {
+        mode_t mode;
+        const char *env[7];
+        const char *problems;
+    } rows[] = {
+        {0600, {key, "WAREHOUSE_DIALECT=snowflake", "WAREHOUSE_HOST=a.b", "SNOWFLAKE_WAREHOUSE=w"}, ""},
+        {0400,
+         {key, "WAREHOUSE_DIALECT=snowflake", "WAREHOUSE_HOST=a.b", "SNOWFLAKE_WAREHOUSE=w",
+          "SNOWFLAKE_ROLE=r", "SNOWFLAKE_PRIVATE_KEY_PASSWORD=p"},
+         ""},
+        {0640, {key, "WAREHOUSE_DIALECT=snowflake", "WAREHOUSE_HOST=a.b", "SNOWFLAKE_WAREHOUSE=w"}, mode},
+        {0640, {key}, ""}, // of no meaning to PostgreSQL
+        {0600,
+         {"SNOWFLAKE_PRIVATE_KEY_FILE=/nonexistent/k", "WAREHOUSE_DIALECT=snowflake", "WAREHOUSE_HOST=a.b",
+          "SNOWFLAKE_WAREHOUSE=w"},
+         "SNOWFLAKE_PRIVATE_KEY_FILE: cannot read '/nonexistent/k'\n"},
+        {0600,
+         {"WAREHOUSE_DIALECT=snowflake", "WAREHOUSE_PASSWORD=p"},
+         "SNOWFLAKE_PRIVATE_KEY_FILE: is required with WAREHOUSE_DIALECT=snowflake\n"
+         "SNOWFLAKE_WAREHOUSE: is required with WAREHOUSE_DIALECT=snowflake\n"
+         "WAREHOUSE_PASSWORD: Snowflake is reached with a key pair only: give SNOWFLAKE_PRIVATE_KEY_FILE "
+         "instead\n"
+         "WAREHOUSE_HOST: is required with WAREHOUSE_DIALECT=snowflake\n"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++) {
+        assert_int_equal(fchmod(fd, rows[i].mode), 0);
+        int result = parse(f, (char *const *)rows[i].env);
+        assert_string_equal(mf_buf_c_str(&f->problems), rows[i].problems);
+        assert_int_equal(result, rows[i].problems[0] != '\0' ? -1 : 0);
+    }
+    close(fd);
+    unlink(path);
+}
+
 static void plain_text_to_another_host_is_warned_about(void **state)
 {
     struct fixture *f = *state;
@@ -233,6 +281,7 @@ int main(void)
         COMMON_TEST(single_values_are_checked),
         COMMON_TEST(times_must_fit_together),
         COMMON_TEST(security_must_be_whole),
+        COMMON_TEST(snowflake_wants_a_key_that_nobody_else_can_read),
         COMMON_TEST(plain_text_to_another_host_is_warned_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

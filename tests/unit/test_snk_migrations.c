@@ -61,6 +61,7 @@ static void test_edited_migration_is_named(void **state)
     assert_int_equal(snk_plan_migrations(PG, &book, &plan, &err), -1);
     assert_int_equal(err.class, MF_ERROR_CONFIG);
     assert_string_equal(err.code, "migration_edited");
+    assert_non_null(strstr(err.message, "sql/postgresql/"));
     assert_non_null(strstr(err.message, book.items[1].version));
     snk_applied_free(&book);
 }

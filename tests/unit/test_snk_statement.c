@@ -46,6 +46,81 @@ static void test_text_without_a_last_newline(void **state)
     assemble("-- only a comment", 0, "");
 }
 
+static void test_scripts_are_taken_apart(void **state)
+{
+    (void)state;
+    struct mf_buf out;
+    mf_buf_init(&out, SNK_STATEMENT_SIZE_MAX);
+    struct mf_str script = MF_STR("-- why?;\nCREATE a (\n    b, -- or;c\n    d\n);\n\n;\nLAST");
+    assert_true(snk_statement_next(&script, &out));
+    assert_string_equal(mf_buf_c_str(&out), "CREATE a (\n    b, -- or;c\n    d\n)\n");
+    assert_true(snk_statement_next(&script, &out));
+    assert_string_equal(mf_buf_c_str(&out), "LAST\n");
+    assert_false(snk_statement_next(&script, &out));
+    mf_buf_free(&out);
+}
+
+// Each piece of every script of the dialect without scripts begins like a statement, and none is left over.
+static void test_every_script_of_snowflake_is_statements(void **state)
+{
+    (void)state;
+    static const char *const verbs[] = {"CREATE ", "COMMENT ", "GRANT ", "INSERT ", "ALTER "};
+    static const char *const others[] = {"migrations_prepare", "grants"};
+    struct mf_buf out;
+    size_t scripts = 0;
+    size_t statements = 0;
+    mf_buf_init(&out, SNK_STATEMENT_SIZE_MAX);
+    for (;; scripts++) {
+        const struct mf_sql_text *text =
+            scripts < MF_ARRAY_LEN(others)
+                ? snk_statement_find("snowflake", others[scripts])
+                : snk_statement_migration("snowflake", scripts - MF_ARRAY_LEN(others));
+        if (text == NULL)
+            break;
+        struct mf_str script = {text->text, text->length};
+        while (snk_statement_next(&script, &out)) {
+            bool known = false;
+            for (size_t i = 0; i < MF_ARRAY_LEN(verbs); i++)
+                known |= mf_str_starts_with(mf_buf_str(&out), verbs[i]);
+            if (!known)
+                fail_msg("%s: %s", text->name, mf_buf_c_str(&out));
+            statements++;
+        }
+        assert_int_equal(script.len, 0);
+    }
+    assert_true(scripts >= MF_ARRAY_LEN(others) + 2);
+    assert_true(statements > 30);
+    mf_buf_free(&out);
+}
+
+// What the C code asks for by name is there in both dialects.
+static void test_every_text_is_there(void **state)
+{
+    (void)state;
+    static const char *const shared[] = {"assign",          "read_offsets",       "migrations_exist",
+                                         "migrations_list", "migrations_prepare", "migrations_record",
+                                         "lease_take",      "lease_read",         "lease_release",
+                                         "grants"};
+    static const char *const snowflake[] = {"session",   "assign_create", "assign_take",
+                                            "read_lock", "insert",        "fence"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(shared); i++) {
+        assert_non_null(snk_statement_find("postgresql", shared[i]));
+        assert_non_null(snk_statement_find("snowflake", shared[i]));
+    }
+    assert_non_null(snk_statement_find("postgresql", "flush"));
+    assert_null(snk_statement_find("postgresql", "no_such"));
+    assert_null(snk_statement_find("sybase", "flush"));
+    for (size_t i = 0; i < MF_ARRAY_LEN(snowflake); i++)
+        assert_non_null(snk_statement_find("snowflake", snowflake[i]));
+    // Both dialects have the same migrations, by their names.
+    for (size_t i = 0; snk_statement_migration("postgresql", i) != NULL; i++) {
+        const struct mf_sql_text *other = snk_statement_migration("snowflake", i);
+        assert_non_null(other);
+        struct mf_str want = snk_statement_version(snk_statement_migration("postgresql", i));
+        assert_true(mf_str_eq(want, snk_statement_version(other)));
+    }
+}
+
 static void refused(const char *text, size_t max)
 {
     struct mf_buf out;
@@ -99,23 +174,6 @@ static void test_real_flush_statement(void **state)
     mf_buf_free(&out);
 }
 
-static void test_every_statement_exists(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"flush",
-                                        "assign",
-                                        "read_offsets",
-                                        "migrations_lock",
-                                        "migrations_list",
-                                        "migrations_record",
-                                        "migrations_exist",
-                                        "migrations_prepare"};
-    for (size_t i = 0; i < MF_ARRAY_LEN(names); i++)
-        assert_non_null(snk_statement_find("postgresql", names[i]));
-    assert_null(snk_statement_find("postgresql", "no_such"));
-    assert_null(snk_statement_find("sybase", "flush"));
-}
-
 static void test_migrations_in_order(void **state)
 {
     (void)state;
@@ -153,9 +211,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_are_repeated_per_table),
         cmocka_unit_test(test_text_without_a_last_newline),
+        cmocka_unit_test(test_scripts_are_taken_apart),
+        cmocka_unit_test(test_every_script_of_snowflake_is_statements),
+        cmocka_unit_test(test_every_text_is_there),
         cmocka_unit_test(test_bad_templates_are_refused),
         cmocka_unit_test(test_real_flush_statement),
-        cmocka_unit_test(test_every_statement_exists),
         cmocka_unit_test(test_migrations_in_order),
         cmocka_unit_test(test_tables_by_name),
     };

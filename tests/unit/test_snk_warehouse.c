@@ -133,8 +133,7 @@ struct fixture {
 static int migrate_all(struct snk_warehouse *warehouse, struct mf_error *err)
 {
     const struct mf_sql_text *text;
-    if (snk_warehouse_lock_migrations(warehouse, err) != 0 ||
-        snk_warehouse_prepare_migrations(warehouse, err) != 0)
+    if (snk_warehouse_prepare_migrations(warehouse, err) != 0)
         return -1;
     for (size_t i = 0; (text = snk_statement_migration("postgresql", i)) != NULL; i++) {
         if (snk_warehouse_apply_migration(warehouse, text, err) != 0)
@@ -279,19 +278,20 @@ static void test_settings_that_cannot_be_used(void **state)
 {
     (void)state;
     static const struct {
-        const char *overrides[4];
+        const char *overrides[6];
         const char *want[2];
     } cases[] = {
         {{NULL}, {NULL}},
-        {{"WAREHOUSE_DIALECT=snowflake", NULL}, {"PostgreSQL only", NULL}},
         {{"WAREHOUSE_DEADLINE_MS=20000", "WAREHOUSE_LOGIN_TIMEOUT_MS=18000", NULL},
          {"LOGIN_TIMEOUT_MS", NULL}},
         {{"WAREHOUSE_DEADLINE_MS=20000", "WAREHOUSE_LOGIN_TIMEOUT_MS=17999", NULL}, {NULL}},
         {{"WAREHOUSE_DEADLINE_MS=120000", NULL}, {"MAX_POLL_INTERVAL_MS", NULL}},
         {{"WAREHOUSE_DEADLINE_MS=119999", NULL}, {NULL}},
         // All of them at once.
-        {{"WAREHOUSE_DIALECT=snowflake", "WAREHOUSE_DEADLINE_MS=120000", NULL},
-         {"PostgreSQL only", "MAX_POLL"}},
+        {{"WAREHOUSE_DEADLINE_MS=15000", "WAREHOUSE_LOGIN_TIMEOUT_MS=13000",
+          "KAFKA_MAX_POLL_INTERVAL_MS=15000", "KAFKA_TRANSACTION_TIMEOUT_MS=5000",
+          "WAREHOUSE_STATEMENT_TIMEOUT_MS=9000", NULL},
+         {"LOGIN_TIMEOUT_MS", "MAX_POLL"}},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
         struct mf_settings *settings = settings_with(cases[i].overrides);
@@ -338,6 +338,39 @@ static void test_schema_check(void **state)
     assert_int_equal(snk_warehouse_open(f->warehouse, true, &err), -1);
     assert_string_equal(err.code, "schema_behind");
     assert_non_null(strstr(err.message, "0001_ops"));
+}
+
+// The lease's row says who may apply migrations: one owner at a time, for as long as the row says.
+static void test_one_run_has_the_lease(void **state)
+{
+    struct fixture *f = *state;
+    struct mf_error err;
+    struct snk_lease holder;
+    NEED_SERVER();
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", 60, &holder, &err), 0);
+    assert_string_equal(holder.owner, "a/1");
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", 60, &holder, &err), 0);
+    assert_string_equal(holder.owner, "a/1");
+    assert_int_equal(strlen(holder.expires_at), strlen("2024-01-02 03:04:05"));
+    assert_int_equal(ask("SELECT count(*) FROM ops.schema_lease WHERE owner = 'a/1' AND expires_at > now() + "
+                         "interval '50 s' AND expires_at < now() + interval '70 s'"),
+                     1);
+    // Renewed by its owner; over for the others once its time has passed; given back by nobody else.
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", 600, &holder, &err), 0);
+    assert_int_equal(ask("SELECT count(*) FROM ops.schema_lease WHERE expires_at > now() + interval '500 s'"),
+                     1);
+    assert_int_equal(snk_warehouse_release_lease(f->warehouse, "b/2", &err), 0);
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", 60, &holder, &err), 0);
+    assert_string_equal(holder.owner, "a/1");
+    sql("UPDATE ops.schema_lease SET expires_at = now() - interval '1 s'");
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", 60, &holder, &err), 0);
+    assert_string_equal(holder.owner, "b/2");
+    assert_int_equal(snk_warehouse_release_lease(f->warehouse, "b/2", &err), 0);
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", 60, &holder, &err), 0);
+    assert_string_equal(holder.owner, "a/1");
+    // Made once, whoever asks for it again.
+    assert_int_equal(snk_warehouse_prepare_migrations(f->warehouse, &err), 0);
+    assert_int_equal(ask("SELECT count(*) FROM ops.schema_lease WHERE owner = 'a/1'"), 1);
 }
 
 static void test_a_failed_migration_leaves_nothing(void **state)
@@ -578,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_settings_that_cannot_be_used),
         cmocka_unit_test(test_nobody_listens),
         SERVER_TEST(test_schema_check),
+        SERVER_TEST(test_one_run_has_the_lease),
         SERVER_TEST(test_a_failed_migration_leaves_nothing),
         SERVER_TEST(test_assignment_counts_epochs),
         SERVER_TEST(test_another_cluster_is_refused_and_changes_nothing),
