@@ -45,7 +45,7 @@ static const struct fixed fixed_properties[] = {
     {CONSUMERS, "auto.offset.reset", "error"},
     {CONSUMERS, "fetch.wait.max.ms", "20"},
     {CONSUMERS, "fetch.min.bytes", "8192"},
-    {CONSUMERS, "fetch.message.max.bytes", "262144"},
+    {CONSUMERS, "fetch.message.max.bytes", "131072"},
     {CONSUMERS, "fetch.max.bytes", "4194304"},
     {CONSUMERS, "receive.message.max.bytes", "33554432"},
     {1u << KAFKA_ROLE_CONSUMER, "partition.assignment.strategy", "range"},

@@ -5,7 +5,7 @@
 static const struct mf_setting_def settings[] = {
     {.name = "PROCESSOR_COMMIT_MS",
      .type = MF_SETTING_INTEGER,
-     .default_value = "20",
+     .default_value = "10",
      .min = 1,
      .max = 5000,
      .description = "A transaction is committed this many ms after its first record, as long as the input keeps up."},

@@ -117,7 +117,7 @@ static void the_consumer(void **state)
         {"isolation.level", "read_committed"},
         {"enable.partition.eof", "true"},
         {"queued.max.messages.kbytes", "2097151"}, // librdkafka's limit, a byte below what was asked
-        {"fetch.message.max.bytes", "262144"},
+        {"fetch.message.max.bytes", "131072"},
         {"fetch.min.bytes", "8192"},
     };
     const char *const settings[] = {"KAFKA_FETCH_QUEUE_BYTES=2147483647", NULL};
