@@ -168,4 +168,15 @@ int mf_event_id_of(const struct mf_event *event, struct mf_hash128 content, char
 // The bytes of a dead letter that are kept and hashed: raw itself, cut. Only for raw_is_base64 == false.
 struct mf_str mf_dead_letter_kept(const struct mf_dead_letter *letter);
 
+// ---- a metric's statistics as text, for those who write and read them in one pass
+
+// `,"sma_20":` and `sma_20=`, in pieces of a fixed size, because a copy of a known size is one or two
+// instructions.
+struct mf_statistic_name {
+    _Alignas(64) char member[32];
+    char item[24];
+    uint8_t member_len, item_len;
+};
+extern const struct mf_statistic_name mf_statistic_names[MF_METRIC_FIELD_MAX];
+
 #endif

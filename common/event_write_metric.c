@@ -4,21 +4,13 @@
 #include "common/decimal_statistic.h"
 #include "common/event_write.h"
 
-// A row of the field table as text: `,"sma_20":` and `sma_20=`, in pieces of a fixed size, because a copy of
-// a known size is one or two instructions.
-struct statistic_name {
-    _Alignas(64) char member[32];
-    char item[24];
-    uint8_t member_len, item_len;
-};
-
-#define METRIC_NAME_CHECK(id, name)                                                                       \
-    static_assert(sizeof(",\"" name "\":") <= sizeof((struct statistic_name *)NULL)->member, "too long"); \
-    static_assert(sizeof(name "=") <= sizeof((struct statistic_name *)NULL)->item, "too long");
+#define METRIC_NAME_CHECK(id, name)                                                                          \
+    static_assert(sizeof(",\"" name "\":") <= sizeof((struct mf_statistic_name *)NULL)->member, "too long"); \
+    static_assert(sizeof(name "=") <= sizeof((struct mf_statistic_name *)NULL)->item, "too long");
 MF_METRIC_FIELD_TABLE(METRIC_NAME_CHECK)
 #undef METRIC_NAME_CHECK
 
-static const struct statistic_name names[MF_METRIC_FIELD_MAX] = {
+const struct mf_statistic_name mf_statistic_names[MF_METRIC_FIELD_MAX] = {
 #define METRIC_NAME(id, name)                                             \
     [MF_METRIC_FIELD_##id] = {.member = ",\"" name "\":",                 \
                               .member_len = sizeof(",\"" name "\":") - 1, \
@@ -35,7 +27,7 @@ static const char lengths[MF_STATISTIC_TEXT_MAX + 1][4] = {
 };
 
 // From ten million on.
-static bool write_large(struct mf_event_writer *w, const struct statistic_name *name, double value)
+static bool write_large(struct mf_event_writer *w, const struct mf_statistic_name *name, double value)
 {
     char text[MF_DECIMAL_TEXT_SIZE];
     size_t len = 0;
@@ -54,7 +46,7 @@ static bool write_statistics(struct mf_event_writer *w, const struct mf_metric_e
 {
     char *at = w->at, *content_at = w->content_at;
     for (unsigned field = first; field < (unsigned)end; field++) {
-        const struct statistic_name *name = &names[field];
+        const struct mf_statistic_name *name = &mf_statistic_names[field];
         if ((metric->present >> field & 1) == 0)
             continue;
         MF_UNINITIALISED struct mf_statistic text;

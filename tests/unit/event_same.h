@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Are two decoded bars the same in every field, absent values included? Where their views point is their own.
+// Are two decoded bars or metrics the same in every field, absent values included? Where their views point is
+// their own.
 #ifndef TESTS_EVENT_SAME_H
 #define TESTS_EVENT_SAME_H
 
@@ -36,16 +37,44 @@ static inline bool same_bar(const struct mf_bar *a, const struct mf_bar *b)
            a->revision == b->revision && same_text(a->cause, b->cause) && same_numbers(a, b);
 }
 
-static inline bool same_bar_event(const struct mf_event *a, const struct mf_event *b)
+static inline bool same_envelope(const struct mf_event *a, const struct mf_event *b)
 {
-    return a->type == MF_EVENT_BAR && b->type == MF_EVENT_BAR &&
-           same_text(a->schema_version, b->schema_version) && same_text(a->event_id, b->event_id) &&
+    return same_text(a->schema_version, b->schema_version) && same_text(a->event_id, b->event_id) &&
            same_text(a->symbol, b->symbol) && a->asset_class == b->asset_class &&
            same_text(a->source, b->source) && same_text(a->lane, b->lane) &&
            a->event_time_us == b->event_time_us && a->ingest_time_us == b->ingest_time_us &&
            a->flags == b->flags && a->mode == b->mode && same_text(a->request_id, b->request_id) &&
-           a->page == b->page && a->content.high == b->content.high && a->content.low == b->content.low &&
+           a->page == b->page && a->content.high == b->content.high && a->content.low == b->content.low;
+}
+
+static inline bool same_bar_event(const struct mf_event *a, const struct mf_event *b)
+{
+    return a->type == MF_EVENT_BAR && b->type == MF_EVENT_BAR && same_envelope(a, b) &&
            same_bar(&a->bar, &b->bar);
+}
+
+static inline bool same_statistics(const struct mf_metric_event *a, const struct mf_metric_event *b)
+{
+    if (a->present != b->present || a->with_text != b->with_text)
+        return false;
+    for (unsigned i = 0; i < MF_METRIC_FIELD_MAX; i++) {
+        if ((a->present >> i & 1) != 0 && (memcmp(&a->values[i], &b->values[i], sizeof a->values[i]) != 0 ||
+                                           !same_text(a->texts[i], b->texts[i])))
+            return false;
+    }
+    return true;
+}
+
+static inline bool same_metric_event(const struct mf_event *a, const struct mf_event *b)
+{
+    const struct mf_metric_event *x = &a->metric, *y = &b->metric;
+    return a->type == MF_EVENT_METRIC && b->type == MF_EVENT_METRIC && same_envelope(a, b) &&
+           x->interval == y->interval && x->adjusted == y->adjusted && x->bar_time_us == y->bar_time_us &&
+           x->revision == y->revision && same_text(x->parent_source, y->parent_source) &&
+           same_text(x->cause, y->cause) && x->n_obs == y->n_obs && x->warmup == y->warmup &&
+           same_text(x->vol_regime, y->vol_regime) && same_text(x->market_regime, y->market_regime) &&
+           same_text(x->symbol_name, y->symbol_name) && same_text(x->exchange, y->exchange) &&
+           same_text(x->symbol_type, y->symbol_type) && same_statistics(x, y);
 }
 
 #endif
