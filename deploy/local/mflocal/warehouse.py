@@ -9,7 +9,7 @@ import subprocess
 import threading
 from types import TracebackType
 
-from .postgres import DATABASE, Postgres
+from .postgres import DATABASE, USER, Postgres
 from .waiting import LocalError
 
 _END = "--end-of-answer--"
@@ -27,18 +27,18 @@ RAW_TABLES = (
 
 
 class Session:
-    """One connection as the sink's user. Not for several threads at once."""
+    """One connection, as the sink's user unless another is named. Not for several threads at once."""
 
-    def __init__(self, postgres: Postgres, database: str = DATABASE) -> None:
+    def __init__(self, postgres: Postgres, database: str = DATABASE, *, user: str = USER) -> None:
         self._errors: list[str] = []
         self._process = subprocess.Popen(
-            postgres.psql_command("--csv", "-t", database=database),
+            postgres.psql_command("--csv", "-t", user=user, database=database),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             bufsize=1,
-            env=postgres.psql_environment(),
+            env=postgres.psql_environment(user),
             cwd="/",
         )
         # Read on its own so that a full pipe of notices can never stop psql.
