@@ -320,6 +320,8 @@ static void send_lane(struct mf_kafka_producer *producer, struct kafka_lane *lan
             break;
         }
     }
+    if (lane->on_its_way == 0) // all were refused: no answer comes
+        take_back(&producer->gather, &lane->lent);
     if (lane->count == 0)
         end_waiting(&producer->gather, lane);
 }
@@ -453,6 +455,7 @@ bool kafka_gather_take(struct mf_kafka_producer *producer, struct kafka_topic *t
                        const struct mf_kafka_record *record, void *opaque)
 {
     struct kafka_gather *gather = &producer->gather;
+    assert(partition >= 0);
     struct kafka_lane *lane = lane_of(topic, (size_t)partition);
     struct kafka_block *block = room_for(producer, lane, record->value.len + record->key.len);
     if (block == NULL)

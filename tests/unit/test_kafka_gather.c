@@ -274,6 +274,7 @@ static void what_is_refused_is_told_like_a_failure(void **state)
     assert_int_equal(produce(setup, &record, &err), 0);
     mf_kafka_producer_send(setup->producer);
     assert_int_equal(setup->failed, 0); // told from the loop
+    assert_int_equal(setup->producer->gather.held, 0);
     assert_int_equal(mf_kafka_producer_outstanding(setup->producer), 2);
     assert_true(kafka_world_run(setup->world, all_acknowledged, setup, WAIT_MS));
     assert_int_equal(setup->failed, 2);
