@@ -8,7 +8,8 @@ static const struct mf_setting_def settings[] = {
      .default_value = "10",
      .min = 1,
      .max = 5000,
-     .description = "A transaction is committed this many ms after its first record, as long as the input keeps up."},
+     .description =
+         "A transaction is committed this many ms after its first record, as long as the input keeps up."},
     {.name = "PROCESSOR_COMMIT_RECORDS",
      .type = MF_SETTING_INTEGER,
      .default_value = "10000",
