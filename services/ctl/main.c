@@ -67,6 +67,22 @@ static const struct mf_command commands[] = {
         .run = ctl_run_verify,
     },
     {
+        .name = "wait",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "--manifest FILE [--timeout-s N]",
+        .summary = "wait until what a backfill published is in the warehouse",
+        .help = "FILE names the last acknowledged offset per raw partition (docs/operating.md); - is "
+                "standard input.\n"
+                "Waits until the processor's group has passed them, notes the ends of the sink's topics, and "
+                "waits "
+                "until\nthe warehouse has passed those. Who is away is waited for, too, N seconds at most "
+                "(3600).\n"
+                "Exit 0: it is all there, and one JSON object says so; 75: not in time, naming what is "
+                "behind; 78: "
+                "not a\nmanifest, or one of another cluster.",
+        .run = ctl_run_wait,
+    },
+    {
         .name = "events complete",
         .kind = MF_COMMAND_PLAIN,
         .usage = "FILE",
