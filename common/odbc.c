@@ -314,8 +314,10 @@ static int take_result(struct mf_odbc_statement *statement, SQLRETURN rc,
                     diagnostic, err);
     statement->cursor_open = true;
     SQLLEN rows = -1;
-    if (SQL_SUCCEEDED(SQLRowCount(statement->handle, &rows)))
-        statement->row_count = rc == SQL_NO_DATA ? 0 : rows;
+    if (rc == SQL_NO_DATA)
+        statement->row_count = 0;
+    else if (SQL_SUCCEEDED(SQLRowCount(statement->handle, &rows)))
+        statement->row_count = rows;
     return 0;
 }
 
