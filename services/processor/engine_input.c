@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "common/event.h"
-#include "services/processor/engine_private.h"
+#include "services/processor/engine_restore.h"
 
 #define TIMED_ONE_IN 16
 #define LIVE_LAG_HIGH 1000 // records: backfill waits while the live feed trails by more
@@ -185,14 +185,19 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
 {
     struct prc_engine *engine = arg;
     struct prc_assigned *assigned = prc_engine_assigned(engine, topic, partition);
+    int64_t asked = mf_kafka_consumer_position(engine->consumer, topic, partition);
+    if (asked > high) { // where to begin, or where the end was
+        prc_restore_input_lost(engine, topic, partition, high, asked);
+        return -1;
+    }
     if (assigned != NULL && assigned->phase == PRC_PHASE_REPLAY)
         return prc_restore_out_of_range(engine, assigned, low, high);
     if (!engine->reset_earliest) {
         struct mf_error err;
         mf_error_set(&err, MF_ERROR_CONFIG, "offset_out_of_range",
                      "the next offset of topic %s, partition %d is not in the log, which holds %" PRId64
-                     " to %" PRId64 ": records were removed before they were processed, or the topic was "
-                     "made anew. PROCESSOR_OFFSET_RESET=earliest accepts the loss",
+                     " to %" PRId64 ": records were removed before they were processed. "
+                     "PROCESSOR_OFFSET_RESET=earliest accepts the loss",
                      topic, (int)partition, low, high);
         mf_service_fail(engine->service, &err, "consuming");
         return -1;
@@ -200,8 +205,8 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
     MF_LOGF(engine->service->log, MF_LOG_ERROR, "processor", "offset_out_of_range",
             MF_FIELDS(mf_lf_str("topic", topic), mf_lf_i64("partition", partition), mf_lf_i64("low", low),
                       mf_lf_i64("high", high)),
-            "the next input offset is not in the log: records were removed before they were processed, or "
-            "the topic was made anew (going on from the earliest)");
+            "the next input offset is not in the log: records were removed before they were processed "
+            "(going on from the earliest)");
     if (assigned != NULL)
         assigned->low = low; // restored or not, we do not go back there
     return low;
@@ -213,7 +218,7 @@ static void on_fatal(void *arg, const struct mf_error *err)
 {
     struct prc_engine *engine = arg;
     if (err->class == MF_ERROR_CONFIG && strcmp(err->code, "offset_out_of_range") == 0)
-        return; // on_out_of_range has refused, and said why
+        return; // it was refused above, with its reason
     if (engine->state >= PRC_ENGINE_CLOSING || !prc_engine_forgives(engine, err)) {
         mf_service_fail(engine->service, err, "consuming");
         return;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "services/processor/engine_private.h"
+#include "services/processor/engine_restore.h"
 
 #define KEYS_MAX ((size_t)1 << 30)
 
@@ -194,6 +194,7 @@ static void rebuild(struct prc_engine *engine, struct prc_assigned *assigned, in
                  "the state is made again from the retained input (PROCESSOR_STATE_MISMATCH=rebuild)");
     prc_partition_free(&assigned->state);
     prc_recovered_clear(&assigned->recovered);
+    assigned->recovered.record.committed = committed; // by the group, which alone knows this log
     assigned->state = prc_partition_new(assigned->role, assigned->number, engine->max_cells);
     mf_buf_add_str(&assigned->state->removed, stored_keys);
     take(engine, assigned, committed >= 0 ? committed : stored);
@@ -390,8 +391,14 @@ enum mf_consume prc_restore_message(struct prc_engine *engine, const struct mf_k
     return MF_CONSUME_STOP;
 }
 
-// A rebuild up to an offset that the log does not reach: it is another log. What was folded of it without
-// being published is new, and is folded again.
+// The log is another than the one that was processed: the group's offsets went with that, and a rebuild knows
+// only how far the stored state was.
+static bool is_another_log(const struct prc_assigned *assigned)
+{
+    return assigned->rebuilt && assigned->recovered.record.committed < 0;
+}
+
+// What was folded of it without being published is new, and is folded again.
 static void begin_another_log(struct prc_engine *engine, struct prc_assigned *assigned, int64_t end)
 {
     MF_LOGF(engine->service->log, MF_LOG_ERROR, "processor", "input_made_anew",
@@ -417,15 +424,19 @@ void prc_restore_eof(struct prc_engine *engine, const char *topic, int32_t parti
         return;
     if (offset >= assigned->committed)
         replayed(engine, assigned, assigned->committed);
-    else if (assigned->rebuilt)
+    else if (is_another_log(assigned))
         begin_another_log(engine, assigned, offset);
-    else if (assigned->ended_us == 0) // a new leader may tell an end that lags: it gets time to catch up
+    else if (assigned->ended_us == 0)
         assigned->ended_us = mf_clock_monotonic_us();
 }
 
 int64_t prc_restore_out_of_range(struct prc_engine *engine, struct prc_assigned *assigned, int64_t low,
                                  int64_t high)
 {
+    if (high < assigned->committed && !is_another_log(assigned)) {
+        prc_restore_input_lost(engine, assigned->topic, assigned->number, high, assigned->committed);
+        return -1;
+    }
     if (!assigned->rebuilt && !engine->reset_earliest) {
         struct mf_error err;
         mf_error_set(&err, MF_ERROR_CONFIG, "floor_out_of_range",
@@ -445,7 +456,7 @@ int64_t prc_restore_out_of_range(struct prc_engine *engine, struct prc_assigned 
             assigned->floor, low, high);
     assigned->floor = assigned->low = low;
     if (low >= assigned->committed || high < assigned->committed)
-        replayed(engine, assigned, low); // nothing of it is left, or the topic was made anew
+        replayed(engine, assigned, low); // nothing of it is left, or it is another log
     return low;
 }
 

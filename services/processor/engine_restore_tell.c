@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "services/processor/engine_private.h"
+#include "services/processor/engine_restore.h"
 
 #define TELL_US (5 * MF_US_PER_SECOND)
 #define OLD_FLOOR_TICKS 30
@@ -57,7 +57,20 @@ static void tell_old_floors(struct prc_engine *engine)
     }
 }
 
-// What was processed is not in the log any more, and new records must not be taken for it.
+void prc_restore_input_lost(struct prc_engine *engine, const char *topic, int32_t partition, int64_t end,
+                            int64_t processed)
+{
+    struct mf_error err;
+    mf_error_set(
+        &err, MF_ERROR_CONFIG, "input_lost",
+        "topic %s, partition %d ends at offset %" PRId64 ", below the %" PRId64
+        " that were processed: the log has lost its end. To go on with what is there, delete topic %s "
+        "and group %s, then marketflowctl topics apply",
+        topic, (int)partition, end, processed, engine->topics[MF_TOPIC_PROCESSOR_CHANGELOG], engine->group);
+    mf_service_fail(engine->service, &err, "reading input");
+}
+
+// A replay that met the log's end: a new leader's may lag, and gets time to catch up.
 static void check_ends(struct prc_engine *engine, int64_t now_us)
 {
     for (size_t i = 0; i < engine->assigned_count; i++) {
@@ -65,14 +78,8 @@ static void check_ends(struct prc_engine *engine, int64_t now_us)
         if (assigned->phase != PRC_PHASE_REPLAY || assigned->ended_us == 0 ||
             now_us - assigned->ended_us < engine->restore_stall_ms * MF_US_PER_MS)
             continue;
-        struct mf_error err;
-        mf_error_set(
-            &err, MF_ERROR_CONFIG, "input_lost",
-            "topic %s, partition %d ends at offset %" PRId64 ", below the %" PRId64
-            " that were processed: the log has lost its end. To go on with what is there, delete the "
-            "changelog and the group's offsets, then marketflowctl topics apply",
-            assigned->topic, (int)assigned->number, assigned->next, assigned->committed);
-        mf_service_fail(engine->service, &err, "replaying input");
+        int64_t end = mf_kafka_consumer_position(engine->consumer, assigned->topic, assigned->number);
+        prc_restore_input_lost(engine, assigned->topic, assigned->number, end, assigned->committed);
         return;
     }
 }

@@ -82,17 +82,22 @@ def parts_of(values: Values, count: int) -> Iterator[Values]:
         yield values[start : start + size]
 
 
-def processed(line: Line) -> bool:
-    """Has the group committed everything that is on market.raw?"""
+def committed(line: Line) -> dict[int, int]:
+    """By partition of market.raw, what the group has committed; -1001 is nothing."""
     # A consumer that never joins: the admin client's call for the same crashes now and then (librdkafka 2.x).
     reader = Consumer(
         {"bootstrap.servers": line.parts.broker.bootstrap, "group.id": f"{line.name}-processor"}
     )
     try:
         asked = [TopicPartition(line.topic("RAW"), partition) for partition in range(PARTITIONS)]
-        done = {tp.partition: tp.offset for tp in reader.committed(asked, timeout=20)}
+        return {tp.partition: tp.offset for tp in reader.committed(asked, timeout=20)}
     finally:
         reader.close()
+
+
+def processed(line: Line) -> bool:
+    """Has the group committed everything that is on market.raw?"""
+    done = committed(line)
     ends: dict[int, int] = {}
     for message in line.messages("RAW"):
         ends[message.partition] = message.offset + 1
@@ -379,22 +384,81 @@ def test_a_lost_changelog_is_refused_or_rebuilt(line: Line, tmp_path: Path) -> N
 def test_offsets_that_were_moved_are_refused(line: Line) -> None:
     """State and committed offset are of one transaction; if not, both are named."""
     processor, _ = half_processed(line)
-    admin = AdminClient({"bootstrap.servers": line.parts.broker.bootstrap})
-    group, topic = f"{line.name}-processor", line.topic("RAW")
     busiest = max(range(PARTITIONS), key=lambda p: sum(m.partition == p for m in line.messages("RAW")))
     end = max(m.offset for m in line.messages("RAW") if m.partition == busiest) + 1
-    # A static member stays in the group's books until its session is over.
-    moved = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, busiest, 7)])
+    move_offsets(line, {busiest: 7})
+    assert_refused(line, processor, "state_mismatch", f"as of offset {end}", "has committed 7")
+
+
+def admin_of(line: Line) -> AdminClient:
+    return AdminClient({"bootstrap.servers": line.parts.broker.bootstrap})
+
+
+def move_offsets(line: Line, offsets: dict[int, int]) -> None:
+    """Of market.raw. A static member stays in the group's books until its session is over."""
+    admin, group, topic = admin_of(line), f"{line.name}-processor", line.topic("RAW")
+    moved = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, p, o) for p, o in offsets.items()])
 
     def move() -> bool:
         try:
-            answer = admin.alter_consumer_group_offsets([moved])[group].result()
+            admin.alter_consumer_group_offsets([moved])[group].result()
         except KafkaException:
             return False
-        return all(partition.error is None for partition in answer.topic_partitions)
+        return offsets.items() <= committed(line).items()
 
     wait_for(move, 60, "an empty group", 0.5)
-    assert_refused(line, processor, "state_mismatch", f"as of offset {end}", "has committed 7")
+
+
+def made_anew(line: Line, role: str) -> None:
+    admin, topic = admin_of(line), line.topic(role)
+    admin.delete_topics([topic], operation_timeout=30)[topic].result()
+    wait_for(lambda: line.run("marketflowctl", "topics", "apply").returncode == 0, 60, f"{role} anew", 0.5)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        {},
+        {"PROCESSOR_OFFSET_RESET": "earliest"},
+        {"PROCESSOR_STATE_MISMATCH": "rebuild", "PROCESSOR_LATENESS_MS": "60000"},
+    ],
+    ids=["plain", "earliest", "rebuild"],
+)
+def test_a_log_that_lost_its_end_is_told(line: Line, way: dict[str, str]) -> None:
+    """As after an unclean election: never waited for, and new records are not taken for what was processed."""
+    line.settings |= {"KAFKA_SESSION_TIMEOUT_MS": f"{SESSION_S}000", "KAFKA_TRANSACTION_TIMEOUT_MS": "3000"}
+    values, admin, group = feed(line), admin_of(line), f"{line.name}-processor"
+    processor = line.start("processor", PROCESSOR_RESTORE_STALL_MS="2000")
+    send(line.producer(), line, values[:800])
+    wait_processed(line)
+    done = committed(line)
+    processor.kill()
+    made_anew(line, "RAW")  # the broker forgets the group's offsets of it
+    send(line.producer(), line, values[800:1000])
+    move_offsets(line, done)
+    before = line.messages("METRICS")
+    processor.spec.settings.update(way)
+    changelog = line.topic("PROCESSOR_CHANGELOG")
+    assert_refused(
+        line, processor, "input_lost", "lost its end", f"delete topic {changelog} and group {group}"
+    )
+    assert committed(line) == done and len(line.messages("METRICS")) == len(before)
+
+    # What it says to do, done: the records of the log that is there are processed from the first on.
+    def group_deleted() -> bool:
+        try:
+            admin.delete_consumer_groups([group])[group].result()
+        except KafkaException:
+            return False
+        return True
+
+    wait_for(group_deleted, 60, "the end of the member's session", 0.5)
+    made_anew(line, "PROCESSOR_CHANGELOG")
+    processor.start()
+    processor.wait_ready()
+    wait_processed(line)
+    assert restored(line)[-1]["replayed"] == 0
+    assert len(line.messages("METRICS")) > len(before)
 
 
 def test_an_open_transaction_on_the_changelog_is_waited_for_then_told(line: Line) -> None:
@@ -425,7 +489,7 @@ def test_partitions_added_while_running(line: Line) -> None:
     """The keys of new records would go elsewhere than their state: drained, and both counts named."""
     processor = line.start("processor", KAFKA_STATISTICS_MS="500")
     line.expected_errors.append("service_failed")
-    admin = AdminClient({"bootstrap.servers": line.parts.broker.bootstrap})
+    admin = admin_of(line)
     admin.create_partitions([NewPartitions(line.topic("RAW"), PARTITIONS + 2)])[line.topic("RAW")].result()
     assert processor.wait_exit(90) == 78
     assert [failure["error_code"] for failure in line.events_logged("service_failed")] == ["partition_count"]
