@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/kafka_client.h"
+#include "tests/bench/dummy.h"
 #include "tests/bench/measure.h"
 #include "tests/unit/kafka_mock.h"
 
@@ -29,8 +30,8 @@ struct floor {
     rd_kafka_topic_t *outputs[2];
     const char *input;
     int32_t partitions;
-    int64_t txn_records, metric_bytes;
-    char *metric;
+    int64_t txn_records;
+    struct dummies *metrics;
     int64_t *next; // by partition; -1 = nothing read yet
     bool *ended;   // by partition
     int32_t ended_count;
@@ -133,7 +134,8 @@ static void take(struct floor *floor, const rd_kafka_message_t *message)
             rd_kafka_poll(floor->producer, 1);
     }
     produce(floor, 0, message->partition, message, message->payload, message->len);
-    produce(floor, 1, message->partition, message, floor->metric, (size_t)floor->metric_bytes);
+    struct mf_str metric = dummies_next(floor->metrics);
+    produce(floor, 1, message->partition, message, metric.data, metric.len);
     floor->next[message->partition] = message->offset + 1;
     floor->records++;
     if (++floor->in_txn >= floor->txn_records)
@@ -187,7 +189,7 @@ static void close_all(struct floor *floor)
         rd_kafka_topic_destroy(floor->outputs[i]);
     rd_kafka_destroy(floor->producer);
     kafka_world_free(&floor->world);
-    free(floor->metric);
+    dummies_free(&floor->metrics);
     free(floor->next);
     free(floor->ended);
 }
@@ -195,10 +197,9 @@ static void close_all(struct floor *floor)
 int main(int argc, char **argv)
 {
     struct floor floor = {0};
-    int64_t partitions;
+    int64_t partitions, metric_bytes;
     if (argc != 8 || !take_number(argv[5], 1000, &partitions) ||
-        !take_number(argv[6], 1000000, &floor.txn_records) ||
-        !take_number(argv[7], 1000000, &floor.metric_bytes)) {
+        !take_number(argv[6], 1000000, &floor.txn_records) || !take_number(argv[7], 1000000, &metric_bytes)) {
         fprintf(stderr, "usage: processor_floor HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS "
                         "METRIC_BYTES\n");
         return MF_EXIT_CONFIG;
@@ -208,9 +209,7 @@ int main(int argc, char **argv)
     floor.partitions = (int32_t)partitions;
     floor.next = mf_calloc((size_t)partitions, sizeof *floor.next);
     floor.ended = mf_calloc((size_t)partitions, sizeof *floor.ended);
-    floor.metric = mf_alloc((size_t)floor.metric_bytes);
-    for (int64_t i = 0; i < floor.metric_bytes; i++) // digits and names, as compressible as JSON
-        floor.metric[i] = (char)(i % 3 == 0 ? '0' + i * 7 % 10 : 'a' + i % 26);
+    floor.metrics = dummies_new((size_t)metric_bytes);
     open_all(&floor, argv + 3);
     move_all(&floor);
     struct rusage usage;

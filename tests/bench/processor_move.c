@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/kafka.h"
+#include "tests/bench/dummy.h"
 #include "tests/bench/measure.h"
 #include "tests/unit/kafka_mock.h"
 
@@ -23,8 +24,8 @@ struct move {
     struct mf_kafka_consumer *consumer;
     struct mf_deferred *commit_now;
     const char *input, *outputs[2];
-    int64_t partitions, txn_records, metric_bytes;
-    char *metric;
+    int64_t partitions, txn_records;
+    struct dummies *metrics;
     int64_t *next; // by partition; -1 = not in the transaction
     bool *ended;   // by partition
     int64_t ended_count;
@@ -132,7 +133,7 @@ static enum mf_consume on_message(void *arg, const struct mf_kafka_message *mess
         move->state = OPEN;
     }
     produce(move, 0, message, message->value);
-    produce(move, 1, message, (struct mf_str){move->metric, (size_t)move->metric_bytes});
+    produce(move, 1, message, dummies_next(move->metrics));
     move->next[message->partition] = message->offset + 1;
     move->records++;
     move->in_txn++;
@@ -187,7 +188,7 @@ static void close_all(struct move *move)
     mf_kafka_consumer_free(&move->consumer);
     mf_kafka_producer_free(&move->producer);
     kafka_world_free(&move->world);
-    free(move->metric);
+    dummies_free(&move->metrics);
     free(move->next);
     free(move->ended);
 }
@@ -195,9 +196,9 @@ static void close_all(struct move *move)
 int main(int argc, char **argv)
 {
     struct move move = {0};
+    int64_t metric_bytes;
     if (argc != 8 || !take_number(argv[5], 1000, &move.partitions) ||
-        !take_number(argv[6], 1000000, &move.txn_records) ||
-        !take_number(argv[7], 1000000, &move.metric_bytes)) {
+        !take_number(argv[6], 1000000, &move.txn_records) || !take_number(argv[7], 1000000, &metric_bytes)) {
         fprintf(stderr, "usage: processor_move HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS "
                         "METRIC_BYTES\n");
         return MF_EXIT_CONFIG;
@@ -210,9 +211,7 @@ int main(int argc, char **argv)
     for (int64_t i = 0; i < move.partitions; i++)
         move.next[i] = -1;
     move.ended = mf_calloc((size_t)move.partitions, sizeof *move.ended);
-    move.metric = mf_alloc((size_t)move.metric_bytes);
-    for (int64_t i = 0; i < move.metric_bytes; i++) // as the floor's
-        move.metric[i] = (char)(i % 3 == 0 ? '0' + i * 7 % 10 : 'a' + i % 26);
+    move.metrics = dummies_new((size_t)metric_bytes);
     open_all(&move);
     if (!kafka_world_run(move.world, is_done, &move, WAIT_MS)) {
         fprintf(stderr, "processor_move: not done after %d s\n", WAIT_MS / 1000);
