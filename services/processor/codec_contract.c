@@ -7,6 +7,7 @@
 
 // What is not settled: at most one per bar of the ring and those that a bar of the ring resolved.
 #define FIRED_MAX ((size_t)4 * PRC_RING)
+#define CLEAR_SHIFT 6 // above the frozen bits
 
 static void io_name(struct prc_io *io, struct prc_contract *contract)
 {
@@ -38,7 +39,10 @@ static void io_slot(struct prc_io *io, struct prc_contract_slot *slot,
     slot->revision = (uint16_t)prc_io_small(io, slot->revision, UINT16_MAX + 1);
     slot->flags = (uint8_t)prc_io_small(io, slot->flags, MF_FLAG_ALL + 1);
     slot->mode = (uint8_t)prc_io_small(io, slot->mode, MF_MODE_MAX);
-    slot->bits = (uint8_t)prc_io_small(io, slot->bits, UINT8_MAX + 1);
+    unsigned packed = slot->bits | (unsigned)slot->clear_bars << CLEAR_SHIFT;
+    packed = prc_io_small(io, packed, (unsigned)PRC_CLEAR_BARS << CLEAR_SHIFT);
+    slot->bits = (uint8_t)(packed & ((1u << CLEAR_SHIFT) - 1));
+    slot->clear_bars = (uint8_t)(packed >> CLEAR_SHIFT);
 }
 
 static void io_slots(struct prc_io *io, struct prc_contract *contract)

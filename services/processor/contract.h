@@ -21,7 +21,8 @@ struct prc_contract_slot { // 40 bytes
     int32_t session_day;
     uint16_t revision;
     uint8_t flags, mode;
-    uint8_t bits; // enum prc_frozen_bit, as they were when the bar came first
+    uint8_t bits;       // enum prc_frozen_bit, as they were when the bar came first; below 64
+    uint8_t clear_bars; // of the rule's state after the bar, as it was judged last
 };
 
 struct prc_contract {

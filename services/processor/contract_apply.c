@@ -251,6 +251,7 @@ static void recompute(struct folding *f, int64_t changed_us)
         const struct prc_rule_state before = state;
         look(contract, i, &bar, &values);
         size_t count = step(f, &bar, &values, &state, transitions);
+        contract->slots[i].clear_bars = state.clear_bars;
         if (bar.time_us >= changed_us)
             tell_bar(f, i, &bar, &values, &before);
         for (size_t t = 0; t < count; t++)
@@ -264,16 +265,32 @@ static void recompute(struct folding *f, int64_t changed_us)
 
 // ---------------------------------------------------------------- bars
 
-// The oldest bar leaves the ring.
-static void leave(const struct folding *f)
+// The oldest bar leaves the ring. It is not judged again, since the thresholds may be others by now: the base
+// becomes what was published by then.
+static void leave(struct prc_contract *contract)
 {
-    struct prc_contract *contract = f->contract;
-    struct prc_transition transitions[2];
-    struct prc_bar bar;
-    struct prc_values values;
-    look(contract, 0, &bar, &values);
-    step(f, &bar, &values, &contract->base, transitions);
-    contract->close_before = bar.close;
+    const struct prc_contract_slot *oldest = &contract->slots[0];
+    struct prc_rule_state *base = &contract->base;
+    base->open_time_us = 0;
+    base->clear_bars = 0;
+    for (size_t i = 0; i < contract->fired_count && contract->fired[i].key_time_us <= oldest->time_us; i++) {
+        const struct prc_fired *fired = &contract->fired[i];
+        if (fired->resolution == PRC_RESOLVED_CORRECTED)
+            continue;
+        if (fired->key_time_us == oldest->time_us) {
+            base->last_severity = fired->severity;
+            base->cooldown_until_us = fired->cooldown_until_us;
+        }
+        if (fired->resolution != PRC_NOT_RESOLVED && fired->resolved_bar_us <= oldest->time_us)
+            continue;
+        base->open_time_us = prc_time_kept(fired->key_time_us);
+        base->open_value = fired->value;
+        base->open_threshold = fired->threshold;
+        base->open_severity = fired->severity;
+        base->open_direction = fired->direction;
+        base->clear_bars = oldest->clear_bars;
+    }
+    contract->close_before = oldest->close;
     contract->count--;
     memmove(contract->slots, contract->slots + 1, contract->count * sizeof *contract->slots);
 }
@@ -300,6 +317,7 @@ static void append(struct folding *f)
     const struct prc_rule_state before = contract->head;
     look(contract, contract->count - 1, &bar, &values);
     size_t count = step(f, &bar, &values, &contract->head, transitions);
+    contract->slots[contract->count - 1].clear_bars = contract->head.clear_bars;
     tell_bar(f, contract->count - 1, &bar, &values, &before);
     for (size_t t = 0; t < count; t++)
         publish_transition(f, &transitions[t], &values, &bar);
@@ -335,7 +353,7 @@ void prc_contract_apply(struct prc_contract *contract, const struct prc_bar *bar
         contract->close_before = bar->close;
     } else {
         if (contract->count == PRC_RING) {
-            leave(&f);
+            leave(contract);
             at--;
         }
         insert(contract, at, &slot);

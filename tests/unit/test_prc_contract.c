@@ -355,6 +355,44 @@ static void test_what_leaves_the_ring(void **state)
     check_valid(f);
 }
 
+static void other_threshold(struct fixture *f, double level)
+{
+    for (int i = 0; i < MF_INTERVAL_MAX; i++)
+        f->config.rules.thresholds[PRC_RULE_PRICE_INTEGRITY][i].level[MF_SEVERITY_CRITICAL] = level;
+    prc_rule_config_prepare(&f->config.rules);
+    prc_fold_set_rules(f->fold, &f->config.rules);
+}
+
+// Jumps at 1 and 70 of the height; between them the thresholds change, and bar 1 leaves the ring; then bar 60
+// is told again with other content, so that the ring is judged from its start. Returns the alert events.
+static size_t jump_and_correct(struct fixture *f, double before, double after, const char *low)
+{
+    f->config.rules.cooldown_us = 100 * OPTION_STEP_US; // reaches beyond the ring
+    switch_on(f, PRC_RULE_PRICE_INTEGRITY, 0, 0, before);
+    for (int step = 0; step <= 80; step++) {
+        if (step == 5)
+            other_threshold(f, after);
+        feed_call(f, step, step < 1 || step >= 70 ? low : "25");
+    }
+    size_t said = count_role(f, MF_TOPIC_ALERTS);
+    feed_call(f, 60, "25.1");
+    assert_int_equal(counted(f, PRC_CORRECTED), 1);
+    assert_int_equal(count_role(f, MF_TOPIC_ALERTS), said); // it changes nothing that was said
+    return said;
+}
+
+// What a bar said under the thresholds of its time stands when it is out of reach, its cooldown too.
+static void test_thresholds_that_change_behind_the_ring(void **state)
+{
+    struct fixture *f = *state;
+    // Fired and resolved under 2; the fall at 70 is quiet because of it, though 2.4 would not have fired
+    // at 1.
+    assert_int_equal(jump_and_correct(f, 2, 2.4, "10"), 2);
+    // Not fired under 3, and no reason for silence at 70, though 2 would have fired at 1.
+    restart(f);
+    assert_int_equal(jump_and_correct(f, 3, 2, "10"), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_correction_withdraws, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contracts_are_limited, setup, teardown),
         cmocka_unit_test_setup_teardown(test_expired_contracts_are_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_thresholds_that_change_behind_the_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_leaves_the_ring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_they_say_what_other_bars_say, setup, teardown),
     };
