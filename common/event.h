@@ -425,5 +425,6 @@ void mf_events_markdown(struct mf_buf *out);
 #define MF_HEADER_ORIGIN_REQUEST "mf-origin-request"
 #define MF_HEADER_ORIGIN_PAGE "mf-origin-page"
 #define MF_HEADER_ORIGIN_INDEX "mf-origin-index"
+#define MF_HEADER_REPLAYED "mf-replayed"
 
 #endif

@@ -262,6 +262,7 @@ static void add_headers(struct mf_buf *out)
         {MF_HEADER_ORIGIN_REQUEST, "stage ingest: the provider's id of the answer"},
         {MF_HEADER_ORIGIN_PAGE, "stage ingest: page, from 0"},
         {MF_HEADER_ORIGIN_INDEX, "stage ingest: place in the page, from 0"},
+        {MF_HEADER_REPLAYED, "of a replayed record: topic/partition/offset of its dead letter"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(headers); i++)
         (void)mf_buf_addf(out, "| `%s` | %s |\n", headers[i][0], headers[i][1]);

@@ -83,6 +83,48 @@ static const struct mf_command commands[] = {
         .run = ctl_run_wait,
     },
     {
+        .name = "dlq list",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "[--reason CODE] [--topic TOPIC] [--stage STAGE] [--since TIME] [--until TIME] [--format "
+                 "table|json] [--limit N]",
+        .summary = "the dead letters on the topic, those that fit",
+        .help =
+            "--topic is where the refused record was read, --stage ingest, process or sink. TIME is a date "
+            "or "
+            "a time\n(2024-01-02T14:30:00.000Z) of the letter itself; --until is not included. json is one "
+            "object per line.\nAt most N letters are shown (1000); how many there were is on standard error.",
+        .run = ctl_run_dlq_list,
+    },
+    {
+        .name = "dlq show",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "PARTITION:OFFSET",
+        .summary = "one dead letter with the bytes of its record, as JSON",
+        .help =
+            "The letter as dlq list names it. raw_text are the bytes where they are UTF-8, else raw_base64.",
+        .run = ctl_run_dlq_show,
+    },
+    {
+        .name = "dlq replay",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "[--reason CODE] [--topic TOPIC] [--stage STAGE] [--since TIME] [--until TIME] [--dry-run] "
+                 "[--run ID] [--batch N]",
+        .summary = "send the records of dead letters back to where they came from",
+        .help =
+            "Each goes to its topic and partition with the header mf-replayed. Records and position are one "
+            "transaction\nof at most N records (500), so the same command after an interruption goes on "
+            "where it "
+            "stood: nothing is lost,\nnothing is sent twice. It goes up to the end that the topic has now; "
+            "later, "
+            "the same filter takes the letters\nthat have come since. Another filter is another run; --run "
+            "names "
+            "one, and a new name begins anew. --dry-run\nonly counts. Letters of stage ingest are no "
+            "records: "
+            "their backfill is to be run again.\nExit 0: done, and one JSON object counts what became of the "
+            "letters; 75: interrupted, give the command again.",
+        .run = ctl_run_dlq_replay,
+    },
+    {
         .name = "events complete",
         .kind = MF_COMMAND_PLAIN,
         .usage = "FILE",
