@@ -198,9 +198,14 @@ void kafka_mock_fail(struct kafka_world *world, enum kafka_mock_request request,
 
 void kafka_mock_delay(struct kafka_world *world, enum kafka_mock_request request, int ms)
 {
+    kafka_mock_fail_late(world, request, RD_KAFKA_RESP_ERR_NO_ERROR, ms);
+}
+
+void kafka_mock_fail_late(struct kafka_world *world, enum kafka_mock_request request, int code, int ms)
+{
     for (int broker = 1; broker <= world->mock->brokers; broker++)
         rd_kafka_mock_broker_push_request_error_rtts(world->mock->cluster, broker, (int16_t)request, 1,
-                                                     RD_KAFKA_RESP_ERR_NO_ERROR, ms);
+                                                     (rd_kafka_resp_err_t)code, ms);
 }
 
 void kafka_mock_all_down(struct kafka_world *world, bool down)

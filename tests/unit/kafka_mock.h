@@ -51,6 +51,7 @@ void kafka_mock_topic_error(struct kafka_world *world, const char *topic, int co
 void kafka_mock_fail(struct kafka_world *world, enum kafka_mock_request request, int code, size_t count);
 // The next request of that kind to any broker is answered after so many ms.
 void kafka_mock_delay(struct kafka_world *world, enum kafka_mock_request request, int ms);
+void kafka_mock_fail_late(struct kafka_world *world, enum kafka_mock_request request, int code, int ms);
 void kafka_mock_all_down(struct kafka_world *world, bool down);
 int kafka_code(const char *name);       // "_QUEUE_FULL" → its number; asserts that it exists
 const char *kafka_code_name(int index); // of every known error, NULL at the end
