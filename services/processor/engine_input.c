@@ -186,7 +186,7 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
     struct prc_engine *engine = arg;
     struct prc_assigned *assigned = prc_engine_assigned(engine, topic, partition);
     int64_t asked = mf_kafka_consumer_position(engine->consumer, topic, partition);
-    if (asked > high) { // where to begin, or where the end was
+    if (asked > high) { // not removed at the beginning, but lost at the end
         prc_restore_input_lost(engine, topic, partition, high, asked);
         return -1;
     }
