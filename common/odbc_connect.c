@@ -4,7 +4,8 @@
 // Why each key of the PostgreSQL string is pinned: Protocol=7.4-2 undoes a failed statement only (7.4-1 drops
 // the whole transaction silently, 7.4-0 reports success for a COMMIT that stored nothing); CommLog=0 because
 // Debian's template leaves a log file per process; BatchSize=1 makes an accidental parameter array obvious;
-// jit is off because one compilation costs more than a flush.
+// jit is off because one compilation costs more than a flush. synchronous_commit is off because rows and
+// offsets are one transaction: what a crashed server loses of the last moments is loaded again.
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -46,7 +47,8 @@ static int add_libpq_options(struct mf_buf *out, const struct mf_odbc_config *co
 {
     mf_buf_addf(out,
                 "pqopt={application_name=marketflow client_encoding=UTF8 tcp_user_timeout=15000 "
-                "options='-c statement_timeout=%lld -c TimeZone=UTC -c jit=off'",
+                "options='-c statement_timeout=%lld -c TimeZone=UTC -c jit=off "
+                "-c synchronous_commit=off'",
                 (long long)config->statement_timeout_ms);
     if (config->ca_file != NULL) {
         for (const char *c = config->ca_file; *c != '\0'; c++) {

@@ -74,6 +74,23 @@ bool snk_refusal_is_allowed(struct snk_partition *partition, unsigned limit, int
     return true;
 }
 
+void snk_repeats_surprise(struct snk_repeats *repeats)
+{
+    unsigned stretch = repeats->stretch > 0 ? repeats->stretch : SNK_REPEATS_MIN;
+    repeats->left = stretch;
+    repeats->stretch = stretch < SNK_REPEATS_MAX / 2 ? stretch * 2 : SNK_REPEATS_MAX;
+}
+
+void snk_repeats_looked(struct snk_repeats *repeats, bool found)
+{
+    if (found) {
+        unsigned stretch = repeats->stretch / 2;
+        repeats->left = stretch > SNK_REPEATS_MIN ? stretch : SNK_REPEATS_MIN;
+    } else if (repeats->left > 0) {
+        repeats->left--;
+    }
+}
+
 void snk_breaker_open(struct snk_breaker *breaker, int64_t now_us, int64_t retry_ms, const char *reason)
 {
     breaker->state = SNK_BREAKER_OPEN;

@@ -48,6 +48,19 @@ const char *snk_verdict_name(enum snk_verdict verdict);
 // minute: that is no poison row but a schema that does not fit. 1 <= limit <= SNK_POISON_LIMIT_MAX.
 bool snk_refusal_is_allowed(struct snk_partition *partition, unsigned limit, int64_t now_us);
 
+// Does a flush have to look whether a row is there already? Rows come once, so it begins without, which is
+// cheaper; the first one that is there after all makes it look for a stretch of flushes, which doubles with
+// every such surprise: loading a log again is one surprise, not thousands.
+#define SNK_REPEATS_MIN 64
+#define SNK_REPEATS_MAX 65536
+struct snk_repeats {
+    unsigned left;    // flushes that look
+    unsigned stretch; // how many of them the next surprise gives; 0 = SNK_REPEATS_MIN
+};
+void snk_repeats_surprise(struct snk_repeats *repeats);
+// A flush that looked went through; found: some row was there.
+void snk_repeats_looked(struct snk_repeats *repeats, bool found);
+
 // A circuit breaker per table: open after a failure that stays, tried again after a while, closed by a
 // success.
 enum snk_breaker_state { SNK_BREAKER_CLOSED, SNK_BREAKER_OPEN, SNK_BREAKER_TRYING };

@@ -4,6 +4,8 @@
 // out.
 #include "services/sink/statement.h"
 
+#include <stdio.h>
+
 #include "services/sink/table.h"
 
 const struct mf_sql_text *snk_statement_find(const char *dialect, const char *name)
@@ -52,6 +54,28 @@ int snk_statement_assemble(struct mf_str text, unsigned table_set, struct mf_buf
             names[count++] = snk_tables[table].name;
     }
     return mf_sql_assemble(text, names, count, out, err);
+}
+
+void snk_statement_drop_lines(struct mf_buf *text, const char *mark)
+{
+    char comment[64];
+    int length = snprintf(comment, sizeof comment, "-- @%s\n", mark);
+    assert(length > 0 && (size_t)length < sizeof comment);
+    size_t kept = 0;
+    for (size_t at = 0; at < text->len;) {
+        const char *end = memchr(text->data + at, '\n', text->len - at);
+        size_t line = (end != NULL ? (size_t)(end - text->data) + 1 : text->len) - at;
+        bool marked = line >= (size_t)length &&
+                      memcmp(text->data + at + line - (size_t)length, comment, (size_t)length) == 0;
+        if (!marked) {
+            memmove(text->data + kept, text->data + at, line);
+            kept += line;
+        }
+        at += line;
+    }
+    text->len = kept;
+    if (text->data != NULL)
+        text->data[kept] = '\0'; // as the buffer keeps it
 }
 
 bool snk_statement_next(struct mf_str *script, struct mf_buf *out)

@@ -25,6 +25,9 @@ struct mf_str snk_statement_version(const struct mf_sql_text *text);
 // pair, or the result is too long for out.
 int snk_statement_assemble(struct mf_str text, unsigned table_set, struct mf_buf *out, struct mf_error *err);
 
+// Leaves out the lines that end with the comment `-- @<mark>`.
+void snk_statement_drop_lines(struct mf_buf *text, const char *mark);
+
 // Takes the next statement off a script: the lines up to one that ends with a semicolon, without it, comment
 // lines left out. False at the end. out must have room for the longest one (asserted).
 bool snk_statement_next(struct mf_str *script, struct mf_buf *out);

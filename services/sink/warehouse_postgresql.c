@@ -3,6 +3,8 @@
 // session; a migration is a script in one transaction. Errors: those of odbc.h.
 #include "services/sink/warehouse_private.h"
 
+#define UNIQUE_VIOLATION "23505"
+
 static int assign(struct snk_warehouse *warehouse, const char *cluster_id, struct snk_partition *partitions,
                   size_t count, struct mf_error *err)
 {
@@ -18,12 +20,12 @@ static int assign(struct snk_warehouse *warehouse, const char *cluster_id, struc
 }
 
 // The slot of the set of tables: prepared already, free, or the least recently used one, which is given up.
-static struct snk_prepared *slot_of(struct snk_warehouse *warehouse, unsigned tables)
+static struct snk_prepared *slot_of(struct snk_warehouse *warehouse, unsigned tables, bool repeats)
 {
     struct snk_prepared *oldest = &warehouse->flushes[0];
     for (size_t i = 0; i < SNK_PREPARED_MAX; i++) {
         struct snk_prepared *slot = &warehouse->flushes[i];
-        if (slot->statement != NULL && slot->tables == tables)
+        if (slot->statement != NULL && slot->tables == tables && slot->repeats == repeats)
             return slot;
         if (slot->used < oldest->used)
             oldest = slot;
@@ -33,16 +35,20 @@ static struct snk_prepared *slot_of(struct snk_warehouse *warehouse, unsigned ta
 }
 
 // The statement for this set of tables: prepared on its first use in the session, executed from then on.
-static int prepare_flush(struct snk_warehouse *warehouse, unsigned tables,
+static int prepare_flush(struct snk_warehouse *warehouse, unsigned tables, bool repeats,
                          struct mf_odbc_statement **statement, struct mf_error *err)
 {
-    struct snk_prepared *slot = slot_of(warehouse, tables);
+    struct snk_prepared *slot = slot_of(warehouse, tables, repeats);
     if (slot->statement == NULL) {
-        if (snk_warehouse_text(warehouse, "flush", tables, err) != 0 ||
-            mf_odbc_prepare(warehouse->connection, mf_buf_c_str(&warehouse->text), &slot->statement,
+        if (snk_warehouse_text(warehouse, "flush", tables, err) != 0)
+            return -1;
+        if (!repeats)
+            snk_statement_drop_lines(&warehouse->text, "repeats");
+        if (mf_odbc_prepare(warehouse->connection, mf_buf_c_str(&warehouse->text), &slot->statement,
                             &warehouse->last, err) != 0)
             return -1;
         slot->tables = tables;
+        slot->repeats = repeats;
     }
     slot->used = ++warehouse->uses;
     *statement = slot->statement;
@@ -67,14 +73,42 @@ static int execute_flush(struct snk_warehouse *warehouse, struct mf_odbc_stateme
     return got;
 }
 
-static int flush_batch(struct snk_warehouse *warehouse, struct snk_flush *flush,
-                       const struct snk_scope *scope, struct mf_error *err)
+static int flush_once(struct snk_warehouse *warehouse, struct snk_flush *flush, const struct snk_scope *scope,
+                      bool repeats, struct mf_error *err)
 {
     struct mf_odbc_statement *statement = NULL;
-    if (prepare_flush(warehouse, flush->tables, &statement, err) != 0)
+    if (prepare_flush(warehouse, flush->tables, repeats, &statement, err) != 0)
         return -1;
     int result = execute_flush(warehouse, statement, flush, scope, err);
     mf_odbc_close_cursor(statement);
+    return result;
+}
+
+// Were rows of the flush there already? Those of partitions that the fence held back count for it too, which
+// only makes the next flushes look.
+static bool found_repeats(const struct snk_flush *flush)
+{
+    uint64_t fresh = 0;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
+        fresh += flush->inserted[table];
+    return fresh < flush->rows;
+}
+
+// Without a look at what is there, unless rows have been met again lately. The statement that meets one has
+// written nothing: it is repeated at once, looking.
+static int flush_batch(struct snk_warehouse *warehouse, struct snk_flush *flush,
+                       const struct snk_scope *scope, struct mf_error *err)
+{
+    if (warehouse->repeats.left == 0) {
+        int result = flush_once(warehouse, flush, scope, false, err);
+        if (result == 0 || strcmp(warehouse->last.sqlstate, UNIQUE_VIOLATION) != 0 ||
+            err->class != MF_ERROR_POISON)
+            return result;
+        snk_repeats_surprise(&warehouse->repeats);
+    }
+    int result = flush_once(warehouse, flush, scope, true, err);
+    if (result == 0)
+        snk_repeats_looked(&warehouse->repeats, found_repeats(flush));
     return result;
 }
 

@@ -4,6 +4,7 @@
 #define SNK_WAREHOUSE_PRIVATE_H
 
 #include "common/warehouse.h"
+#include "services/sink/policy.h"
 #include "services/sink/warehouse.h"
 
 // Flush statements that are kept prepared: one per set of tables, the least recently used one goes.
@@ -14,6 +15,7 @@
 struct snk_prepared {
     struct mf_odbc_statement *statement;
     unsigned tables;
+    bool repeats; // rows may be there already
     uint64_t used;
 };
 
@@ -40,6 +42,7 @@ struct snk_warehouse {
     struct mf_odbc_diagnostic last;
     struct mf_odbc_statement *assign, *read_offsets;
     struct snk_prepared flushes[SNK_PREPARED_MAX];
+    struct snk_repeats repeats;
     uint64_t uses;
     struct mf_buf text, json, rows; // scratch: statement text, parameters
     char query_ids[SNK_QUERY_IDS_SIZE];

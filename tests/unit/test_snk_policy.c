@@ -120,6 +120,31 @@ static void test_refusals_at_the_limits_of_the_limit(void **state)
     assert_false(snk_refusal_is_allowed(&p, SNK_POISON_LIMIT_MAX, 1));
 }
 
+static void test_repeats(void **state)
+{
+    (void)state;
+    struct snk_repeats repeats = {0};
+    snk_repeats_surprise(&repeats);
+    assert_int_equal(repeats.left, SNK_REPEATS_MIN);
+    snk_repeats_looked(&repeats, false);
+    assert_int_equal(repeats.left, SNK_REPEATS_MIN - 1);
+    snk_repeats_looked(&repeats, true); // and the stretch begins again
+    assert_int_equal(repeats.left, SNK_REPEATS_MIN);
+    for (unsigned i = 0; i < SNK_REPEATS_MIN; i++)
+        snk_repeats_looked(&repeats, false);
+    assert_int_equal(repeats.left, 0);
+    snk_repeats_looked(&repeats, false);
+    assert_int_equal(repeats.left, 0);
+    snk_repeats_surprise(&repeats);
+    assert_int_equal(repeats.left, 2 * SNK_REPEATS_MIN);
+    snk_repeats_looked(&repeats, true);
+    assert_int_equal(repeats.left, 2 * SNK_REPEATS_MIN);
+    for (unsigned i = 0; i < 32; i++)
+        snk_repeats_surprise(&repeats);
+    assert_int_equal(repeats.left, SNK_REPEATS_MAX);
+    assert_int_equal(repeats.stretch, SNK_REPEATS_MAX);
+}
+
 static void test_breaker(void **state)
 {
     (void)state;
@@ -162,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_refusals_per_minute),
         cmocka_unit_test(test_refusals_at_the_limits_of_the_limit),
+        cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_breaker),
         cmocka_unit_test(test_breaker_keeps_a_reason_of_any_length),
     };

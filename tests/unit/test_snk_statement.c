@@ -38,6 +38,36 @@ static void test_parts_are_repeated_per_table(void **state)
              "UNION 'raw_bars'\nUNION 'raw_dead_letters'\n");
 }
 
+static void test_marked_lines_are_left_out(void **state)
+{
+    (void)state;
+    struct mf_buf text;
+    mf_buf_init(&text, SNK_STATEMENT_SIZE_MAX);
+    mf_buf_add_c(&text, "a -- @repeats\nb -- @other\n-- @repeats\nc -- @repeats \nd -- @repeats\n");
+    snk_statement_drop_lines(&text, "repeats");
+    assert_string_equal(mf_buf_c_str(&text), "b -- @other\nc -- @repeats \n");
+    snk_statement_drop_lines(&text, "none");
+    assert_string_equal(mf_buf_c_str(&text), "b -- @other\nc -- @repeats \n");
+    mf_buf_free(&text);
+}
+
+// The flush has the line that may be left out, once per table.
+static void test_the_flush_can_look_for_repeats(void **state)
+{
+    (void)state;
+    const struct mf_sql_text *found = snk_statement_find("postgresql", "flush");
+    struct mf_buf text;
+    struct mf_error err;
+    mf_buf_init(&text, SNK_STATEMENT_SIZE_MAX);
+    assert_int_equal(snk_statement_assemble((struct mf_str){found->text, found->length}, 3, &text, &err), 0);
+    const char *first = strstr(mf_buf_c_str(&text), "ON CONFLICT");
+    assert_non_null(first);
+    assert_non_null(strstr(first + 1, "ON CONFLICT"));
+    snk_statement_drop_lines(&text, "repeats");
+    assert_null(strstr(mf_buf_c_str(&text), "ON CONFLICT"));
+    mf_buf_free(&text);
+}
+
 static void test_text_without_a_last_newline(void **state)
 {
     (void)state;
@@ -210,6 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_are_repeated_per_table),
+        cmocka_unit_test(test_marked_lines_are_left_out),
+        cmocka_unit_test(test_the_flush_can_look_for_repeats),
         cmocka_unit_test(test_text_without_a_last_newline),
         cmocka_unit_test(test_scripts_are_taken_apart),
         cmocka_unit_test(test_every_script_of_snowflake_is_statements),
