@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/kafka.h"
+#include "services/sink/load_results.h"
 #include "services/sink/migrate.h"
 #include "services/sink/sink.h"
 
@@ -19,6 +20,20 @@ static const struct mf_command commands[] = {
          "--dry-run only prints what would be applied. --grants then makes the roles and gives them their "
          "rights, for which the user must be allowed to. --wait says how long another run is waited for.",
      .run = snk_migrate_run},
+    {.name = "load-results",
+     .kind = MF_COMMAND_PLAIN,
+     .usage = "FILE…",
+     .summary = "load what dbt and Great Expectations found out",
+     .help = "FILE is run_results.json of dbt (manifest.json is read beside it), sources.json of dbt, or a "
+             "validation "
+             "or\ncheckpoint result of Great Expectations. Rows go to ops.dbt_run_results and "
+             "ops.dq_results, once per "
+             "invocation:\nloading a file again changes nothing. All files are read before the first row is "
+             "written.\n"
+             "Exit 0: loaded, or there already; 75: the warehouse is away; 78: a file is not what it should "
+             "be, naming "
+             "the\nfield, or the schema is behind.",
+     .run = snk_load_results_run},
 };
 
 static const struct mf_setting_table *const tables[] = {

@@ -1,0 +1,5 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Parameters: 1 invocation id. Result: one row, how many rows of the invocation are in ops.dbt_run_results.
+SELECT count(*) AS found
+FROM ops.dbt_run_results AS r
+WHERE r.invocation_id = CAST(? AS VARCHAR)
