@@ -41,7 +41,8 @@ _READS = re.compile(r"\s*(SELECT|SHOW|DESCRIBE|WITH)\b", re.IGNORECASE)
 
 @dataclass
 class Rule:
-    """What happens at certain requests: those of `op` whose SQL matches, from the `after`-th on, `times` times.
+    """What happens at certain requests: those of `op` whose SQL matches, and one of whose parameters matches `param`,
+    from the `after`-th on, `times` times.
 
     Actions: error (not executed), applied_error (executed, then the error), not_applied (success, but nothing was
     done), drop (the connection ends before), drop_after (executed, then the connection ends), hang (no answer until
@@ -51,6 +52,7 @@ class Rule:
     op: str
     action: str
     match: str = ""
+    param: str = ""
     after: int = 0
     times: int | None = 1
     state: str = "HY000"
@@ -62,8 +64,10 @@ class Rule:
     seen: int = 0
     played: int = 0
 
-    def hits(self, op: str, sql: str) -> bool:
+    def hits(self, op: str, sql: str, params: list[str | None]) -> bool:
         if op != self.op or not re.search(self.match, sql, re.IGNORECASE | re.DOTALL):
+            return False
+        if self.param and not any(re.search(self.param, value or "") for value in params):
             return False
         self.seen += 1
         if self.seen <= self.after or (self.times is not None and self.played >= self.times):
@@ -188,7 +192,7 @@ class Helper:
         with self._lock:
             size = len(sql.encode()) + sum(len((p or "").encode()) for p in params)
             self._history.append({"op": op, "sql": sql, "bytes": size})
-            return next((rule for rule in self._rules if rule.hits(op, sql)), None)
+            return next((rule for rule in self._rules if rule.hits(op, sql, params)), None)
 
     def _attempt(self, session: Session, op: str, sql: str, params: list[str | None]) -> dict[str, Any]:
         try:
