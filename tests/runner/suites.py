@@ -220,6 +220,9 @@ SUITES = {
     "faults": Suite(
         of_pytest("faults"), "faults of the processor, one broker and three; not part of all", ("release",)
     ),
+    "chaos": Suite(
+        of_pytest("chaos"), "sinks while everything around them breaks; not part of all", ("release",)
+    ),
     "bench": Suite(of_pytest("bench"), "measurements, as JSON", ("release",)),
 }
 
