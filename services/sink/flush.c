@@ -155,6 +155,21 @@ void snk_flush_moves_json(const struct snk_flush *flush, const struct snk_scope 
     mf_jw_array_end(&w);
 }
 
+void snk_flush_ask(struct snk_flush *flush, const struct snk_scope *scope)
+{
+    reserve_moves(flush, scope->partition_count);
+    flush->tables = 0;
+    flush->rows = 0;
+    flush->move_count = 0;
+    for (size_t i = 0; i < scope->partition_count; i++) {
+        const struct snk_partition *p = &scope->partitions[i];
+        if (!p->acquired)
+            continue;
+        flush->moved[flush->move_count] = false;
+        flush->moves[flush->move_count++] = (struct snk_move){.partition = i, .next = p->stored};
+    }
+}
+
 static bool number_of(const char *text, int64_t *number)
 {
     return text != NULL && mf_str_to_i64(mf_str_of(text), number);

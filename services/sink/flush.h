@@ -30,6 +30,10 @@ void snk_flush_free(struct snk_flush *flush);
 void snk_flush_build(struct snk_flush *flush, const struct snk_scope *scope, struct snk_range range,
                      const uint64_t random[2]);
 
+// Not a flush but a question: a move of every acquired partition to where it is, without rows, for
+// snk_warehouse_read_offsets. The answer is reset.
+void snk_flush_ask(struct snk_flush *flush, const struct snk_scope *scope);
+
 // One row of the answer: `what` is "moved" (with topic and partition) or a table's name (with the count of
 // rows). FATAL "flush_answer" when it fits nothing that was asked.
 int snk_flush_take_answer(struct snk_flush *flush, const struct snk_scope *scope, const char *what,

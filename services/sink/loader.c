@@ -116,6 +116,7 @@ static bool ensure_session(struct snk_sink *sink)
     SNK_LOG(sink, NOTICE, "warehouse_connected", "session with %s", snk_warehouse_address(sink->warehouse));
     sink->session_opened_us = mf_clock_monotonic_us();
     sink->session_rows = 0;
+    sink->recheck = true;
     show_session(sink);
     return true;
 }
@@ -313,6 +314,8 @@ static bool can_go_on(const struct snk_sink *sink)
 static void advance(struct snk_sink *sink)
 {
     if (!ensure_session(sink) || !ensure_partitions(sink))
+        return;
+    if (sink->phase == SNK_COLLECTING && sink->recheck && !snk_recheck(sink))
         return;
     if (sink->phase == SNK_COLLECTING)
         begin_flush(sink);

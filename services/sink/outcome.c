@@ -96,16 +96,6 @@ static void move(struct snk_sink *sink, const struct snk_move *move)
 
 // ---- what is not known
 
-// Somebody else has the partition, or its row is gone: only a new assignment gives a new epoch.
-static void rejoin(struct snk_sink *sink)
-{
-    for (size_t i = 0; i < sink->partition_count; i++)
-        sink->partitions[i].acquired = false;
-    snk_forget_batch(sink);
-    sink->rejoining = true;
-    mf_kafka_consumer_rejoin(sink->consumer);
-}
-
 // One partition, by what its row said. What was ordered to be read again is sought when the batch is through.
 static void apply_verdict(struct snk_sink *sink, size_t index, enum snk_verdict verdict,
                           const struct snk_offset_row *row)
@@ -179,7 +169,7 @@ static bool read_outcome(struct snk_sink *sink, struct snk_range range, bool onl
 static void settle(struct snk_sink *sink, unsigned verdicts)
 {
     if ((verdicts & ((1u << SNK_FENCED) | (1u << SNK_GONE))) != 0) {
-        rejoin(sink);
+        snk_rejoin(sink);
         return;
     }
     if ((verdicts & (1u << SNK_NOT_LANDED)) != 0)

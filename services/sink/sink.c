@@ -15,6 +15,8 @@
 #define POLL_READY_US (15 * MF_US_PER_SECOND)
 // Letters that nobody acknowledges hold up everything behind them.
 #define LETTERS_READY_US (10 * MF_US_PER_SECOND)
+// Without a statement; then the offset rows are compared.
+#define SILENCE_US (30 * MF_US_PER_SECOND)
 #define POLL_ALIVE_US (60 * MF_US_PER_SECOND)
 
 // ---- the clock: once a second
@@ -69,6 +71,16 @@ static void try_breakers(struct snk_sink *sink)
     }
 }
 
+// A session in which nothing is said does not notice that its server has crashed.
+static void break_silence(struct snk_sink *sink)
+{
+    if (!snk_warehouse_may_forget(sink->warehouse))
+        return;
+    int64_t last_us = sink->last_commit_us > sink->checked_us ? sink->last_commit_us : sink->checked_us;
+    if (mf_clock_monotonic_us() - last_us >= SILENCE_US)
+        sink->recheck = true;
+}
+
 // The end of a log that stays below what was loaded is a truncated or re-created topic, and new records would
 // be taken for old ones.
 static void watch_short_logs(struct snk_sink *sink)
@@ -98,6 +110,7 @@ static void on_tick(void *arg)
     tell_group(sink);
     try_breakers(sink);
     watch_short_logs(sink);
+    break_silence(sink);
     // Whatever could have been missed: a session that is worn, partitions that are not taken over yet.
     mf_deferred_schedule(sink->run);
 }

@@ -90,6 +90,8 @@ struct snk_sink {
     struct mf_timer *age, *hold, *tick;
     int64_t group_commit_us;
     bool draining, closing, failed, rejoining;
+    bool recheck;       // compare the stored offsets with ours before the next batch
+    int64_t checked_us; // monotonic; when that was done last
     uint64_t rows_landed;
     int64_t last_commit_us; // monotonic; 0 = none yet
 };
@@ -151,6 +153,12 @@ void snk_on_flushed(struct snk_sink *sink, struct snk_range range, int64_t durat
 void snk_on_flush_failed(struct snk_sink *sink, struct snk_range range, const struct mf_error *err);
 // The answer of the current range never came: reads the offset rows of its flush and decides.
 void snk_resolve_outcome(struct snk_sink *sink, struct snk_range range);
+// Somebody else has our partitions, or their rows are gone: only a new assignment gives a new epoch.
+void snk_rejoin(struct snk_sink *sink);
+// Is what the warehouse has still what we think? A server that crashed may have lost the last flushes
+// (synchronous_commit is off), and a partition that nothing comes in would never notice. Partitions that are
+// behind are read again from there. False when held, or when the group is joined anew. Not during a flush.
+bool snk_recheck(struct snk_sink *sink);
 // Sends the letter of the refused row (again).
 void snk_reject_row(struct snk_sink *sink);
 

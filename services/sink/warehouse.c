@@ -84,6 +84,11 @@ bool snk_warehouse_is_open(const struct snk_warehouse *warehouse)
     return warehouse->connection != NULL && !mf_odbc_is_dead(warehouse->connection);
 }
 
+bool snk_warehouse_may_forget(const struct snk_warehouse *warehouse)
+{
+    return warehouse->ops->commits_later;
+}
+
 const struct mf_odbc_diagnostic *snk_warehouse_last(const struct snk_warehouse *warehouse)
 {
     return &warehouse->last;

@@ -38,6 +38,8 @@ void snk_warehouse_set_statement_timeout(struct snk_warehouse *warehouse, int64_
 // Probe, then connect. With `check_schema`: CONFIG "schema_behind" when a migration of this program is not
 // applied.
 int snk_warehouse_open(struct snk_warehouse *warehouse, bool check_schema, struct mf_error *err);
+// May the server forget what it committed last, when it crashes?
+bool snk_warehouse_may_forget(const struct snk_warehouse *warehouse);
 void snk_warehouse_close(struct snk_warehouse *warehouse);
 bool snk_warehouse_is_open(const struct snk_warehouse *warehouse);
 // Details of the last error that came from the driver.

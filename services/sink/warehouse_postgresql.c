@@ -136,4 +136,5 @@ const struct snk_dialect_ops snk_postgresql_ops = {
     .read_offsets = read_offsets,
     .run_script = run_script,
     .transactional_ddl = true,
+    .commits_later = true, // synchronous_commit is off
 };

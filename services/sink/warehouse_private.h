@@ -30,6 +30,7 @@ struct snk_dialect_ops {
                         const struct snk_scope *scope, struct snk_offset_row *answers, struct mf_error *err);
     int (*run_script)(struct snk_warehouse *warehouse, const struct mf_sql_text *text, struct mf_error *err);
     bool transactional_ddl; // a migration and its row in the book are one transaction
+    bool commits_later;     // a commit is answered before it is safe: a server that crashes may forget it
     bool transactions;      // the sink at work ends its transactions itself: autocommit is off
 };
 extern const struct snk_dialect_ops snk_postgresql_ops, snk_snowflake_ops;

@@ -175,6 +175,25 @@ static void test_parameters_of_a_flush(void **state)
     mf_buf_free(&json);
 }
 
+// The question after a new session: where is every partition that is ours, whatever waits in the batch?
+static void test_all_acquired_partitions_are_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    add_many(f, 0, 3);
+    f->partitions[0].stored = 7;
+    f->partitions[1].acquired = false;
+    struct snk_scope scope = scope_of(f);
+    snk_flush_ask(&f->flush, &scope);
+    assert_int_equal(f->flush.move_count, PARTITIONS - 1);
+    assert_int_equal(f->flush.rows, 0);
+    assert_int_equal(f->flush.tables, 0);
+    assert_int_equal(f->flush.moves[0].partition, 0);
+    assert_int_equal(f->flush.moves[0].next, 7); // where it is: judged as landed when the warehouse agrees
+    assert_int_equal(f->flush.moves[1].partition, 2);
+    for (size_t i = 0; i < f->flush.move_count; i++)
+        assert_false(f->flush.moved[i]);
+}
+
 static void test_load_id_is_a_random_uuid(void **state)
 {
     struct fixture *f = *state;
@@ -463,6 +482,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_batch_is_full_at_either_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replaced_payload, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parameters_of_a_flush, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_all_acquired_partitions_are_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_load_id_is_a_random_uuid, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_statements_stay_within_the_limits, setup, teardown),
