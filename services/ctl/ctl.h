@@ -58,7 +58,7 @@ struct ctl_topic_reading {
     int (*on_message)(void *arg, const struct mf_kafka_message *message, struct mf_error *err);
     void *arg;
 };
-int ctl_read_topic(const struct ctl_kafka *kafka, const struct ctl_topic_reading *reading,
+int ctl_read_topic(const struct ctl_kafka *kafka, const struct ctl_topic_reading *asked,
                    struct mf_error *err);
 
 // How far it is, on stderr: one line rewritten each second on a terminal, else a line every ten.

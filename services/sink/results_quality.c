@@ -163,8 +163,8 @@ void snk_read_validation(struct snk_reading *reading, const struct mf_json_node 
     if (reading->failed)
         return;
     read_names(reading, root, where, meta, &suite);
-    struct mf_str run_name = text_in(run_id, "run_name"), run_time = MF_STR_NULL;
-    run_time = snk_need_text(reading, run_id, path, "run_time", 64);
+    struct mf_str run_name = text_in(run_id, "run_name");
+    struct mf_str run_time = snk_need_text(reading, run_id, path, "run_time", 64);
     snk_need_time(reading, run_id, path, "run_time", suite.time);
     suite.version = text_in(meta, "great_expectations_version");
     suite.version =

@@ -96,7 +96,7 @@ static void check(const struct mf_json_node *row, size_t number, const char *exp
 static void check_row(const struct snk_results *results, size_t row, const char *const *expected,
                       size_t count)
 {
-    struct document d;
+    struct document d = {.json = NULL};
     const struct mf_json_node *node = row_of(results, row, &d);
     assert_true(mf_json_count(node) >= count);
     for (size_t i = 0; i < count; i++)
@@ -110,7 +110,7 @@ static void check_row(const struct snk_results *results, size_t row, const char 
 // What only the manifest says of some of the rows.
 static void check_manifest_columns(const struct snk_results *results)
 {
-    struct document row;
+    struct document row = {.json = NULL};
     const struct mf_json_node *node = row_of(results, 2, &row);
     check(node, 15, "error"); // as the manifest has it: ERROR
     assert_int_equal(mf_json_count(column(node, 18)), 0);
@@ -130,7 +130,7 @@ static void check_manifest_columns(const struct snk_results *results)
 static void test_run_results(void **state)
 {
     (void)state;
-    struct snk_results_list list;
+    struct snk_results_list list = {.count = 0};
     struct mf_error err;
     struct document d = file_of(DATA "target/run_results.json");
     if (read_as(&d, &list, &err) != 0)
@@ -186,7 +186,7 @@ static void test_run_results(void **state)
 static void test_sources(void **state)
 {
     (void)state;
-    struct snk_results_list list;
+    struct snk_results_list list = {.count = 0};
     struct mf_error err;
     struct document d = file_of(DATA "target/sources.json");
     if (read_as(&d, &list, &err) != 0)
@@ -205,7 +205,7 @@ static void test_sources(void **state)
                                        NULL,
                                        "error"};
     check_row(&list.items[0], 1, late, MF_ARRAY_LEN(late));
-    struct document row;
+    struct document row = {.json = NULL};
     const struct mf_json_node *node = row_of(&list.items[0], 1, &row);
     assert_false(mf_json_bool(column(node, 10)));
     check(node, 12, "911.1");
@@ -225,7 +225,7 @@ static void test_sources(void **state)
 static void test_validation(void **state)
 {
     (void)state;
-    struct snk_results_list list;
+    struct snk_results_list list = {.count = 0};
     struct mf_error err;
     struct document d = file_of(DATA "gx_validation.json");
     if (read_as(&d, &list, &err) != 0)
@@ -246,7 +246,7 @@ static void test_validation(void **state)
         "close",
         "fail"};
     check_row(&list.items[0], 1, between, MF_ARRAY_LEN(between));
-    struct document row;
+    struct document row = {.json = NULL};
     const struct mf_json_node *node = row_of(&list.items[0], 1, &row);
     check(node, 11, "warning");
     check(node, 13, "{\"column\":\"close\",\"min_value\":0.01,\"max_value\":1000000}");
@@ -267,7 +267,7 @@ static void test_validation(void **state)
 static void test_checkpoint(void **state)
 {
     (void)state;
-    struct snk_results_list list;
+    struct snk_results_list list = {.count = 0};
     struct mf_error err;
     struct document d = file_of(DATA "gx_checkpoint.json");
     if (read_as(&d, &list, &err) != 0)
@@ -276,7 +276,7 @@ static void test_checkpoint(void **state)
     assert_string_equal(list.items[0].invocation_id, "gx//2024-01-03T01:00:00+01:00/bars/raw_bars");
     assert_string_equal(list.items[1].invocation_id, "gx//2024-01-03T01:00:00+01:00/news/raw_news");
     assert_int_equal(list.items[0].row_count, 2);
-    struct document row;
+    struct document row = {.json = NULL};
     const struct mf_json_node *node = row_of(&list.items[1], 0, &row);
     check(node, 2, "0.18.22");
     check(node, 3, "2024-01-03T00:00:00.000000Z");
@@ -352,7 +352,7 @@ static void test_limits(void **state)
 {
     (void)state;
     struct mf_buf text;
-    struct snk_results_list list;
+    struct snk_results_list list = {.count = 0};
     struct mf_error err;
     mf_buf_init(&text, (size_t)64 * 1024 * 1024);
     mf_buf_add_c(&text, "{" META("run-results/v6") ",\"results\":[");
