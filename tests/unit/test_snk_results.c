@@ -71,6 +71,13 @@ static const struct mf_json_node *row_of(const struct snk_results *results, size
     return node;
 }
 
+static const struct snk_results *at(const struct snk_results_list *list, size_t place)
+{
+    if (list->items == NULL || place >= list->count)
+        abort();
+    return &list->items[place];
+}
+
 static const struct mf_json_node *column(const struct mf_json_node *row, size_t number)
 {
     const struct mf_json_node *node = mf_json_first(row);
@@ -136,9 +143,9 @@ static void test_run_results(void **state)
     if (read_as(&d, &list, &err) != 0)
         fail_msg("%s", err.message);
     assert_int_equal(list.count, 1);
-    assert_int_equal(list.items[0].table, SNK_RESULTS_DBT);
-    assert_string_equal(list.items[0].invocation_id, INVOCATION);
-    assert_int_equal(list.items[0].row_count, 8);
+    assert_int_equal(at(&list, 0)->table, SNK_RESULTS_DBT);
+    assert_string_equal(at(&list, 0)->invocation_id, INVOCATION);
+    assert_int_equal(at(&list, 0)->row_count, 8);
     static const char *const model[] = {INVOCATION,
                                         AT,
                                         "1.11.16",
@@ -157,7 +164,7 @@ static void test_run_results(void **state)
                                         NULL,
                                         NULL,
                                         NULL};
-    check_row(&list.items[0], 1, model, MF_ARRAY_LEN(model));
+    check_row(at(&list, 0), 1, model, MF_ARRAY_LEN(model));
     static const char *const warned[] = {
         INVOCATION,
         AT,
@@ -177,8 +184,8 @@ static void test_run_results(void **state)
         "warn",
         "interval",
         "accepted_values"};
-    check_row(&list.items[0], 3, warned, MF_ARRAY_LEN(warned));
-    check_manifest_columns(&list.items[0]);
+    check_row(at(&list, 0), 3, warned, MF_ARRAY_LEN(warned));
+    check_manifest_columns(at(&list, 0));
     snk_results_free(&list);
     mf_json_free(&d.json);
 }
@@ -192,8 +199,8 @@ static void test_sources(void **state)
     if (read_as(&d, &list, &err) != 0)
         fail_msg("%s", err.message);
     assert_int_equal(list.count, 1);
-    assert_int_equal(list.items[0].table, SNK_RESULTS_DQ);
-    assert_int_equal(list.items[0].row_count, 3);
+    assert_int_equal(at(&list, 0)->table, SNK_RESULTS_DQ);
+    assert_int_equal(at(&list, 0)->row_count, 3);
     static const char *const late[] = {"0d2f6f5e-8a53-4a2c-9f2e-77f0b0d3a0c2",
                                        "dbt_source_freshness",
                                        "1.11.16",
@@ -204,16 +211,16 @@ static void test_sources(void **state)
                                        "source.marketflow.market_raw.raw_news",
                                        NULL,
                                        "error"};
-    check_row(&list.items[0], 1, late, MF_ARRAY_LEN(late));
+    check_row(at(&list, 0), 1, late, MF_ARRAY_LEN(late));
     struct document row = {.json = NULL};
-    const struct mf_json_node *node = row_of(&list.items[0], 1, &row);
+    const struct mf_json_node *node = row_of(at(&list, 0), 1, &row);
     assert_false(mf_json_bool(column(node, 10)));
     check(node, 12, "911.1");
     check(node, 13,
           "{\"warn_after\":{\"count\":5,\"period\":\"minute\"},\"error_after\":{\"count\":15,"
           "\"period\":\"minute\"},\"filter\":null}");
     mf_json_free(&row.json);
-    node = row_of(&list.items[0], 2, &row);
+    node = row_of(at(&list, 0), 2, &row);
     check(node, 9, "runtime error");
     check(node, 12, NULL);
     check(node, 15, "relation \"raw.raw_alerts\" does not exist");
@@ -231,9 +238,9 @@ static void test_validation(void **state)
     if (read_as(&d, &list, &err) != 0)
         fail_msg("%s", err.message);
     assert_int_equal(list.count, 1);
-    assert_string_equal(list.items[0].invocation_id,
+    assert_string_equal(at(&list, 0)->invocation_id,
                         "gx/nightly/2024-01-02T14:35:00.250000+00:00/raw_bars_daily/raw_bars");
-    assert_int_equal(list.items[0].row_count, 4);
+    assert_int_equal(at(&list, 0)->row_count, 4);
     static const char *const between[] = {
         "gx/nightly/2024-01-02T14:35:00.250000+00:00/raw_bars_daily/raw_bars",
         "great_expectations",
@@ -245,18 +252,18 @@ static void test_validation(void **state)
         "raw_bars",
         "close",
         "fail"};
-    check_row(&list.items[0], 1, between, MF_ARRAY_LEN(between));
+    check_row(at(&list, 0), 1, between, MF_ARRAY_LEN(between));
     struct document row = {.json = NULL};
-    const struct mf_json_node *node = row_of(&list.items[0], 1, &row);
+    const struct mf_json_node *node = row_of(at(&list, 0), 1, &row);
     check(node, 11, "warning");
     check(node, 13, "{\"column\":\"close\",\"min_value\":0.01,\"max_value\":1000000}");
     check(node, 14, "2");
     mf_json_free(&row.json);
-    node = row_of(&list.items[0], 2, &row);
+    node = row_of(at(&list, 0), 2, &row);
     check(node, 12, "1204");
     check(node, 9, "pass");
     mf_json_free(&row.json);
-    node = row_of(&list.items[0], 3, &row);
+    node = row_of(at(&list, 0), 3, &row);
     check(node, 9, "error");
     check(node, 15, "column \"volume\" does not exist");
     mf_json_free(&row.json);
@@ -273,11 +280,11 @@ static void test_checkpoint(void **state)
     if (read_as(&d, &list, &err) != 0)
         fail_msg("%s", err.message);
     assert_int_equal(list.count, 2);
-    assert_string_equal(list.items[0].invocation_id, "gx//2024-01-03T01:00:00+01:00/bars/raw_bars");
-    assert_string_equal(list.items[1].invocation_id, "gx//2024-01-03T01:00:00+01:00/news/raw_news");
-    assert_int_equal(list.items[0].row_count, 2);
+    assert_string_equal(at(&list, 0)->invocation_id, "gx//2024-01-03T01:00:00+01:00/bars/raw_bars");
+    assert_string_equal(at(&list, 1)->invocation_id, "gx//2024-01-03T01:00:00+01:00/news/raw_news");
+    assert_int_equal(at(&list, 0)->row_count, 2);
     struct document row = {.json = NULL};
-    const struct mf_json_node *node = row_of(&list.items[1], 0, &row);
+    const struct mf_json_node *node = row_of(at(&list, 1), 0, &row);
     check(node, 2, "0.18.22");
     check(node, 3, "2024-01-03T00:00:00.000000Z");
     check(node, 9, "fail");
@@ -366,12 +373,12 @@ static void test_limits(void **state)
     mf_buf_add_c(&text, "]}");
     struct document d = document_of(mf_buf_str(&text));
     assert_int_equal(read_as(&d, &list, &err), 0);
-    assert_int_equal(list.items[0].row_count, 300);
-    assert_true(list.items[0].chunk_count > 1);
+    assert_int_equal(at(&list, 0)->row_count, 300);
+    assert_true(at(&list, 0)->chunk_count > 1);
     size_t rows = 0;
-    for (size_t c = 0; c < list.items[0].chunk_count; c++) {
-        assert_true(list.items[0].chunks[c].len <= SNK_RESULTS_CHUNK + 2);
-        struct document chunk = document_of(mf_buf_str(&list.items[0].chunks[c]));
+    for (size_t c = 0; c < at(&list, 0)->chunk_count; c++) {
+        assert_true(at(&list, 0)->chunks[c].len <= SNK_RESULTS_CHUNK + 2);
+        struct document chunk = document_of(mf_buf_str(at(&list, 0).chunks[c]));
         rows += mf_json_count(chunk.root);
         struct mf_str message = mf_json_text(column(mf_json_first(chunk.root), 11));
         assert_int_equal(message.len, SNK_RESULTS_MESSAGE_MAX - 1);
