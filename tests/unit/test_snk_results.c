@@ -378,7 +378,7 @@ static void test_limits(void **state)
     size_t rows = 0;
     for (size_t c = 0; c < at(&list, 0)->chunk_count; c++) {
         assert_true(at(&list, 0)->chunks[c].len <= SNK_RESULTS_CHUNK + 2);
-        struct document chunk = document_of(mf_buf_str(at(&list, 0).chunks[c]));
+        struct document chunk = document_of(mf_buf_str(&at(&list, 0)->chunks[c]));
         rows += mf_json_count(chunk.root);
         struct mf_str message = mf_json_text(column(mf_json_first(chunk.root), 11));
         assert_int_equal(message.len, SNK_RESULTS_MESSAGE_MAX - 1);
