@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Line whose warehouse is Snowflake: fakesnow behind the test driver of tests/odbc."""
+"""A Line whose warehouse is Snowflake: fakesnow behind the test driver of tests/odbc. A test module makes
+`snowflake_line` its `line`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
-from line import Line
-from mflocal import REPOSITORY, wait_for
-from warehouse import Helper
+import pytest
+from fixtures import _line
+from line import Line, Parts
+from mflocal import REPOSITORY, Layout, wait_for
+from warehouse import Fakesnow, Helper, library_beside
 
 CORPUS = REPOSITORY / "tests" / "fuzz" / "corpus" / "event"
 # The real fence, not the statement that waits for locks before offset rows are read.
@@ -109,3 +113,28 @@ class SnowflakeLine(Line):
 
     def flushed(self) -> list[dict[str, Any]]:
         return self.events_logged("batch_flushed")
+
+
+@pytest.fixture(scope="session")
+def helper(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helper]:
+    # A short path: that of a Unix socket has 107 characters.
+    layout = Layout(tmp_path_factory.mktemp("sf"), parts.broker.layout.cache)
+    server = Fakesnow(layout, die_with_parent=True)
+    helper = Helper(layout, server, library_beside(parts.binaries), die_with_parent=True)
+    try:
+        for part in (server, helper):
+            part.start()
+            part.wait_ready()
+        yield helper
+    finally:
+        helper.stop()
+        server.stop()
+
+
+@pytest.fixture
+def snowflake_line(
+    helper: Helper, parts: Parts, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[SnowflakeLine]:
+    SnowflakeLine.helper = helper
+    lines: Iterator[Line] = _line(parts, tmp_path, request, SnowflakeLine)
+    yield from lines  # type: ignore[misc]

@@ -8,41 +8,17 @@ cannot show it (it has no locks to wait for, and ends a transaction at the first
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-from fixtures import _line
-from line import Line, Parts
-from mflocal import Layout, ServiceProcess, wait_for
+from mflocal import ServiceProcess, wait_for
 from snowflake import FENCE, INSERT_BARS, TABLES, SnowflakeLine
-from warehouse import Fakesnow, Helper, library_beside
-
-
-@pytest.fixture(scope="module")
-def helper(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Helper]:
-    # A short path: that of a Unix socket has 107 characters.
-    layout = Layout(tmp_path_factory.mktemp("sf"), parts.broker.layout.cache)
-    server = Fakesnow(layout, die_with_parent=True)
-    helper = Helper(layout, server, library_beside(parts.binaries), die_with_parent=True)
-    try:
-        for part in (server, helper):
-            part.start()
-            part.wait_ready()
-        yield helper
-    finally:
-        helper.stop()
-        server.stop()
 
 
 @pytest.fixture
-def line(
-    helper: Helper, parts: Parts, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[SnowflakeLine]:
-    SnowflakeLine.helper = helper
-    lines: Iterator[Line] = _line(parts, tmp_path, request, SnowflakeLine)
-    yield from lines  # type: ignore[misc]
+def line(snowflake_line: SnowflakeLine) -> SnowflakeLine:
+    return snowflake_line
 
 
 def idle_sink(line: SnowflakeLine, **settings: str) -> ServiceProcess:
