@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sink costs: bars and metrics that wait in four partitions each, loaded into PostgreSQL by one sink, then two.
+"""What the sink costs: bars and metrics that wait in four partitions each, loaded into PostgreSQL by one sink and two.
 
 In the same run the floor: COPY of the same rows into the same empty tables, in one server process from a file, and
 through psql from a pipe. Before that, at a steady rate, the time from handing an event to the producer until another

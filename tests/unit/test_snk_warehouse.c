@@ -330,10 +330,10 @@ static void test_schema_check(void **state)
     struct mf_error err;
     NEED_SERVER();
     assert_int_equal(snk_warehouse_open(f->warehouse, true, &err), 0);
-    sql("DELETE FROM ops.schema_migrations WHERE version = '0002_raw_tables'");
+    sql("DELETE FROM ops.schema_migrations WHERE version = '0003_results'");
     assert_int_equal(snk_warehouse_open(f->warehouse, true, &err), -1);
     assert_string_equal(err.code, "schema_behind");
-    assert_non_null(strstr(err.message, "0002_raw_tables"));
+    assert_non_null(strstr(err.message, "0003_results"));
     sql("DROP SCHEMA raw, ops CASCADE");
     assert_int_equal(snk_warehouse_open(f->warehouse, true, &err), -1);
     assert_string_equal(err.code, "schema_behind");
