@@ -59,7 +59,7 @@ struct mf_kafka_producer_ops {
     // librdkafka a request at a time, when it is full (1 MB), 100 ms old, or asked for (send, flush, commit);
     // and on_delivery tells of failures only, those included that produce would have answered itself
     // ("unknown_partition", fatal errors). The order per partition stays; a full queue is still produce's
-    // answer. Records with headers and large ones are not gathered.
+    // answer.
     bool bulk;
     // Once per produced record, in order per partition; with bulk only for one that failed. May be NULL (then
     // failures are only counted and reported by mf_kafka_producer_failed). Never called from inside produce;
@@ -97,8 +97,8 @@ int mf_kafka_produce(struct mf_kafka_producer *producer, const struct mf_kafka_r
 // when a transaction is to end, before waiting in the loop until nothing is outstanding. Else without effect.
 // flush and commit do it by themselves, abort drops it.
 void mf_kafka_producer_send(struct mf_kafka_producer *producer);
-// Bulk: as much is gathered as the answers to what was handed over allow (2.5 MiB): wait for on_progress before
-// more is produced. Nothing is refused for it; it keeps memory and the requests on their way few.
+// Bulk: as much is gathered as the answers to what was handed over allow (2.5 MiB): wait for on_progress
+// before more is produced. Nothing is refused for it; it keeps memory and the requests on their way few.
 bool mf_kafka_producer_busy(struct mf_kafka_producer *producer);
 // Gathered, queued, in flight, or acknowledged and not reported yet
 size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer);
@@ -107,8 +107,6 @@ bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer);
 uint64_t mf_kafka_producer_failed(const struct mf_kafka_producer *producer);
 // At least one broker up: by the statistics, and between two of them by what was last acknowledged or lost
 bool mf_kafka_producer_connected(const struct mf_kafka_producer *producer);
-// Serves delivery reports now (also done from the loop by itself). Bounded by the turn budget.
-void mf_kafka_producer_serve(struct mf_kafka_producer *producer);
 
 // Blocks until nothing is outstanding or timeout_ms is over (TRANSIENT "timeout"); on_delivery is called from
 // inside. Only for seams that must finish before they return (a revoke); everywhere else wait in the loop.

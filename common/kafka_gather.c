@@ -91,12 +91,9 @@ static void on_timer(void *arg)
         free_blocks(&producer->gather.spare);
         return;
     }
-    kafka_producer_enter(producer);
     if (producer->gather.records > 0)
         mf_timer_arm_ms(producer->gather.timer, SEND_MS);
     kafka_gather_send(producer);
-    mf_kafka_producer_serve(producer);
-    kafka_producer_leave(producer);
 }
 
 void kafka_gather_init(struct mf_kafka_producer *producer)
@@ -379,6 +376,8 @@ void kafka_gather_drop(struct mf_kafka_producer *producer)
     struct kafka_gather *gather = &producer->gather;
     while (gather->waiting_count > 0) {
         struct kafka_lane *lane = gather->waiting[0];
+        if (lane->on_its_way > 0) // a full queue may have taken a part of the first block
+            move_block(&lane->first, &lane->lent);
         take_back(gather, &lane->first);
         lane->count = lane->bytes = 0;
         end_waiting(gather, lane);

@@ -327,11 +327,6 @@ static void drain(void *arg)
     kafka_producer_leave(producer);
 }
 
-void mf_kafka_producer_serve(struct mf_kafka_producer *producer)
-{
-    drain(producer);
-}
-
 int mf_kafka_producer_flush(struct mf_kafka_producer *producer, int timeout_ms, struct mf_error *err)
 {
     // Not rd_kafka_flush: it would wait for a batch that we have not finished.

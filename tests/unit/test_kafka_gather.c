@@ -346,7 +346,7 @@ static void a_full_queue_stops_the_intake_and_loses_nothing(void **state)
     assert_true(taken > 1000);
     assert_true(mf_kafka_producer_pressure(setup->producer));
     assert_in_range(mf_kafka_producer_outstanding(setup->producer), taken, taken + 10); // and some events
-    // One that is not gathered must not overtake.
+    // One with headers must not overtake.
     assert_int_equal(produce_number(setup, "a", 1, taken, 50, true, &err), -1);
     assert_string_equal(err.code, "queue_full");
     kafka_mock_all_down(setup->world, false);
@@ -358,6 +358,30 @@ static void a_full_queue_stops_the_intake_and_loses_nothing(void **state)
     read_topic(setup, "a");
     assert_int_equal(setup->wrong, 0);
     assert_int_equal(setup->read[1], taken);
+    setup_free(setup);
+}
+
+// The block that a full queue has taken a part of stays lent, though the rest of it is dropped.
+static void what_is_dropped_of_a_block_does_not_free_the_rest(void **state)
+{
+    (void)state;
+    enum { QUEUE = 1000, COUNT = 2000, IN_A_BLOCK = 128 };
+    const char *const settings[] = {"KAFKA_QUEUE_MESSAGES=1000", NULL};
+    struct setup *setup = setup_new(NULL, settings);
+    struct mf_error err;
+    const struct kafka_gather *gather = &setup->producer->gather;
+    int32_t count;
+    assert_int_equal(mf_kafka_partition_count(setup->producer, "a", WAIT_MS, &count, &err), 0);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(produce_number(setup, "a", 1, 1000 + i, 50, i % 200 == 3, &err), 0);
+    mf_kafka_producer_send(setup->producer);
+    assert_int_equal(gather->on_its_way, QUEUE);
+    size_t each = gather->held / COUNT;
+    kafka_gather_drop(setup->producer);
+    size_t blocks = (QUEUE + IN_A_BLOCK - 1) / IN_A_BLOCK;
+    assert_int_equal(gather->held, blocks * IN_A_BLOCK * each);
+    assert_int_equal(mf_kafka_producer_flush(setup->producer, WAIT_MS, &err), 0);
+    assert_int_equal(gather->held, 0);
     setup_free(setup);
 }
 
@@ -527,6 +551,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_is_told_like_a_failure),
         cmocka_unit_test(a_partition_that_turns_out_to_be_missing_does_not_block),
         cmocka_unit_test(a_full_queue_stops_the_intake_and_loses_nothing),
+        cmocka_unit_test(what_is_dropped_of_a_block_does_not_free_the_rest),
         cmocka_unit_test(bytes_press_too),
         cmocka_unit_test(without_answers_it_gets_busy_and_refuses_nothing),
         cmocka_unit_test(a_request_waits_here_for_the_answer_to_the_one_before),
