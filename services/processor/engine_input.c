@@ -37,7 +37,7 @@ void prc_assigned_drop(struct prc_assigned *assigned)
     assigned->phase = PRC_PHASE_EMPTY;
     assigned->next = -1;
     assigned->floor_ms = assigned->ended_us = 0;
-    assigned->in_txn = assigned->rebuilt = assigned->has_rules = false;
+    assigned->in_txn = assigned->rebuilt = assigned->offsets_gone = assigned->has_rules = false;
 }
 
 void prc_engine_forget(struct prc_engine *engine)
@@ -185,13 +185,15 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
 {
     struct prc_engine *engine = arg;
     struct prc_assigned *assigned = prc_engine_assigned(engine, topic, partition);
+    if (assigned != NULL && assigned->phase == PRC_PHASE_REPLAY)
+        return prc_restore_out_of_range(engine, assigned, low, high);
     int64_t asked = mf_kafka_consumer_position(engine->consumer, topic, partition);
+    if (asked < 0 && assigned != NULL) // nothing has come yet: the group's offset was asked for
+        asked = assigned->next;
     if (asked > high) { // not removed at the beginning, but lost at the end
         prc_restore_input_lost(engine, topic, partition, high, asked);
         return -1;
     }
-    if (assigned != NULL && assigned->phase == PRC_PHASE_REPLAY)
-        return prc_restore_out_of_range(engine, assigned, low, high);
     if (!engine->reset_earliest) {
         struct mf_error err;
         mf_error_set(&err, MF_ERROR_CONFIG, "offset_out_of_range",

@@ -51,7 +51,8 @@ struct prc_assigned {
     bool in_txn;                 // part of the open transaction
     bool held_back;              // backfill, paused because the live feed is behind
     bool old_floor_told;
-    bool rebuilt; // made again from input; what is stored of it is still the old
+    bool rebuilt;      // made again from input; what is stored of it is still the old
+    bool offsets_gone; // rebuilt, and the group has no offset of it
     // The rules record on the changelog: its hash (has_rules), and the rules while they are replayed with.
     bool has_rules;
     uint64_t rules;
@@ -94,7 +95,7 @@ struct prc_engine {
     int32_t fold_partition;    // of the record at hand: outputs go to the same one
     int64_t full_us;           // waited for a full queue within the transaction
     bool waiting;              // for answers before more is folded: the consumer is held
-    bool sending;              // waits for it: what is told meanwhile finds a record half folded
+    bool sending;              // waits for the queue: what is told meanwhile finds a record half folded
     bool txn_failed;           // an output could not be queued or delivered: abort
     struct mf_error txn_error; // why, when txn_failed
     bool settling;           // every dirty cell is to be stored before the input goes on, or before we leave

@@ -194,11 +194,11 @@ static void rebuild(struct prc_engine *engine, struct prc_assigned *assigned, in
                  "the state is made again from the retained input (PROCESSOR_STATE_MISMATCH=rebuild)");
     prc_partition_free(&assigned->state);
     prc_recovered_clear(&assigned->recovered);
-    assigned->recovered.record.committed = committed; // by the group, which alone knows this log
     assigned->state = prc_partition_new(assigned->role, assigned->number, engine->max_cells);
     mf_buf_add_str(&assigned->state->removed, stored_keys);
     take(engine, assigned, committed >= 0 ? committed : stored);
     assigned->rebuilt = true;
+    assigned->offsets_gone = committed < 0;
     assigned->floor = assigned->low;
     assigned->phase = assigned->committed > assigned->floor ? PRC_PHASE_REPLAY : PRC_PHASE_READY;
 }
@@ -212,7 +212,7 @@ static int load(struct prc_engine *engine, struct prc_assigned *assigned, int64_
     const char *changelog = engine->topics[MF_TOPIC_PROCESSOR_CHANGELOG];
     prc_partition_free(&assigned->state);
     prc_recovered_clear(&assigned->recovered);
-    assigned->rebuilt = false;
+    assigned->rebuilt = assigned->offsets_gone = false;
     assigned->state = prc_partition_new(assigned->role, assigned->number, engine->max_cells);
     int result = prc_recovery_record(recovery, assigned->state, &assigned->recovered, err);
     if (result < 0)
@@ -391,14 +391,9 @@ enum mf_consume prc_restore_message(struct prc_engine *engine, const struct mf_k
     return MF_CONSUME_STOP;
 }
 
-// The log is another than the one that was processed: the group's offsets went with that, and a rebuild knows
-// only how far the stored state was.
-static bool is_another_log(const struct prc_assigned *assigned)
-{
-    return assigned->rebuilt && assigned->recovered.record.committed < 0;
-}
-
-// What was folded of it without being published is new, and is folded again.
+// A log that ends below what was processed has lost its end, or is another one: then the group's offsets went
+// with the one that was, and a rebuild knows only how far the stored state was. What was folded of it without
+// being published is new, and is folded again.
 static void begin_another_log(struct prc_engine *engine, struct prc_assigned *assigned, int64_t end)
 {
     MF_LOGF(engine->service->log, MF_LOG_ERROR, "processor", "input_made_anew",
@@ -424,7 +419,7 @@ void prc_restore_eof(struct prc_engine *engine, const char *topic, int32_t parti
         return;
     if (offset >= assigned->committed)
         replayed(engine, assigned, assigned->committed);
-    else if (is_another_log(assigned))
+    else if (assigned->offsets_gone)
         begin_another_log(engine, assigned, offset);
     else if (assigned->ended_us == 0)
         assigned->ended_us = mf_clock_monotonic_us();
@@ -433,7 +428,7 @@ void prc_restore_eof(struct prc_engine *engine, const char *topic, int32_t parti
 int64_t prc_restore_out_of_range(struct prc_engine *engine, struct prc_assigned *assigned, int64_t low,
                                  int64_t high)
 {
-    if (high < assigned->committed && !is_another_log(assigned)) {
+    if (high < assigned->committed && !assigned->offsets_gone) {
         prc_restore_input_lost(engine, assigned->topic, assigned->number, high, assigned->committed);
         return -1;
     }
@@ -509,7 +504,7 @@ static void finish(struct prc_engine *engine)
         // What was folded under other rules, or by another way, is stored before anything new is folded.
         settle = settle || assigned->rebuilt || (assigned->has_rules && assigned->rules != engine->rules);
         assigned->in_txn = assigned->rebuilt && assigned->next >= 0;
-        assigned->rebuilt = false;
+        assigned->rebuilt = assigned->offsets_gone = false;
         prc_recovered_clear(&assigned->recovered);
     }
     tell(engine);

@@ -95,7 +95,7 @@ static void clear_txn(struct prc_engine *engine)
         engine->assigned[i].in_txn = false;
     engine->txn_records = engine->txn_bytes = 0;
     engine->full_us = 0;
-    engine->txn_failed = false;
+    engine->waiting = engine->txn_failed = false;
 }
 
 // What the open transaction has changed is not what is committed: it will be restored.

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "common/service_internal.h"
 #include "services/processor/engine_private.h"
 #include "tests/unit/kafka_mock.h"
 
@@ -125,10 +126,49 @@ static void test_a_fence_while_a_full_queue_is_emptied(void **state)
     assert_true(kafka_world_run(f->world, has_begun_anew, engine, 30000));
 }
 
+// The service, as far as mf_service_fail needs it.
+static void ignore(void *arg)
+{
+    (void)arg;
+}
+
+static const char *why_out_of_range(struct fixture *f, int64_t low, int64_t high)
+{
+    static char reason[64];
+    struct mf_service_private private = {.leave = mf_deferred_new(f->world->loop, ignore, NULL)};
+    const struct prc_assigned *assigned = &f->engine->assigned[0];
+    f->service.private = &private;
+    int64_t chosen = prc_engine_consumer_ops(f->engine).on_out_of_range(f->engine, assigned->topic,
+                                                                        assigned->number, low, high);
+    f->service.private = NULL;
+    mf_deferred_free(&private.leave);
+    assert_true(chosen == (private.leaving ? -1 : low));
+    (void)snprintf(reason, sizeof reason, "%s", private.reason);
+    return reason;
+}
+
+// Nothing has come since the start, so the consumer's own position says nothing.
+static void test_the_groups_offset_beyond_the_log_is_a_lost_end(void **state)
+{
+    struct fixture *f = *state;
+    struct prc_engine *engine = f->engine;
+    assert_true(kafka_world_run(f->world, is_idle, engine, 30000));
+    struct prc_assigned *assigned = &engine->assigned[0];
+    assert_int_equal(mf_kafka_consumer_position(engine->consumer, assigned->topic, assigned->number), -1);
+    assigned->next = 10;
+    for (int accepts = 0; accepts < 2; accepts++) {
+        engine->reset_earliest = accepts == 1;
+        assert_string_equal(why_out_of_range(f, 0, 9), "input_lost");
+        assert_string_equal(why_out_of_range(f, 11, 20), accepts == 1 ? "" : "offset_out_of_range");
+    }
+    assigned->next = -1;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_fence_while_a_full_queue_is_emptied, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_groups_offset_beyond_the_log_is_a_lost_end, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
