@@ -23,6 +23,9 @@
 // SQL_SF_STMT_ATTR_LAST_QUERY_ID of Snowflake's sf_odbc.h.
 #define LAST_QUERY_ID 0x4107
 
+// The names and types of parameters are those of the manager's prototypes, or plainer ones of ours.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name,readability-non-const-parameter)
+
 enum kind { KIND_ENVIRONMENT, KIND_CONNECTION, KIND_STATEMENT };
 
 // What every handle begins with: its kind, and the diagnostic record of its last failed call.
@@ -435,3 +438,5 @@ SQLRETURN SQL_API SQLGetData(SQLHSTMT handle, SQLUSMALLINT column, SQLSMALLINT c
     fail(&s->handle, "01004", 0, "there is more of the column");
     return SQL_SUCCESS_WITH_INFO;
 }
+
+// NOLINTEND(readability-inconsistent-declaration-parameter-name,readability-non-const-parameter)
