@@ -5,9 +5,10 @@
 
 #include "services/processor/fold_private.h"
 
-#define STALE_BARS 30      // of the newest ones that are looked at …
-#define STALE_BARS_NEAR 20 // … so many must be near the last, else the series is slow by nature
-#define FX_OPEN_HOUR 17    // New York, on Sunday; closes at the same hour on Friday
+#define STALE_BARS 30                // of the newest ones that are looked at …
+#define STALE_BARS_NEAR 20           // … so many must be near the last, else the series is slow by nature
+#define FX_OPEN_HOUR 17              // New York, on Sunday; closes at the same hour on Friday
+#define STILL_SILENT PRC_TIME_ALWAYS // instead of the time at which the alert resolved
 
 struct feed { // "<provider>.bars.<interval>" of the heartbeat at hand
     struct mf_str provider;
@@ -114,8 +115,6 @@ static bool is_steady(const struct prc_series *series, int64_t length_us)
     return near >= STALE_BARS_NEAR;
 }
 
-#define NOT_RESOLVED PRC_TIME_ALWAYS
-
 static void publish_stale(struct prc_fold *fold, const struct prc_target *target, unsigned flags,
                           enum mf_provenance_mode mode, int64_t about_us, int64_t resolved_us)
 {
@@ -136,7 +135,7 @@ static void publish_stale(struct prc_fold *fold, const struct prc_target *target
     alert->revision = series->stale_revision;
     alert->parent_source = mf_str_of(series->key.provider);
     size_t len = 0;
-    if (resolved_us != NOT_RESOLVED) {
+    if (resolved_us != STILL_SILENT) {
         alert->state = MF_ALERT_RESOLVED;
         alert->reason = mf_str_of(prc_resolution_name(PRC_RESOLVED_CLEARED));
         alert->resolved_time_us = resolved_us;
@@ -195,7 +194,7 @@ static void look_for_silence(struct beat *beat, const struct prc_target *target)
     series->stale_value = age;
     series->stale_threshold = threshold;
     publish_stale(fold, target, last->flags, (enum mf_provenance_mode)last->mode, beat->lane->clock_us,
-                  NOT_RESOLVED);
+                  STILL_SILENT);
     prc_cell_dirty(fold->partition, target->cell, fold->input->offset);
 }
 
