@@ -171,8 +171,12 @@ void mf_odbc_free(struct mf_odbc **connection)
         struct mf_odbc_statement *statement = c->statements;
         mf_odbc_statement_free(&statement);
     }
-    if (c->connected)
+    // With a transaction open, as after a commit that failed, a driver may refuse to disconnect (25000): the
+    // session, and its locks, would stay for as long as the process.
+    if (c->connected && !SQL_SUCCEEDED(SQLDisconnect(c->handle))) {
+        SQLEndTran(SQL_HANDLE_DBC, c->handle, SQL_ROLLBACK);
         SQLDisconnect(c->handle);
+    }
     if (c->handle != NULL)
         SQLFreeHandle(SQL_HANDLE_DBC, c->handle);
     if (c->environment != NULL)

@@ -21,6 +21,8 @@ BEGIN
     END LOOP;
     GRANT SELECT, INSERT, UPDATE ON ops.sink_offsets TO marketflow_sink;
     GRANT SELECT ON ops.schema_migrations TO marketflow_sink;
+    -- marketflow-sink load-results: each invocation once.
+    GRANT SELECT, INSERT ON ops.dbt_run_results, ops.dq_results TO marketflow_sink;
     GRANT SELECT, INSERT ON ops.dbt_run_results, ops.dq_results TO marketflow_sink;
 
     -- dbt: reads RAW and what the sink and the loads note in ops, owns the schemas that it builds.

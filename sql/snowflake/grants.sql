@@ -13,6 +13,9 @@ GRANT INSERT ON ALL TABLES IN SCHEMA raw TO ROLE marketflow_sink;
 GRANT INSERT ON FUTURE TABLES IN SCHEMA raw TO ROLE marketflow_sink;
 GRANT SELECT, INSERT, UPDATE ON TABLE ops.sink_offsets TO ROLE marketflow_sink;
 GRANT SELECT ON TABLE ops.schema_migrations TO ROLE marketflow_sink;
+-- marketflow-sink load-results: each invocation once.
+GRANT SELECT, INSERT ON TABLE ops.dbt_run_results TO ROLE marketflow_sink;
+GRANT SELECT, INSERT ON TABLE ops.dq_results TO ROLE marketflow_sink;
 GRANT SELECT, INSERT ON TABLE ops.dbt_run_results TO ROLE marketflow_sink;
 GRANT SELECT, INSERT ON TABLE ops.dq_results TO ROLE marketflow_sink;
 

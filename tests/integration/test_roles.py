@@ -79,7 +79,15 @@ def test_the_sink_may_insert_and_move_offsets(granted: Database) -> None:
         "owner_instance, kafka_cluster_id) VALUES ('g', 't', 0, 0, 1, 'i', 'c'); "
         "UPDATE ops.sink_offsets SET next_offset = 1",
     )
+    assert granted.may(sink, "SELECT count(*) FROM ops.dbt_run_results; SELECT count(*) FROM ops.dq_results")
+    assert granted.may(
+        sink,
+        "INSERT INTO ops.dq_results SELECT * FROM ops.dq_results; "
+        "INSERT INTO ops.dbt_run_results SELECT * FROM ops.dbt_run_results",
+    )
     for text in (
+        "DELETE FROM ops.dq_results",
+        "UPDATE ops.dbt_run_results SET status = 'x'",
         "SELECT payload FROM raw.raw_bars",
         "UPDATE raw.raw_bars SET symbol = 'B'",
         "DELETE FROM raw.raw_bars",

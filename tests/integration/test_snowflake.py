@@ -157,6 +157,7 @@ def test_played_s17_s18_connection_lost(line: SnowflakeLine, op: str, match: str
     line.feed_bars(120)
     line.assert_once(196)
     line.wait_stored(196)
+    assert line.helper.sessions() == 1  # none is left behind with its locks
 
 
 @pytest.mark.kills

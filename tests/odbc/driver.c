@@ -41,6 +41,8 @@ struct connection {
     struct handle handle;
     int fd; // -1 = none
     long login_timeout_s;
+    bool manual;         // autocommit is off
+    bool in_transaction; // something was executed since the last end of one
 };
 
 struct parameter {
@@ -295,6 +297,8 @@ SQLRETURN SQL_API SQLDriverConnect(SQLHDBC handle, SQLHWND window, SQLCHAR *in, 
 SQLRETURN SQL_API SQLDisconnect(SQLHDBC handle)
 {
     struct connection *c = handle;
+    if (c->fd >= 0 && c->in_transaction)
+        return fail(&c->handle, "25000", 0, "a transaction is open"); // as the specification allows
     if (c->fd >= 0)
         close(c->fd);
     c->fd = -1;
@@ -309,7 +313,11 @@ SQLRETURN SQL_API SQLSetConnectAttr(SQLHDBC handle, SQLINTEGER attribute, SQLPOI
         c->login_timeout_s = (long)(size_t)value;
     if (attribute != SQL_ATTR_AUTOCOMMIT)
         return SQL_SUCCESS;
-    return ask(c, (size_t)value == SQL_AUTOCOMMIT_ON ? "autocommit_on" : "autocommit_off", NULL, NULL, 0);
+    SQLRETURN rc =
+        ask(c, (size_t)value == SQL_AUTOCOMMIT_ON ? "autocommit_on" : "autocommit_off", NULL, NULL, 0);
+    if (rc == SQL_SUCCESS)
+        c->manual = (size_t)value != SQL_AUTOCOMMIT_ON;
+    return rc;
 }
 
 SQLRETURN SQL_API SQLEndTran(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT how)
@@ -317,7 +325,10 @@ SQLRETURN SQL_API SQLEndTran(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT how
     struct connection *c = handle;
     if (type != SQL_HANDLE_DBC)
         return SQL_ERROR;
-    return ask(c, how == SQL_COMMIT ? "commit" : "rollback", NULL, NULL, 0);
+    SQLRETURN rc = ask(c, how == SQL_COMMIT ? "commit" : "rollback", NULL, NULL, 0);
+    if (rc == SQL_SUCCESS)
+        c->in_transaction = false;
+    return rc;
 }
 
 // ---- statements
@@ -367,6 +378,7 @@ SQLRETURN SQL_API SQLExecute(SQLHSTMT handle)
         add_parameter(&request, &s->params[i]);
     }
     wire_add(&request, "]}");
+    s->connection->in_transaction = s->connection->manual;
     SQLRETURN rc = call(s->connection, &s->handle, &request, &s->reply);
     if (rc != SQL_SUCCESS) {
         s->reply = (struct wire_reply){0};

@@ -157,6 +157,7 @@ class Helper:
         self._rules: list[Rule] = []
         self._released = threading.Event()
         self._history: list[dict[str, Any]] = []
+        self._sessions = 0
 
     # --- steering ---------------------------------------------------------------------------------
 
@@ -171,13 +172,18 @@ class Helper:
                 self._rules.clear()
                 self._released.set()
             elif op == "history":
-                return {"ok": True, "history": self._history, "played": [r.played for r in self._rules]}
+                played = [rule.played for rule in self._rules]
+                return {"ok": True, "history": self._history, "played": played, "sessions": self._sessions}
             elif op == "clear":
                 self._history.clear()
             else:
                 request["op"] = op
                 return None
         return {"ok": True}
+
+    def count_session(self, change: int) -> None:
+        with self._lock:
+            self._sessions += change
 
     def query(self, sql: str) -> dict[str, Any]:
         session = Session(self._port, {})
@@ -283,6 +289,7 @@ def serve(helper: Helper, connection: socket.socket) -> None:
                     answer = helper.query(request["sql"])
                 elif op == "connect":
                     session, answer = helper.open(request["string"])
+                    helper.count_session(1 if session is not None else 0)
                 elif session is not None:
                     answer = helper.answer(session, op, request.get("sql", ""), request.get("params", []))
                 else:
@@ -294,6 +301,7 @@ def serve(helper: Helper, connection: socket.socket) -> None:
         connection.close()
         if session is not None:
             session.close()
+            helper.count_session(-1)
 
 
 def main() -> None:

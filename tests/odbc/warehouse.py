@@ -128,6 +128,10 @@ class Helper(BackgroundProcess):
         """How often the rules of now have been played."""
         return int(sum(self._ask({"op": "history"})["played"]))
 
+    def sessions(self) -> int:
+        """Sessions of programs that are open now."""
+        return int(self._ask({"op": "history"})["sessions"])
+
     def history(self, op: str = "") -> list[dict[str, Any]]:
         """The driver's requests so far: op, sql, bytes."""
         return [entry for entry in self._ask({"op": "history"})["history"] if op in ("", entry["op"])]
