@@ -2,7 +2,6 @@
 // The sink's statements against a real PostgreSQL: migrations, take-over, the fence, what is refused. Needs a
 // server named by MF_TEST_PG_HOST, MF_TEST_PG_PORT, MF_TEST_PG_DATABASE, MF_TEST_PG_USER and
 // MF_TEST_PG_PASSWORD whose user may create databases (it works in one of its own); skipped aloud without.
-// What needs no server runs always.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,23 +93,18 @@ static void sql(const char *text)
 
 // ---- settings and sessions
 
-static struct mf_settings *settings_with(const char *const *overrides)
+static struct mf_settings *settings_of_server(void)
 {
     static const struct mf_setting_table *const shared[] = {&mf_settings_table_kafka,
                                                             &mf_settings_table_warehouse};
     struct mf_setting_table tables[] = {*shared[0], *shared[1]};
     char host[128], port[64], base[128], user[128], password[256];
-    const char *server = getenv("MF_TEST_PG_HOST");
-    snprintf(host, sizeof host, "WAREHOUSE_HOST=%s", server != NULL ? server : "127.0.0.1");
-    snprintf(port, sizeof port, "WAREHOUSE_PORT=%s", server != NULL ? getenv("MF_TEST_PG_PORT") : "1");
-    snprintf(base, sizeof base, "WAREHOUSE_DATABASE=%s", database[0] != '\0' ? database : "none");
-    snprintf(user, sizeof user, "WAREHOUSE_USER=%s", server != NULL ? getenv("MF_TEST_PG_USER") : "nobody");
-    snprintf(password, sizeof password, "WAREHOUSE_PASSWORD=%s",
-             server != NULL ? getenv("MF_TEST_PG_PASSWORD") : "x");
-    char *env[16] = {host, port, base, user, password, (char *)"WAREHOUSE_SSLMODE=disable"};
-    size_t used = 6;
-    for (size_t i = 0; overrides != NULL && overrides[i] != NULL; i++)
-        env[used++] = (char *)overrides[i];
+    snprintf(host, sizeof host, "WAREHOUSE_HOST=%s", getenv("MF_TEST_PG_HOST"));
+    snprintf(port, sizeof port, "WAREHOUSE_PORT=%s", getenv("MF_TEST_PG_PORT"));
+    snprintf(base, sizeof base, "WAREHOUSE_DATABASE=%s", database);
+    snprintf(user, sizeof user, "WAREHOUSE_USER=%s", getenv("MF_TEST_PG_USER"));
+    snprintf(password, sizeof password, "WAREHOUSE_PASSWORD=%s", getenv("MF_TEST_PG_PASSWORD"));
+    char *env[] = {host, port, base, user, password, (char *)"WAREHOUSE_SSLMODE=disable", NULL};
     struct mf_settings *settings = NULL;
     struct mf_buf problems;
     struct mf_error err;
@@ -179,7 +173,7 @@ static int setup(void **state)
     snk_flush_init(&f->flush);
     if (database[0] == '\0')
         return 0;
-    f->settings = settings_with(NULL);
+    f->settings = settings_of_server();
     f->warehouse = snk_warehouse_new(f->settings, "g", "i1");
     if (snk_warehouse_open(f->warehouse, false, &err) != 0) {
         print_message("%s\n", err.message);
@@ -272,57 +266,7 @@ static void take_in(struct fixture *f)
     snk_batch_clear(&f->batch, 0);
 }
 
-// ---- without a server
-
-static void test_settings_that_cannot_be_used(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *overrides[6];
-        const char *want[2];
-    } cases[] = {
-        {{NULL}, {NULL}},
-        {{"WAREHOUSE_DEADLINE_MS=20000", "WAREHOUSE_LOGIN_TIMEOUT_MS=18000", NULL},
-         {"LOGIN_TIMEOUT_MS", NULL}},
-        {{"WAREHOUSE_DEADLINE_MS=20000", "WAREHOUSE_LOGIN_TIMEOUT_MS=17999", NULL}, {NULL}},
-        {{"WAREHOUSE_DEADLINE_MS=120000", NULL}, {"MAX_POLL_INTERVAL_MS", NULL}},
-        {{"WAREHOUSE_DEADLINE_MS=119999", NULL}, {NULL}},
-        // All of them at once.
-        {{"WAREHOUSE_DEADLINE_MS=15000", "WAREHOUSE_LOGIN_TIMEOUT_MS=13000",
-          "KAFKA_MAX_POLL_INTERVAL_MS=15000", "KAFKA_TRANSACTION_TIMEOUT_MS=5000",
-          "WAREHOUSE_STATEMENT_TIMEOUT_MS=9000", NULL},
-         {"LOGIN_TIMEOUT_MS", "MAX_POLL"}},
-    };
-    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
-        struct mf_settings *settings = settings_with(cases[i].overrides);
-        struct mf_buf problems;
-        mf_buf_init(&problems, 4096);
-        snk_warehouse_check_settings(settings, &problems);
-        assert_int_equal(problems.len == 0, cases[i].want[0] == NULL);
-        for (size_t n = 0; n < 2 && cases[i].want[n] != NULL; n++)
-            assert_non_null(strstr(mf_buf_c_str(&problems), cases[i].want[n]));
-        mf_buf_free(&problems);
-        mf_settings_free(&settings);
-    }
-}
-
-static void test_nobody_listens(void **state)
-{
-    (void)state;
-    const char *overrides[] = {"WAREHOUSE_DRIVER=No Such Driver", NULL};
-    struct mf_settings *settings = settings_with(overrides);
-    struct snk_warehouse *warehouse = snk_warehouse_new(settings, "g", "i");
-    struct mf_error err;
-    assert_false(snk_warehouse_is_open(warehouse));
-    assert_int_equal(snk_warehouse_open(warehouse, true, &err), -1);
-    assert_false(snk_warehouse_is_open(warehouse));
-    snk_warehouse_close(warehouse);
-    snk_warehouse_free(&warehouse);
-    snk_warehouse_free(&warehouse);
-    mf_settings_free(&settings);
-}
-
-// ---- with one
+// ---- tests
 
 static void test_schema_check(void **state)
 {
@@ -608,8 +552,6 @@ static void test_lost_session(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_settings_that_cannot_be_used),
-        cmocka_unit_test(test_nobody_listens),
         SERVER_TEST(test_schema_check),
         SERVER_TEST(test_one_run_has_the_lease),
         SERVER_TEST(test_a_failed_migration_leaves_nothing),
