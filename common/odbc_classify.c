@@ -68,7 +68,8 @@ static const struct rule rules[] = {
     {SF, "", 390100, NULL, MF_ODBC_CONFIG}, // wrong user or password
     {SF, "", 394303, NULL, MF_ODBC_CONFIG}, // token refused: clock skew
     {SF, "", 394304, NULL, MF_ODBC_CONFIG}, // token refused: another key
-    {SF, "", ANY_NATIVE, "JWT token is invalid", MF_ODBC_CONFIG}, // the same of older drivers: 250001, 08001
+    // The same of older drivers, as 250001 and 08001.
+    {SF, "", ANY_NATIVE, "JWT token is invalid", MF_ODBC_CONFIG},
     {SF, "", 390104, NULL, MF_ODBC_CONNECTION},
     {SF, "", 390111, NULL, MF_ODBC_CONNECTION}, // session gone
     {SF, "", 390112, NULL, MF_ODBC_CONNECTION}, // session expired
