@@ -46,6 +46,18 @@ static const struct mf_command commands[] = {
         .run = ctl_run_validate,
     },
     {
+        .name = "events complete",
+        .kind = MF_COMMAND_PLAIN,
+        .usage = "FILE",
+        .summary = "give events written by hand their event_id and the canonical form",
+        .help =
+            "FILE - is standard input. Valid events go to standard output, one per line; each other line is\n"
+            "reported on standard error as FILE:LINE: message [code]. Exit 0: all are valid; 78: some are "
+            "not.",
+        .no_settings = true,
+        .run = ctl_run_complete,
+    },
+    {
         .name = "verify",
         .kind = MF_COMMAND_PLAIN,
         .usage = "[--topics A,B] [--format table|json] [--list N] [--timeout-s N]",
@@ -123,18 +135,6 @@ static const struct mf_command commands[] = {
             "their backfill is to be run again.\nExit 0: done, and one JSON object counts what became of the "
             "letters; 75: interrupted, give the command again.",
         .run = ctl_run_dlq_replay,
-    },
-    {
-        .name = "events complete",
-        .kind = MF_COMMAND_PLAIN,
-        .usage = "FILE",
-        .summary = "give events written by hand their event_id and the canonical form",
-        .help =
-            "FILE - is standard input. Valid events go to standard output, one per line; each other line is\n"
-            "reported on standard error as FILE:LINE: message [code]. Exit 0: all are valid; 78: some are "
-            "not.",
-        .no_settings = true,
-        .run = ctl_run_complete,
     },
 };
 

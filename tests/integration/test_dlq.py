@@ -174,9 +174,9 @@ def ends(line: Line, role: str) -> int:
 @pytest.mark.kills
 def test_a_replay_that_is_killed_goes_on(line: Line) -> None:
     """SIGKILL at random points, in transactions and between them: every letter is replayed, none twice."""
-    count = 3000
+    count = 6000
     post(line, [letter(line, n, "json_syntax") for n in range(count)])
-    command = [line.parts.binaries / "marketflowctl", "dlq", "replay", "--batch", "20"]
+    command = [line.parts.binaries / "marketflowctl", "dlq", "replay", "--batch", "10"]
     settings = {**line.settings, "METRICS_LISTEN": "127.0.0.1:0", "PATH": "/usr/bin:/bin"}
     chance = random.Random(20240102)
     kills = 0
