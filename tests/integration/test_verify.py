@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from line import PARTITIONS, Line
 from mflocal import wait_for
 
@@ -103,6 +105,28 @@ def test_a_dead_letter_that_is_gone(line: Line) -> None:
     assert found["missing_list"][0]["topic"] == line.topic("DLQ")
     assert found["dead_letters"] == 1
     assert verify(line, 0, "--topics", "raw_bars")["dead_letters"] == 1
+
+
+def test_what_retention_has_removed_cannot_be_verified(line: Line) -> None:
+    loaded(line)
+    settled(line)
+    bars = line.messages("BARS_FILTERED")
+    partition = bars[0].partition
+    admin = AdminClient({"bootstrap.servers": line.parts.broker.bootstrap})
+    until = TopicPartition(line.topic("BARS_FILTERED"), partition, 50)
+    for future in admin.delete_records([until]).values():
+        future.result(30)
+    gone = sum(m.offset < 50 for m in bars if m.partition == partition)
+    # A row below the log's start is nobody's to judge any more.
+    line.parts.postgres.sql(
+        f"DELETE FROM raw.raw_bars WHERE kafka_partition = {partition} AND kafka_offset = 7",
+        user="postgres",
+        database=line.database,
+    )
+    found = verify(line, 0, "--topics", "raw_bars")
+    assert found["unverifiable"] == 50
+    assert found["records"] == len(bars) - gone
+    assert found["missing"] == 0
 
 
 def test_what_is_not_loaded_yet_is_pending(line: Line) -> None:
