@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-from mflocal import ServiceProcess, wait_for
+from mflocal import ServiceProcess, free_port, wait_for
 from snowflake import FENCE, INSERT_BARS, TABLES, SnowflakeLine
 
 
@@ -127,6 +127,41 @@ def test_offsets_moved_back_by_hand_append_again(line: SnowflakeLine) -> None:
     line.wait_count("raw_bars", 392)
     line.wait_stored(196)
     assert (line.count("raw_bars"), line.places()) == (392, 196)
+
+
+@pytest.mark.kills
+def test_two_sinks_and_a_handover(line: SnowflakeLine) -> None:
+    """Each loads its own partitions; when one is killed the other goes on where it stopped."""
+    line.expected_errors.append("outcome|flush_failed|warehouse_unavailable")
+    line.recorded_bars()
+    # The partitions of one that is gone are given away soon.
+    quick = {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "5000"}
+    sinks = [
+        line.service(
+            "sink",
+            KAFKA_INSTANCE_ID=f"{line.name}-{i}",
+            METRICS_LISTEN=f"127.0.0.1:{free_port()}",
+            **quick,
+        )
+        for i in range(2)
+    ]
+    for i, sink in enumerate(sinks):
+        sink.name = f"sink{i}"
+        sink.start()
+    for sink in sinks:
+        sink.wait_ready()
+    for partition in range(4):
+        line.feed_bars(partition * 30, partition * 30 + 30, partition)
+    line.assert_once(120)
+    topic = line.topic("BARS_FILTERED")
+    owners = "SELECT count(DISTINCT owner_instance) FROM ops.sink_offsets WHERE topic = "
+    wait_for(lambda: line.number(f"{owners}'{topic}'") == 2, 60, "two owners", 0.3)
+    sinks[0].kill()
+    line.services.remove(sinks[0])
+    for partition in range(4):
+        line.feed_bars(120 + partition * 19, 139 + partition * 19, partition)
+    line.assert_once(196)
+    assert line.number(f"{owners}'{topic}'") == 1
 
 
 # --- S17 to S19: the connection, at any moment ---------------------------------------------------------
