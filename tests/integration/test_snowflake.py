@@ -195,6 +195,22 @@ def test_played_s17_s18_connection_lost(line: SnowflakeLine, op: str, match: str
     assert line.helper.sessions() == 1  # none is left behind with its locks
 
 
+def test_played_s18_lost_session_still_holds_the_row(line: SnowflakeLine) -> None:
+    """The outcome is not read before the lock of the lost transaction is gone: until then nothing is concluded."""
+    line.expected_errors.append("warehouse|connection|odbc")
+    idle_sink(line)
+    line.helper.play("commit", "drop_after")
+    locked = r"SET updated_at = sink_offsets.updated_at"
+    line.helper.play("execute", "error", match=locked, times=3, state="57014", native=630)
+    line.feed_bars()
+    line.helper.wait_played(4)
+    line.assert_once(196)
+    line.wait_stored(196)
+    texts = [entry["sql"] for entry in line.helper.history("execute")]
+    assert sum(bool(re.search(locked, text)) for text in texts) >= 4
+    assert sum(bool(re.search(FENCE, text)) for text in texts) == len(line.flushed()) + 1  # none was repeated
+
+
 @pytest.mark.kills
 def test_played_s19_killed_after_the_commit(line: SnowflakeLine) -> None:
     """The answer to the commit never comes and the sink is killed: nothing is loaded again."""
