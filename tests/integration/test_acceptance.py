@@ -11,7 +11,7 @@ from mflocal import REPOSITORY, base_environment
 from snowflake import INSERT_BARS, SnowflakeLine
 
 SCRIPT = REPOSITORY / "deploy" / "snowflake" / "acceptance.sh"
-pytestmark = pytest.mark.kills
+pytestmark = [pytest.mark.kills, pytest.mark.sink]
 
 
 @pytest.fixture

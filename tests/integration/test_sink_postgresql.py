@@ -20,6 +20,8 @@ from line import PARTITIONS, Line, Parts
 from mflocal import ServiceProcess, wait_for
 from postgresql import PostgresLine
 
+pytestmark = pytest.mark.sink
+
 
 @pytest.fixture
 def line(parts: Parts, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[PostgresLine]:

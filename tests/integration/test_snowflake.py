@@ -15,6 +15,8 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from mflocal import ServiceProcess, free_port, wait_for
 from snowflake import FENCE, INSERT_BARS, TABLES, SnowflakeLine
 
+pytestmark = pytest.mark.sink
+
 
 @pytest.fixture
 def line(snowflake_line: SnowflakeLine) -> SnowflakeLine:

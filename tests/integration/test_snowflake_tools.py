@@ -12,6 +12,8 @@ from line import Line
 from mflocal import REPOSITORY, wait_for
 from snowflake import SnowflakeLine
 
+pytestmark = pytest.mark.sink
+
 RESULTS = REPOSITORY / "tests" / "data" / "results"
 
 

@@ -133,7 +133,10 @@ def suite_asan(context: Context) -> Totals:
     # those that build for themselves.
     extra = {**programs("asan"), "MARKETFLOW_SANITIZED": "asan"}
     totals += pytest(
-        context, "integration asan", ["-m", "not kills and not shipped", "tests/integration"], extra
+        context,
+        "integration asan",
+        ["-m", "not kills and not shipped and not sink", "tests/integration"],
+        extra,
     )
     return totals
 
@@ -170,14 +173,14 @@ def of_ctest(preset: str, label: str) -> Callable[[Context], Totals]:
     return lambda context: ctest(context, preset, label)
 
 
-def of_pytest(name: str) -> Callable[[Context], Totals]:
-    """A suite that is the folder tests/<name>, with the programs as shipped."""
-    folder = f"tests/{name}"
+def of_pytest(name: str, folder: str | None = None, marks: str = "") -> Callable[[Context], Totals]:
+    """A suite that is a folder of tests/, or those of it with the marks, with the programs as shipped."""
+    folder = f"tests/{folder or name}"
 
     def suite(context: Context) -> Totals:
         if not (ROOT / folder).is_dir():
             return Totals(failed=[f"{name}: there is no {folder}"])
-        return pytest(context, name, [folder], programs("release"))
+        return pytest(context, name, ["-m", marks, folder] if marks else [folder], programs("release"))
 
     return suite
 
@@ -201,7 +204,7 @@ SUITES = {
         True,
     ),
     "integration": Suite(
-        of_pytest("integration"),
+        of_pytest("integration", marks="not sink"),
         "real broker, real PostgreSQL, simulator; kills and outages; the programs as shipped",
         ("release",),
         True,
@@ -213,6 +216,11 @@ SUITES = {
         ("release",),
         True,
         lane=1,
+    ),
+    "sink": Suite(
+        of_pytest("sink", "integration", "sink"),
+        "the sink on both warehouses, every fault of them; not part of all",
+        ("release",),
     ),
     "tsan": Suite(of_ctest("tsan", "unit"), "unit tests under the thread sanitizer", ("tsan",)),
     "fuzz": Suite(suite_fuzz, "libFuzzer on every target, --fuzz-seconds each", ("fuzz",)),
