@@ -53,13 +53,22 @@ static inline bool same_bar_event(const struct mf_event *a, const struct mf_even
            same_bar(&a->bar, &b->bar);
 }
 
+// To the last bit: also tells -0 from 0.
+static inline bool same_double(double a, double b)
+{
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
+}
+
 static inline bool same_statistics(const struct mf_metric_event *a, const struct mf_metric_event *b)
 {
     if (a->present != b->present || a->with_text != b->with_text)
         return false;
     for (unsigned i = 0; i < MF_METRIC_FIELD_MAX; i++) {
-        if ((a->present >> i & 1) != 0 && (memcmp(&a->values[i], &b->values[i], sizeof a->values[i]) != 0 ||
-                                           !same_text(a->texts[i], b->texts[i])))
+        if ((a->present >> i & 1) != 0 &&
+            (!same_double(a->values[i], b->values[i]) || !same_text(a->texts[i], b->texts[i])))
             return false;
     }
     return true;
