@@ -35,14 +35,14 @@ def test_a_backfill_of_today_ends(line: Line) -> None:
     to_next_minute_ms = int((60 - now % 60 + 0.5) * 1000)
     line.parts.simulator.add_fault("slow", match={"endpoint": "aggs"}, delay_ms=to_next_minute_ms)
     today = datetime.fromtimestamp(now, UTC).date()
-    days = ["--from", str(today - timedelta(days=1)), "--to", str(today)]
+    days = ["--from", str(today - timedelta(days=2)), "--to", str(today)]
     patience = {"POLYGON_REQUEST_TIMEOUT_MS": "120000", "POLYGON_STALL_TIMEOUT_MS": "120000"}
     summary = line.backfill(
         "bars", "--symbols", "X:BTCUSD", *days, "--timespan", "minute", code=75, **patience
     )
     assert summary["complete"] is False  # the day is not over: the next start goes on
     assert summary["symbols"]["X:BTCUSD"]["status"] == "incomplete"
-    assert summary["events"]["bar"] > 1440
+    assert summary["events"]["bar"] > 1440  # of some 2880, and those of today, which may have just begun
     assert len(asked(line)) == 1
 
 
