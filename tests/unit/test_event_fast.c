@@ -9,72 +9,16 @@
 
 #include <cmocka.h>
 
-#include "common/backoff.h"
-#include "common/event_fast.h"
 #include "common/event_table.h"
+#include "event_fast_fixture.h"
 #include "event_same.h"
 #include "event_samples.h"
 
-struct fixture {
-    struct mf_json *json;
-    struct mf_buf text, other;
-    struct mf_event event, fast, slow;
-    struct mf_error err;
-};
-
 static int setup(void **state)
 {
-    struct fixture *f = mf_calloc(1, sizeof *f);
-    f->json = mf_json_new();
-    mf_buf_init(&f->text, MF_EVENT_SIZE_MAX);
-    mf_buf_init(&f->other, MF_EVENT_SIZE_MAX);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    mf_json_free(&f->json);
-    mf_buf_free(&f->text);
-    mf_buf_free(&f->other);
-    free(f);
-    return 0;
-}
-
-static void encode(struct fixture *f)
-{
-    mf_buf_clear(&f->text);
-    if (mf_event_encode(&f->event, &f->text, &f->err) != 0)
-        fail_msg("%s", f->err.message);
-}
-
-// Decodes both ways. What the fast one takes must be what the tables make of it. Returns whether it took it.
-static bool takes(struct fixture *f, struct mf_str bytes)
-{
-    // At the very end of a block: reading beyond it is seen by the address sanitizer.
-    char *exact = mf_alloc(bytes.len);
-    memcpy(exact, bytes.data, bytes.len);
-    struct mf_str copy = {exact, bytes.len};
-    bool taken = mf_event_fast_bar(copy, &f->fast);
-    if (taken) {
-        if (mf_event_decode_by_table(f->json, bytes, &f->slow, NULL, &f->err) != 0)
-            fail_msg("%s in %.*s", f->err.message, MF_STR_ARG(bytes));
-        if (!same_bar_event(&f->fast, &f->slow))
-            fail_msg("another event of %.*s", MF_STR_ARG(bytes));
-    }
-    free(exact);
-    return taken;
-}
-
-// Puts the id in its place that the fast way finds right. False when it does not take the rest.
-static bool give_id(struct fixture *f, struct mf_buf *text)
-{
-    char id[MF_EVENT_ID_SIZE];
-    if (!mf_event_fast_read(mf_buf_str(text), &f->fast, id))
-        return false;
-    memcpy(text->data + MF_EVENT_FAST_ID_AT, id, MF_EVENT_ID_SIZE - 1);
-    return true;
+    static const struct fast_way way = {mf_event_fast_bar, mf_event_fast_read, MF_EVENT_FAST_ID_AT,
+                                        same_bar_event};
+    return fixture_new(state, &way);
 }
 
 static void test_samples_are_taken(void **state)
@@ -265,10 +209,7 @@ static void vary(struct fixture *f, const struct variation *v)
         at = next;
     if (at == NULL)
         fail_msg("no %s in %s", v->from, text);
-    mf_buf_clear(&f->other);
-    mf_buf_add(&f->other, text, (size_t)(at - text));
-    mf_buf_add_c(&f->other, v->to);
-    mf_buf_add_c(&f->other, at + strlen(v->from));
+    replace_at(f, at, strlen(v->from), v->to);
     struct mf_event_problems problems;
     if (mf_event_decode_by_table(f->json, mf_buf_str(&f->other), &f->slow, &problems, &f->err) == 0 ||
         problems.count != 1 || strcmp(f->err.code, "event_id_mismatch") != 0) {
@@ -314,11 +255,6 @@ static void test_numbers_beyond_a_word_are_still_decoded(void **state)
 }
 
 // ---- random bars
-
-static uint64_t below(uint64_t *random, uint64_t end)
-{
-    return mf_random_next(random) % end;
-}
 
 static struct mf_str random_text(uint64_t *random, const char *letters, size_t most, char *out)
 {
@@ -418,27 +354,6 @@ static void test_random_bars_are_taken(void **state)
     }
     assert_true(good > BARS / 2);
     printf("%d of %d\n", good, BARS);
-}
-
-// One to three bytes changed, left out or put in, mostly by bytes that mean something here.
-static void mutate(uint64_t *random, const struct mf_buf *from, struct mf_buf *to)
-{
-    static const char bytes[] = "0123456789.,:\"{}[]\\-+eEZT abcdfmns\t\n\x7f\x80\xc3\xff";
-    mf_buf_clear(to);
-    mf_buf_add_str(to, mf_buf_str(from));
-    for (uint64_t times = 1 + below(random, 3); times > 0; times--) {
-        size_t at = below(random, to->len);
-        uint64_t how = below(random, 4);
-        if (how == 0) {
-            memmove(to->data + at, to->data + at + 1, to->len - at - 1);
-            to->len--;
-        } else if (how == 1) {
-            mf_buf_add_char(to, ' ');
-            memmove(to->data + at + 1, to->data + at, to->len - at - 1);
-        }
-        if (how > 0)
-            to->data[at] = bytes[below(random, sizeof bytes)]; // NUL too
-    }
 }
 
 static void test_mutated_bars_are_never_taken_wrongly(void **state)

@@ -8,71 +8,15 @@
 
 #include <cmocka.h>
 
-#include "common/backoff.h"
-#include "common/event_fast.h"
+#include "event_fast_fixture.h"
 #include "event_same.h"
 #include "event_samples.h"
 
-struct fixture {
-    struct mf_json *json;
-    struct mf_buf text, other;
-    struct mf_event event, fast, slow;
-    struct mf_error err;
-};
-
 static int setup(void **state)
 {
-    struct fixture *f = mf_calloc(1, sizeof *f);
-    f->json = mf_json_new();
-    mf_buf_init(&f->text, MF_EVENT_SIZE_MAX);
-    mf_buf_init(&f->other, MF_EVENT_SIZE_MAX);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    mf_json_free(&f->json);
-    mf_buf_free(&f->text);
-    mf_buf_free(&f->other);
-    free(f);
-    return 0;
-}
-
-static void encode(struct fixture *f)
-{
-    mf_buf_clear(&f->text);
-    if (mf_event_encode(&f->event, &f->text, &f->err) != 0)
-        fail_msg("%s", f->err.message);
-}
-
-// Decodes both ways. What the fast one takes must be what the tables make of it. Returns whether it took it.
-static bool takes(struct fixture *f, struct mf_str bytes)
-{
-    // At the very end of a block: reading beyond it is seen by the address sanitizer.
-    char *exact = mf_alloc(bytes.len);
-    memcpy(exact, bytes.data, bytes.len);
-    struct mf_str copy = {exact, bytes.len};
-    bool taken = mf_event_fast_metric(copy, &f->fast);
-    if (taken) {
-        if (mf_event_decode_by_table(f->json, bytes, &f->slow, NULL, &f->err) != 0)
-            fail_msg("%s in %.*s", f->err.message, MF_STR_ARG(bytes));
-        if (!same_metric_event(&f->fast, &f->slow))
-            fail_msg("another event of %.*s", MF_STR_ARG(bytes));
-    }
-    free(exact);
-    return taken;
-}
-
-// Puts the id in its place that the fast way finds right. False when it does not take the rest.
-static bool give_id(struct fixture *f, struct mf_buf *text)
-{
-    char id[MF_EVENT_ID_SIZE];
-    if (!mf_event_fast_read_metric(mf_buf_str(text), &f->fast, id))
-        return false;
-    memcpy(text->data + MF_EVENT_FAST_METRIC_ID_AT, id, MF_EVENT_ID_SIZE - 1);
-    return true;
+    static const struct fast_way way = {mf_event_fast_metric, mf_event_fast_read_metric,
+                                        MF_EVENT_FAST_METRIC_ID_AT, same_metric_event};
+    return fixture_new(state, &way);
 }
 
 static void test_samples_are_taken(void **state)
@@ -158,10 +102,7 @@ static void replace(struct fixture *f, const char *from, const char *to)
     const char *text = mf_buf_c_str(&f->text), *at = strstr(text, from);
     if (at == NULL)
         fail_msg("no %s in %s", from, text);
-    mf_buf_clear(&f->other);
-    mf_buf_add(&f->other, text, (size_t)(at - text));
-    mf_buf_add_c(&f->other, to);
-    mf_buf_add_c(&f->other, at + strlen(from));
+    replace_at(f, at, strlen(from), to);
 }
 
 static void test_a_variation_is_taken_or_left_to_the_tables(void **state)
@@ -186,11 +127,6 @@ static void test_a_variation_is_taken_or_left_to_the_tables(void **state)
 // ---- random metrics
 
 enum { METRICS = 2000, MUTATIONS = 8 };
-
-static uint64_t below(uint64_t *random, uint64_t end)
-{
-    return mf_random_next(random) % end;
-}
 
 static void random_metric(uint64_t *random, struct mf_event *event)
 {
@@ -229,27 +165,6 @@ static void test_random_metrics_are_taken(void **state)
         encode(f);
         if (!takes(f, mf_buf_str(&f->text)))
             fail_msg("seed %" PRIu64 ": not taken: %s", seed, mf_buf_c_str(&f->text));
-    }
-}
-
-// One to three bytes changed, left out or put in, mostly by bytes that mean something here.
-static void mutate(uint64_t *random, const struct mf_buf *from, struct mf_buf *to)
-{
-    static const char bytes[] = "0123456789.,:\"{}[]\\-+eEZT abcdfmns\t\n\x7f\x80\xc3\xff";
-    mf_buf_clear(to);
-    mf_buf_add_str(to, mf_buf_str(from));
-    for (uint64_t times = 1 + below(random, 3); times > 0; times--) {
-        size_t at = below(random, to->len);
-        uint64_t how = below(random, 4);
-        if (how == 0) {
-            memmove(to->data + at, to->data + at + 1, to->len - at - 1);
-            to->len--;
-        } else if (how == 1) {
-            mf_buf_add_char(to, ' ');
-            memmove(to->data + at + 1, to->data + at, to->len - at - 1);
-        }
-        if (how > 0)
-            to->data[at] = bytes[below(random, sizeof bytes)]; // NUL too
     }
 }
 
