@@ -4,15 +4,64 @@
 
 #include "common/event.h"
 
+// What --help prints, line for line.
+// clang-format off
+static const char topics_apply_help[] =
+    "An existing topic is never changed. Exit 0: all are as they should be; 75: the broker is away;\n"
+    "78: something differs, and the table says what and what to do.";
+
+static const char calendar_help[] =
+    "FROM and TO are dates (2024-01-02) from 1990 to 2100, both included. Times are UTC; early is true when\n"
+    "the exchange closes before 16:00 in New York.";
+
+static const char events_validate_help[] =
+    "FILE - is standard input. Each problem is a line FILE:LINE: field: message [code] on standard output;\n"
+    "how many lines were checked is on standard error. Exit 0: no problem; 78: at least one.";
+
+static const char events_complete_help[] =
+    "FILE - is standard input. Valid events go to standard output, one per line; each other line is\n"
+    "reported on standard error as FILE:LINE: message [code]. Exit 0: all are valid; 78: some are not.";
+
+static const char verify_help[] =
+    "Compares each topic, up to the end that it has now, with its table: a record is accounted for when its\n"
+    "(event_id, revision) has a row, or a dead letter names its topic, partition and offset. Doubled: two rows for\n"
+    "one offset, or for one key where the warehouse enforces it. What is below the log's start cannot be verified\n"
+    "and is counted. --topics takes topics or tables; --list is how many of each kind are named (100); --timeout-s\n"
+    "bounds each statement (300). Needs WAREHOUSE_* as the sink does, with a user that may read raw and ops.\n"
+    "Exit 0: nothing missing, nothing doubled; 1: something is, and is listed; 75: the sink has not loaded everything\n"
+    "yet (nothing else is wrong), or a dependency is away.";
+
+static const char wait_help[] =
+    "FILE names the last acknowledged offset per raw partition (docs/operating.md); - is standard input.\n"
+    "Waits until the processor's group has passed them, notes the ends of the sink's topics, and waits until\n"
+    "the warehouse has passed those. Who is away is waited for, too, N seconds at most (3600).\n"
+    "Exit 0: it is all there, and one JSON object says so; 75: not in time, naming what is behind; 78: not a\n"
+    "manifest, or one of another cluster.";
+
+static const char dlq_list_help[] =
+    "--topic is where the refused record was read, --stage ingest, process or sink. TIME is a date or a time\n"
+    "(2024-01-02T14:30:00.000Z) of the letter itself; --until is not included. json is one object per line.\n"
+    "At most N letters are shown (1000); how many there were is on standard error.";
+
+static const char dlq_show_help[] =
+    "The letter as dlq list names it. raw_text are the bytes where they are UTF-8, else raw_base64.";
+
+static const char dlq_replay_help[] =
+    "Each goes to its topic and partition with the header mf-replayed. Records and position are one transaction\n"
+    "of at most N records (500), so the same command after an interruption goes on where it stood: nothing is lost,\n"
+    "nothing is sent twice. It goes up to the end that the topic has now; later, the same filter takes the letters\n"
+    "that have come since. Another filter is another run; --run names one, and a new name begins anew. --dry-run\n"
+    "only counts. Letters of stage ingest are no records: their backfill is to be run again.\n"
+    "Exit 0: done, and one JSON object counts what became of the letters; 75: interrupted, give the command again.";
+// clang-format on
+
 static const struct mf_command commands[] = {
     {
         .name = "topics apply",
         .kind = MF_COMMAND_PLAIN,
         .usage = "[--timeout-ms N]",
         .summary = "make the topics that are missing, compare the others",
-        .help =
-            "An existing topic is never changed. Exit 0: all are as they should be; 75: the broker is away;\n"
-            "78: something differs, and the table says what and what to do.",
+        .help = topics_apply_help,
         .run = ctl_run_topics_apply,
     },
     {
@@ -28,9 +77,7 @@ static const struct mf_command commands[] = {
         .kind = MF_COMMAND_PLAIN,
         .usage = "FROM TO",
         .summary = "sessions of the US stock exchanges as CSV: session,open,close,early",
-        .help = "FROM and TO are dates (2024-01-02) from 1990 to 2100, both included. Times are UTC; early "
-                "is true when\n"
-                "the exchange closes before 16:00 in New York.",
+        .help = calendar_help,
         .no_settings = true,
         .run = ctl_run_calendar,
     },
@@ -39,9 +86,7 @@ static const struct mf_command commands[] = {
         .kind = MF_COMMAND_PLAIN,
         .usage = "FILE",
         .summary = "check a file of events, one JSON object per line, against the contracts",
-        .help = "FILE - is standard input. Each problem is a line FILE:LINE: field: message [code] on "
-                "standard output;\n"
-                "how many lines were checked is on standard error. Exit 0: no problem; 78: at least one.",
+        .help = events_validate_help,
         .no_settings = true,
         .run = ctl_run_validate,
     },
@@ -50,10 +95,7 @@ static const struct mf_command commands[] = {
         .kind = MF_COMMAND_PLAIN,
         .usage = "FILE",
         .summary = "give events written by hand their event_id and the canonical form",
-        .help =
-            "FILE - is standard input. Valid events go to standard output, one per line; each other line is\n"
-            "reported on standard error as FILE:LINE: message [code]. Exit 0: all are valid; 78: some are "
-            "not.",
+        .help = events_complete_help,
         .no_settings = true,
         .run = ctl_run_complete,
     },
@@ -62,20 +104,7 @@ static const struct mf_command commands[] = {
         .kind = MF_COMMAND_PLAIN,
         .usage = "[--topics A,B] [--format table|json] [--list N] [--timeout-s N]",
         .summary = "is every record of the sink's topics in the warehouse, once?",
-        .help =
-            "Compares each topic, up to the end that it has now, with its table: a record is accounted for "
-            "when "
-            "its\n(event_id, revision) has a row, or a dead letter names its topic, partition and offset. "
-            "Doubled: two rows for\none offset, or for one key where the warehouse enforces it. What is "
-            "below the "
-            "log's start cannot be verified\nand is counted. --topics takes topics or tables; --list is how "
-            "many "
-            "of each kind are named (100); --timeout-s\nbounds each statement (300). Needs WAREHOUSE_* as "
-            "the "
-            "sink does, with a user that may read raw and ops.\nExit 0: nothing missing, nothing doubled; 1: "
-            "something is, and is listed; 75: the sink has not loaded everything\nyet (nothing else is "
-            "wrong), or "
-            "a dependency is away.",
+        .help = verify_help,
         .run = ctl_run_verify,
     },
     {
@@ -83,15 +112,7 @@ static const struct mf_command commands[] = {
         .kind = MF_COMMAND_PLAIN,
         .usage = "--manifest FILE [--timeout-s N]",
         .summary = "wait until what a backfill published is in the warehouse",
-        .help = "FILE names the last acknowledged offset per raw partition (docs/operating.md); - is "
-                "standard input.\n"
-                "Waits until the processor's group has passed them, notes the ends of the sink's topics, and "
-                "waits "
-                "until\nthe warehouse has passed those. Who is away is waited for, too, N seconds at most "
-                "(3600).\n"
-                "Exit 0: it is all there, and one JSON object says so; 75: not in time, naming what is "
-                "behind; 78: "
-                "not a\nmanifest, or one of another cluster.",
+        .help = wait_help,
         .run = ctl_run_wait,
     },
     {
@@ -100,11 +121,7 @@ static const struct mf_command commands[] = {
         .usage = "[--reason CODE] [--topic TOPIC] [--stage STAGE] [--since TIME] [--until TIME] [--format "
                  "table|json] [--limit N]",
         .summary = "the dead letters on the topic, those that fit",
-        .help =
-            "--topic is where the refused record was read, --stage ingest, process or sink. TIME is a date "
-            "or "
-            "a time\n(2024-01-02T14:30:00.000Z) of the letter itself; --until is not included. json is one "
-            "object per line.\nAt most N letters are shown (1000); how many there were is on standard error.",
+        .help = dlq_list_help,
         .run = ctl_run_dlq_list,
     },
     {
@@ -112,8 +129,7 @@ static const struct mf_command commands[] = {
         .kind = MF_COMMAND_PLAIN,
         .usage = "PARTITION:OFFSET",
         .summary = "one dead letter with the bytes of its record, as JSON",
-        .help =
-            "The letter as dlq list names it. raw_text are the bytes where they are UTF-8, else raw_base64.",
+        .help = dlq_show_help,
         .run = ctl_run_dlq_show,
     },
     {
@@ -122,18 +138,7 @@ static const struct mf_command commands[] = {
         .usage = "[--reason CODE] [--topic TOPIC] [--stage STAGE] [--since TIME] [--until TIME] [--dry-run] "
                  "[--run ID] [--batch N]",
         .summary = "send the records of dead letters back to where they came from",
-        .help =
-            "Each goes to its topic and partition with the header mf-replayed. Records and position are one "
-            "transaction\nof at most N records (500), so the same command after an interruption goes on "
-            "where it "
-            "stood: nothing is lost,\nnothing is sent twice. It goes up to the end that the topic has now; "
-            "later, "
-            "the same filter takes the letters\nthat have come since. Another filter is another run; --run "
-            "names "
-            "one, and a new name begins anew. --dry-run\nonly counts. Letters of stage ingest are no "
-            "records: "
-            "their backfill is to be run again.\nExit 0: done, and one JSON object counts what became of the "
-            "letters; 75: interrupted, give the command again.",
+        .help = dlq_replay_help,
         .run = ctl_run_dlq_replay,
     },
 };
