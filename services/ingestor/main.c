@@ -4,22 +4,23 @@
 
 #include "services/ingestor/app.h"
 
+// What --help prints, line for line.
+// clang-format off
+static const char backfill_bars_help[] =
+    "Both days are included. Without --symbols and --symbols-file, the symbols are those of INGEST_SYMBOLS and\n"
+    "INGEST_SYMBOLS_FILE. The same command after an interruption resumes the same run at the page it had reached;\n"
+    "--again makes a new run. Progress goes to stderr on a terminal, one JSON object to stdout at the end.\n"
+    "Exit 0: complete. 75: not complete, start it again. 78: bad arguments.";
+// clang-format on
+
 static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE, .usage = "", .summary = "poll the symbols of INGEST_SYMBOLS until stopped"},
     {.name = "backfill bars",
      .kind = MF_COMMAND_JOB,
      .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--timespan minute|day] [--adjusted "
-              "split|none] "
-              "[--run-id ID|--again]",
+              "split|none] [--run-id ID|--again]",
      .summary = "fetch a range of bars, then exit",
-     .help =
-         "Both days are included. Without --symbols and --symbols-file, the symbols are those of "
-         "INGEST_SYMBOLS and\n"
-         "INGEST_SYMBOLS_FILE. The same command after an interruption resumes the same run at the page it "
-         "had reached;\n"
-         "--again makes a new run. Progress goes to stderr on a terminal, one JSON object to stdout at the "
-         "end.\n"
-         "Exit 0: complete. 75: not complete, start it again. 78: bad arguments."},
+     .help = backfill_bars_help},
     {.name = "backfill news",
      .kind = MF_COMMAND_JOB,
      .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--run-id ID|--again]",

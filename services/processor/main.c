@@ -15,8 +15,7 @@ static const struct mf_command commands[] = {
      .usage = "FILE|- [--lane LANE]",
      .summary = "print what a file of events would make",
      .help = "Folds events (NDJSON as in docs/events.md, a missing event_id is computed) without a broker "
-             "and prints "
-             "the filtered events, metrics, alerts and dead letters that the topics would get.",
+             "and prints the filtered events, metrics, alerts and dead letters that the topics would get.",
      .run = prc_run_replay},
     {.name = "explain",
      .kind = MF_COMMAND_PLAIN,

@@ -7,32 +7,33 @@
 #include "services/sink/migrate.h"
 #include "services/sink/sink.h"
 
+// What --help prints, line for line.
+// clang-format off
+static const char load_results_help[] =
+    "FILE is run_results.json of dbt (manifest.json is read beside it), sources.json of dbt, or a validation or\n"
+    "checkpoint result of Great Expectations. Rows go to ops.dbt_run_results and ops.dq_results, once per invocation:\n"
+    "loading a file again changes nothing. All files are read before the first row is written.\n"
+    "Exit 0: loaded, or there already; 75: the warehouse is away; 78: a file is not what it should be, naming the\n"
+    "field, or the schema is behind.";
+// clang-format on
+
 static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE, .usage = "", .summary = "load events until stopped"},
     {.name = "migrate",
      .kind = MF_COMMAND_PLAIN,
      .usage = "[--dry-run] [--grants] [--wait SECONDS]",
      .summary = "bring the warehouse's schema up to this program",
-     .help =
-         "Applies the migrations that the warehouse lacks, one at a time and one run at a time, and prints "
-         "each. "
-         "Running it again changes nothing. An applied migration whose text was edited is refused by name. "
-         "--dry-run only prints what would be applied. --grants then makes the roles and gives them their "
-         "rights, for which the user must be allowed to. --wait says how long another run is waited for.",
+     .help = "Applies the migrations that the warehouse lacks, one at a time and one run at a time, and "
+             "prints each. Running it again changes nothing. An applied migration whose text was edited is "
+             "refused by name. --dry-run only prints what would be applied. --grants then makes the roles "
+             "and gives them their rights, for which the user must be allowed to. --wait says how long "
+             "another run is waited for.",
      .run = snk_migrate_run},
     {.name = "load-results",
      .kind = MF_COMMAND_PLAIN,
      .usage = "FILE…",
      .summary = "load what dbt and Great Expectations found out",
-     .help = "FILE is run_results.json of dbt (manifest.json is read beside it), sources.json of dbt, or a "
-             "validation "
-             "or\ncheckpoint result of Great Expectations. Rows go to ops.dbt_run_results and "
-             "ops.dq_results, once per "
-             "invocation:\nloading a file again changes nothing. All files are read before the first row is "
-             "written.\n"
-             "Exit 0: loaded, or there already; 75: the warehouse is away; 78: a file is not what it should "
-             "be, naming "
-             "the\nfield, or the schema is behind.",
+     .help = load_results_help,
      .run = snk_load_results_run},
 };
 
