@@ -16,7 +16,7 @@
 #include "tests/bench/measure.h"
 #include "tests/unit/kafka_mock.h"
 
-enum { WAIT_MS = 120000, FULL_QUEUE_MS = 10, EVENT_MAX = 8192 };
+enum { WAIT_MS = 120000, FULL_QUEUE_MS = 10, EVENT_MAX = 8192, PROGRESS_RECORDS = 1000000 };
 
 struct sent {
     int64_t handed_us, offset;
@@ -34,6 +34,7 @@ struct load {
     struct mf_buf text;
     struct sent *sent; // by number; NULL without a rate
     uint64_t records, bytes;
+    uint64_t shown; // records at the last line of progress
 };
 
 static void give_up(const struct mf_error *err)
@@ -144,6 +145,15 @@ static bool never(void *arg)
     return false;
 }
 
+// A load of minutes must not look like one that hangs.
+static void show_progress(struct load *load)
+{
+    if (load->records < load->shown + PROGRESS_RECORDS)
+        return;
+    load->shown = load->records;
+    fprintf(stderr, "%llu of %lld events\n", (unsigned long long)load->records, (long long)load->events);
+}
+
 static void run(struct load *load)
 {
     struct mf_error err;
@@ -151,8 +161,10 @@ static void run(struct load *load)
     while (load->records < (uint64_t)load->events) {
         int64_t passed_us = mf_clock_monotonic_us() - begin_us;
         int64_t due = load->rate > 0 ? passed_us * load->rate / MF_US_PER_SECOND : load->events;
-        while (load->records < (uint64_t)due && load->records < (uint64_t)load->events)
+        while (load->records < (uint64_t)due && load->records < (uint64_t)load->events) {
             send_pair(load);
+            show_progress(load);
+        }
         if (load->rate > 0)
             kafka_world_run(load->world, never, NULL, 1);
     }
