@@ -55,7 +55,7 @@ def main() -> None:
                     print("\t".join("" if value is None else str(value) for value in row), flush=True)
             else:
                 print(cursor.rowcount, flush=True)
-        time.sleep(arguments.hold)
+        time.sleep(arguments.hold)  # that the transaction stays open is what was asked for
         connection.commit()
 
 

@@ -137,7 +137,7 @@ class Scene(Line):
                 if time.monotonic() > end:
                     raise
                 self.__dict__.pop("admin", None)
-                time.sleep(0.2)
+                time.sleep(0.2)  # not wait_for, which would not take an empty answer
 
     def open_transactions(self, *roles: str) -> list[TopicPartition]:
         """The partitions of these topics (default: every output) on which a transaction is open."""

@@ -6,6 +6,7 @@ The points come from a seed, which MARKETFLOW_TEST_SEED changes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 from line import REPLAY_ROWS, Line
-from mflocal import ServiceProcess, wait_for
+from mflocal import ServiceProcess, WaitTimeout, wait_for
 
 KILLS = 10
 SEED = int(os.environ.get("MARKETFLOW_TEST_SEED", "20241121"))
@@ -57,12 +58,9 @@ class Killer(threading.Thread):
     def _kill_once(self) -> None:
         # Anywhere from the start-up to the middle of a batch: sometimes before any progress is made.
         before, patience = self._progress(), self._random.uniform(0.0, 1.5)
-        end = time.monotonic() + patience
-        while time.monotonic() < end and self._progress() == before:
-            time.sleep(0.01)
-        end = time.monotonic() + self._random.uniform(0.0, 0.3)
-        while time.monotonic() < end:
-            time.sleep(0.005)
+        with contextlib.suppress(WaitTimeout):
+            wait_for(lambda: self._progress() != before, patience, "progress", 0.01)
+        time.sleep(self._random.uniform(0.0, 0.3))  # that the moment is random is the point
         self._service.kill()
         self._service.start()
         self.done += 1
@@ -92,17 +90,15 @@ def bars_of(messages: list[Any]) -> Counter[bytes]:
     return Counter(m.value for m in messages if m.value and b'"event_type":"bar"' in m.value)
 
 
-def run_until(service: ServiceProcess, line: Line, requests: int, patience: float) -> None:
-    """Returns when the provider has seen that many more requests and a moment has passed, or when it ended."""
+def run_until(service: ServiceProcess, line: Line, requests: int, moment: float) -> None:
+    """Returns when the provider has seen that many more requests, or it ended, and a moment has passed."""
 
     def seen() -> int:
         return int(line.parts.simulator.requests()["total"])
 
     target = seen() + requests
     wait_for(lambda: not service.running() or seen() >= target, 60, "a request or the end", 0.01)
-    end = time.monotonic() + patience
-    while time.monotonic() < end and service.running():
-        time.sleep(0.005)
+    time.sleep(moment)  # random: the point is to hit the service anywhere
 
 
 def test_ingestor_killed_while_backfilling(line: Line) -> None:

@@ -25,10 +25,8 @@ def newest(line: Line) -> str:
 
 
 def hold(seconds: float) -> None:
-    """The outage itself is the state that is wanted here, for this long."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        time.sleep(0.2)
+    """How long the outage lasts is the fault itself: there is no state to wait for."""
+    time.sleep(seconds)
 
 
 def settled(line: Line) -> None:

@@ -87,7 +87,7 @@ def _show_logs(files: Sequence[Path], follow: bool) -> None:
     while follow:
         for name, stream in streams:
             _copy(name, stream, len(streams) > 1)
-        time.sleep(0.2)
+        time.sleep(0.2)  # how soon a new line is shown
 
 
 def _copy(name: str, stream: BinaryIO, named: bool, last: int | None = None) -> None:

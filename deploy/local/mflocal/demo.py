@@ -164,7 +164,7 @@ class Demo:
         deadline = time.monotonic() + self.seconds
         shown = time.monotonic()
         while (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, 0.5))
+            time.sleep(min(left, 0.5))  # how long the feed runs is what was asked for
             if time.monotonic() - shown >= 10:
                 shown = time.monotonic()
                 say(f"  {left:3.0f} s left, {reader.samples()} rows seen")
