@@ -34,7 +34,10 @@ class Stage:
     exits: Counter[str] = field(default_factory=Counter)
 
     def pause(self, low: float, high: float) -> None:
-        """Between two faults, and while one lasts: sinks that ended are looked after meanwhile."""
+        """Between two faults, and while one lasts: sinks that ended are looked after meanwhile.
+
+        No state is waited for: the moment of the next fault is random, and the length of one is the fault itself.
+        """
         until = time.monotonic() + self.rng.uniform(low, high)
         while time.monotonic() < until:
             self.look_after()

@@ -12,6 +12,7 @@ goes to stderr.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import secrets
@@ -29,7 +30,15 @@ sys.path.append(str(HERE.parent / "faults"))
 
 from chaos_faults import EXPECTED_EXITS, Sink, Stage, mend, order_of_faults  # noqa: E402
 from chaos_load import Load, Tally  # noqa: E402
-from mflocal import Broker, Layout, Postgres, free_port, run_program  # noqa: E402
+from mflocal import (  # noqa: E402
+    Broker,
+    Layout,
+    Postgres,
+    WaitTimeout,
+    free_port,
+    run_program,
+    wait_for,
+)
 from tcp_proxy import TcpProxy  # noqa: E402
 
 PARTITIONS = 6
@@ -72,17 +81,21 @@ def run(stage: Stage, binary: str, *arguments: str, timeout: float = 300) -> Any
 
 def verdict(stage: Stage) -> dict[str, Any]:
     """What verify says once nothing is left to load; its answer too when it never comes to that."""
-    until = time.monotonic() + SETTLE_S
     found: dict[str, Any] = {}
-    while time.monotonic() < until:
+
+    def judged() -> bool:
+        nonlocal found
         stage.look_after()
         result = run(stage, "marketflowctl", "verify", "--format", "json", "--list", "20")
         if result.stdout.strip():
             found = json.loads(result.stdout)
         if result.returncode in (0, 1):
-            return found
+            return True
         say(f"pending: {found.get('pending', result.stderr.strip()[-200:])}")
-        time.sleep(1)
+        return False
+
+    with contextlib.suppress(WaitTimeout):
+        wait_for(judged, SETTLE_S, "a verdict", 1)
     return found
 
 
