@@ -109,7 +109,7 @@ struct prc_engine {
     int init_timeout_ms;
     unsigned init_tries;    // since the last producer that worked
     unsigned aborts;        // in a row, without a commit in between
-    bool worked;            // has committed something
+    bool worked;            // the group has given us our part, and its state was restored
     int64_t trouble_us;     // monotonic: the cluster was last away or slow; 0 = never
     unsigned forgiven;      // fences put down to that, since the last quiet time
     int64_t state_bytes_us; // when they were last counted

@@ -67,7 +67,7 @@ static int64_t fence_window_us(const struct prc_engine *engine)
            MF_US_PER_MS;
 }
 
-// Before anything worked there is nothing to be taken for somebody else.
+// Before the group took us there is nothing of ours to be taken for somebody else.
 void prc_engine_trouble(struct prc_engine *engine)
 {
     if (engine->worked)
@@ -312,7 +312,6 @@ static void committed(struct prc_engine *engine)
     mf_metric_observe(engine->txn_size, (double)engine->txn_records);
     mf_metric_add(engine->txn_committed, 1);
     clear_txn(engine);
-    engine->worked = true;
     engine->aborts = 0;
     mf_backoff_reset(&engine->backoff);
     engine->state = PRC_ENGINE_IDLE;
