@@ -163,3 +163,18 @@ def test_the_smallest_producer_queue_is_enough(line: Line) -> None:
     wait_for(lambda: len(line.messages("BARS_FILTERED")) == DAYS["IBM"], 120, "every bar filtered", 0.5)
     assert len(line.messages("METRICS")) == DAYS["IBM"]
     assert processor.metric("marketflow_transactions_total", result="aborted") == 0
+
+
+def test_transactions_grow_behind_a_backlog(line: Line) -> None:
+    """PROCESSOR_COMMIT_MS is for an input that keeps up: behind a backlog, many small ones would only cost more."""
+    line.backfill_replay()
+    processor = line.start("processor", PROCESSOR_COMMIT_MS="1")
+
+    def folded() -> float | None:
+        return processor.metric("marketflow_events_total", type="bar", result="kept")
+
+    wait_for(lambda: folded() == REPLAY_ROWS, 120, "every bar folded", 0.2)
+    # Within 1 ms the loop takes two turns at the most, of 500 records each.
+    name = "marketflow_transaction_records_bucket"
+    sizes = {le: processor.metric(name, le=le) or 0 for le in ("1000", "+Inf")}
+    assert sizes["+Inf"] > sizes["1000"], processor.metrics()
