@@ -268,6 +268,17 @@ static void execute(struct snk_sink *sink, struct snk_range range)
     show_session(sink);
 }
 
+// A stopped partition that is being tried has recovered once a batch takes it further than where it stopped.
+static void watch_recovery(struct snk_sink *sink, struct snk_partition *p)
+{
+    if (p->breaker.state != SNK_BREAKER_TRYING || p->excluded || p->stored <= p->stopped_at)
+        return;
+    snk_breaker_close(&p->breaker);
+    MF_LOGF(sink->service->log, MF_LOG_NOTICE, "sink", "partition_recovered",
+            MF_FIELDS(mf_lf_str("topic", p->topic), mf_lf_i64("partition", p->number)),
+            "%s[%d] is loaded again", p->topic, p->number);
+}
+
 // The batch is through: what was left out of it is read again. An end of partition that came meanwhile has
 // moved an offset that no row carries: that is for the next one.
 static void finish_batch(struct snk_sink *sink)
@@ -275,6 +286,7 @@ static void finish_batch(struct snk_sink *sink)
     bool ahead = false;
     for (size_t i = 0; i < sink->partition_count; i++) {
         struct snk_partition *p = &sink->partitions[i];
+        watch_recovery(sink, p);
         if (p->excluded) {
             p->excluded = false;
             p->position = p->stored;
@@ -362,7 +374,8 @@ static void apply_pauses(struct snk_sink *sink)
     bool stop = sink->phase == SNK_FLUSHING || sink->draining || !can_go_on(sink) || snk_intake_is_full(sink);
     for (size_t i = 0; i < sink->partition_count; i++) {
         const struct snk_partition *p = &sink->partitions[i];
-        if (stop || !p->acquired || sink->breakers[p->table].state == SNK_BREAKER_OPEN)
+        if (stop || !p->acquired || p->breaker.state == SNK_BREAKER_OPEN ||
+            sink->breakers[p->table].state == SNK_BREAKER_OPEN)
             mf_kafka_consumer_pause(sink->consumer, p->topic, p->number);
         else
             mf_kafka_consumer_resume(sink->consumer, p->topic, p->number);

@@ -289,6 +289,24 @@ static bool replace_by_digest(struct snk_sink *sink, struct snk_row *row)
     return true;
 }
 
+// The partition alone is paused by the next run: what the others send fits.
+static void stop_partition(struct snk_sink *sink, struct snk_partition *p)
+{
+    struct mf_error why = sink->refused;
+    mf_error_prefix(
+        &why,
+        "raw.%s refused rows of it in more than %u bisections within a minute, which is no poison "
+        "row but a table that does not fit; mend what it names, it is tried again every %" PRId64 " ms",
+        snk_tables[p->table].name, sink->settings.poison_per_minute, sink->settings.breaker_retry_ms);
+    snk_breaker_open(&p->breaker, mf_clock_monotonic_us(), sink->settings.breaker_retry_ms, why.message);
+    MF_LOGF(sink->service->log, MF_LOG_ERROR, "sink", "partition_stopped",
+            MF_FIELDS(mf_lf_str("topic", p->topic), mf_lf_i64("partition", p->number)),
+            "%s[%d] is paused: %s", p->topic, p->number, why.message);
+    p->stopped_at = p->stored;
+    p->excluded = true;
+    sink->attempts = 0;
+}
+
 // The one row that is left in the range is the one that the warehouse does not want.
 static void refuse_row(struct snk_sink *sink, struct snk_range range)
 {
@@ -297,23 +315,41 @@ static void refuse_row(struct snk_sink *sink, struct snk_range range)
     while (!snk_row_takes_part(&scope, range, index))
         index++;
     struct snk_row *row = &sink->batch.rows[index];
-    struct snk_partition *p = &sink->partitions[row->partition];
+    if (row->table != SNK_TABLE_DEAD_LETTERS) {
+        sink->refused_row = index;
+        snk_reject_row(sink);
+    } else if (!replace_by_digest(sink, row)) {
+        stop_table(sink, row->table, sink->refused.message);
+    }
+}
+
+// The server refuses the data of the range: halves, until the row is alone. A partition that has had its
+// bisections is stopped as soon as the range has rows of it alone; where several share the range, the halves
+// tell which of them is to blame.
+static void bisect(struct snk_sink *sink, struct snk_range range)
+{
+    struct snk_scope scope = snk_scope_of(sink);
+    uint64_t before = sink->work.bisections;
+    uint64_t bisection = snk_work_bisect(&sink->work);
     const struct mf_odbc_diagnostic *why = snk_warehouse_last(sink->warehouse);
     mf_error_set(&sink->refused, MF_ERROR_POISON, "warehouse_rejected", "SQLSTATE %s, native %d: %s",
                  why->sqlstate, why->native, why->message);
-    if (row->table == SNK_TABLE_DEAD_LETTERS) {
-        if (!replace_by_digest(sink, row))
-            stop_table(sink, row->table, sink->refused.message);
+    unsigned limit = sink->settings.poison_per_minute;
+    int64_t now_us = mf_clock_monotonic_us();
+    size_t only = snk_range_partition(&scope, range);
+    if (only != SIZE_MAX && !snk_bisection_is_allowed(&sink->partitions[only], bisection, limit, now_us)) {
+        stop_partition(sink, &sink->partitions[only]);
         return;
     }
-    if (!snk_refusal_is_allowed(p, sink->settings.poison_per_minute, mf_clock_monotonic_us())) {
-        struct mf_error many = sink->refused;
-        mf_error_prefix(&many, "more than %u rows a minute are refused", sink->settings.poison_per_minute);
-        stop_table(sink, row->table, many.message);
-        return;
+    mf_metric_add(MF_METRIC0(sink->service->metrics, &snk_metric_defs[SNK_M_BISECTIONS]),
+                  (double)(bisection - before));
+    if (sink->flush.rows > 1) {
+        snk_work_split_rows(&sink->work, &scope);
+        sink->attempts = 0;
+    } else {
+        snk_charge_bisection(&sink->partitions[only], bisection, limit, now_us);
+        refuse_row(sink, range);
     }
-    sink->refused_row = index;
-    snk_reject_row(sink);
 }
 
 // One line per failed statement, with what is done about it: the story of a bisection can be read from the
@@ -348,8 +384,9 @@ static void act(struct snk_sink *sink, struct snk_range range, enum snk_action a
         snk_loader_hold(sink, mf_backoff_next_ms(&sink->backoff), err->message);
         break;
     case SNK_ACTION_RETRY: snk_loader_hold(sink, mf_backoff_next_ms(&sink->backoff), err->message); break;
+    case SNK_ACTION_BISECT:
+    case SNK_ACTION_REJECT_ROW: bisect(sink, range); break;
     case SNK_ACTION_SPLIT_ROWS:
-        mf_metric_add(MF_METRIC0(sink->service->metrics, &snk_metric_defs[SNK_M_BISECTIONS]), 1);
         snk_work_split_rows(&sink->work, &scope);
         sink->attempts = 0;
         break;
@@ -357,7 +394,6 @@ static void act(struct snk_sink *sink, struct snk_range range, enum snk_action a
         snk_work_split_tables(&sink->work, &scope);
         sink->attempts = 0;
         break;
-    case SNK_ACTION_REJECT_ROW: refuse_row(sink, range); break;
     case SNK_ACTION_STOP_TABLE: stop_table(sink, range.table, err->message); break;
     case SNK_ACTION_HOLD_ALL:
     case SNK_ACTION_MAX:

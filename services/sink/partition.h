@@ -3,6 +3,7 @@
 #ifndef SNK_PARTITION_H
 #define SNK_PARTITION_H
 
+#include "services/sink/breaker.h"
 #include "services/sink/table.h"
 
 #define SNK_POISON_LIMIT_MAX 100
@@ -27,9 +28,13 @@ struct snk_partition {
     int64_t short_since_us; // monotonic time since which the log ends below `stored`; 0 = it does not
     int64_t committed;      // offset last told to the group, for lag tools
 
-    // Monotonic times of the last rows that the warehouse refused, a ring of the limit's size.
-    int64_t refused_us[SNK_POISON_LIMIT_MAX];
-    unsigned refused_at, refused_count;
+    // Bisections that found rows of it: the number of the last one, and the monotonic times of the last ones,
+    // a ring of the limit's size.
+    uint64_t bisection;
+    int64_t bisected_us[SNK_POISON_LIMIT_MAX];
+    unsigned bisected_at, bisected_count;
+    struct snk_breaker breaker; // open: there were too many of them, the partition is paused
+    int64_t stopped_at;         // `stored` when it opened; beyond it the breaker closes
 };
 
 #endif

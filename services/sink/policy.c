@@ -21,11 +21,12 @@ enum snk_action snk_decide(const struct snk_failure *failure)
         if (again)
             return SNK_ACTION_RETRY;
         return failure->rows > 1 ? SNK_ACTION_SPLIT_ROWS : SNK_ACTION_HOLD_ALL;
-    // One row is to blame, unless there is none, or so many that snk_refusal_is_allowed says otherwise.
+    // One row is to blame, unless there is none, or bisections so many that snk_bisection_is_allowed says
+    // otherwise.
     case MF_ODBC_DATA:
         if (failure->rows == 0)
             return SNK_ACTION_HOLD_ALL;
-        return failure->rows == 1 ? SNK_ACTION_REJECT_ROW : SNK_ACTION_SPLIT_ROWS;
+        return failure->rows == 1 ? SNK_ACTION_REJECT_ROW : SNK_ACTION_BISECT;
     case MF_ODBC_CAPACITY:
     case MF_ODBC_CONFIG: return isolate(failure);
     case MF_ODBC_OTHER:
@@ -37,8 +38,9 @@ enum snk_action snk_decide(const struct snk_failure *failure)
 
 const char *snk_action_name(enum snk_action action)
 {
-    static const char *const names[SNK_ACTION_MAX] = {
-        "check_outcome", "retry", "split_rows", "split_tables", "reject_row", "stop_table", "hold_all"};
+    static const char *const names[SNK_ACTION_MAX] = {"check_outcome", "retry",      "bisect",
+                                                      "reject_row",    "split_rows", "split_tables",
+                                                      "stop_table",    "hold_all"};
     return action < SNK_ACTION_MAX ? names[action] : "unknown";
 }
 
@@ -60,18 +62,26 @@ const char *snk_verdict_name(enum snk_verdict verdict)
     return verdict < SNK_VERDICT_MAX ? names[verdict] : "unknown";
 }
 
-bool snk_refusal_is_allowed(struct snk_partition *partition, unsigned limit, int64_t now_us)
+bool snk_bisection_is_allowed(const struct snk_partition *partition, uint64_t bisection, unsigned limit,
+                              int64_t now_us)
 {
-    assert(limit >= 1 && limit <= SNK_POISON_LIMIT_MAX);
-    // The ring has `limit` slots. The slot to be written holds the refusal that is `limit` back.
-    bool full = partition->refused_count >= limit;
-    if (full && now_us - partition->refused_us[partition->refused_at] < MF_US_PER_MINUTE)
-        return false;
-    partition->refused_us[partition->refused_at] = now_us;
-    partition->refused_at = (partition->refused_at + 1) % limit;
-    if (!full)
-        partition->refused_count++;
-    return true;
+    assert(limit >= 1 && limit <= SNK_POISON_LIMIT_MAX && bisection != 0);
+    if (partition->bisection == bisection || partition->bisected_count < limit)
+        return true;
+    // The ring has `limit` slots. The slot to be written holds the bisection that is `limit` back.
+    return now_us - partition->bisected_us[partition->bisected_at] >= MF_US_PER_MINUTE;
+}
+
+void snk_charge_bisection(struct snk_partition *partition, uint64_t bisection, unsigned limit, int64_t now_us)
+{
+    assert(snk_bisection_is_allowed(partition, bisection, limit, now_us));
+    if (partition->bisection == bisection)
+        return;
+    partition->bisection = bisection;
+    partition->bisected_us[partition->bisected_at] = now_us;
+    partition->bisected_at = (partition->bisected_at + 1) % limit;
+    if (partition->bisected_count < limit)
+        partition->bisected_count++;
 }
 
 void snk_repeats_surprise(struct snk_repeats *repeats)
@@ -89,27 +99,4 @@ void snk_repeats_looked(struct snk_repeats *repeats, bool found)
     } else if (repeats->left > 0) {
         repeats->left--;
     }
-}
-
-void snk_breaker_open(struct snk_breaker *breaker, int64_t now_us, int64_t retry_ms, const char *reason)
-{
-    breaker->state = SNK_BREAKER_OPEN;
-    breaker->retry_at_us = now_us + retry_ms * MF_US_PER_MS;
-    if (!mf_str_copy(breaker->reason, sizeof breaker->reason, mf_str_of(reason)))
-        mf_str_copy(breaker->reason, sizeof breaker->reason, MF_STR("the reason is too long to be kept"));
-}
-
-bool snk_breaker_try(struct snk_breaker *breaker, int64_t now_us)
-{
-    if (breaker->state != SNK_BREAKER_OPEN || now_us < breaker->retry_at_us)
-        return false;
-    breaker->state = SNK_BREAKER_TRYING;
-    return true;
-}
-
-bool snk_breaker_close(struct snk_breaker *breaker)
-{
-    bool was_closed = breaker->state == SNK_BREAKER_CLOSED;
-    *breaker = (struct snk_breaker){0};
-    return !was_closed;
 }

@@ -10,9 +10,10 @@
 enum snk_action {
     SNK_ACTION_CHECK_OUTCOME, // the connection is lost: connect again, read the offset rows, then decide
     SNK_ACTION_RETRY,         // the same statement again, after a delay
-    SNK_ACTION_SPLIT_ROWS,    // halves: look for the row that is refused, or ask for less at once
-    SNK_ACTION_SPLIT_TABLES,  // look for the table that cannot be written
+    SNK_ACTION_BISECT,        // halves: look for the row that is refused
     SNK_ACTION_REJECT_ROW,    // found it: to the dead-letter queue
+    SNK_ACTION_SPLIT_ROWS,    // halves: ask for less at once
+    SNK_ACTION_SPLIT_TABLES,  // look for the table that cannot be written
     SNK_ACTION_STOP_TABLE,    // found it: its topic stops, the others go on
     SNK_ACTION_HOLD_ALL,      // nothing can be written: everything waits for the slow retry
     SNK_ACTION_MAX
@@ -44,9 +45,14 @@ enum snk_verdict snk_judge(const struct snk_partition *partition, int64_t next, 
                            int64_t next_offset);
 const char *snk_verdict_name(enum snk_verdict verdict);
 
-// Notes a row of the partition that the warehouse refused. False when more than `limit` of them fall within a
-// minute: that is no poison row but a schema that does not fit. 1 <= limit <= SNK_POISON_LIMIT_MAX.
-bool snk_refusal_is_allowed(struct snk_partition *partition, unsigned limit, int64_t now_us);
+// May the bisection (its number, see work.h) dead-letter a row of the partition? Not when `limit` others have
+// within the last minute: that is no poison row but a schema that does not fit. One that has been charged
+// goes on, whatever number of rows it finds. 1 <= limit <= SNK_POISON_LIMIT_MAX, the same in every call.
+bool snk_bisection_is_allowed(const struct snk_partition *partition, uint64_t bisection, unsigned limit,
+                              int64_t now_us);
+// Charges it to the partition, once however often it is asked; it must be allowed (asserted).
+void snk_charge_bisection(struct snk_partition *partition, uint64_t bisection, unsigned limit,
+                          int64_t now_us);
 
 // Does a flush have to look whether a row is there already? Rows come once, so it begins without, which is
 // cheaper; the first one that is there after all makes it look for a stretch of flushes, which doubles with
@@ -60,17 +66,5 @@ struct snk_repeats {
 void snk_repeats_surprise(struct snk_repeats *repeats);
 // A flush that looked went through; found: some row was there.
 void snk_repeats_looked(struct snk_repeats *repeats, bool found);
-
-// A circuit breaker per table: open after a failure that stays, tried again after a while, closed by a
-// success.
-enum snk_breaker_state { SNK_BREAKER_CLOSED, SNK_BREAKER_OPEN, SNK_BREAKER_TRYING };
-struct snk_breaker {
-    enum snk_breaker_state state;
-    int64_t retry_at_us; // monotonic; when OPEN
-    char reason[MF_ERROR_MESSAGE_SIZE];
-};
-void snk_breaker_open(struct snk_breaker *breaker, int64_t now_us, int64_t retry_ms, const char *reason);
-bool snk_breaker_try(struct snk_breaker *breaker, int64_t now_us); // OPEN and due: becomes TRYING, true
-bool snk_breaker_close(struct snk_breaker *breaker);               // true when it was not closed before
 
 #endif

@@ -53,7 +53,7 @@ static bool is_assigned(const struct snk_sink *sink, enum snk_table table)
 }
 
 // Lets one attempt through per breaker whose time has come; a success closes it (outcome.c).
-static void try_breakers(struct snk_sink *sink)
+static void try_tables(struct snk_sink *sink)
 {
     for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
         struct snk_breaker *breaker = &sink->breakers[table];
@@ -68,6 +68,20 @@ static void try_breakers(struct snk_sink *sink)
             SNK_LOG(sink, INFO, "table_tried", "trying raw.%s again", snk_tables[table].name);
             mf_deferred_schedule(sink->run);
         }
+    }
+}
+
+// The same for partitions.
+static void try_partitions(struct snk_sink *sink)
+{
+    for (size_t i = 0; i < sink->partition_count; i++) {
+        struct snk_partition *p = &sink->partitions[i];
+        if (!snk_breaker_try(&p->breaker, mf_clock_monotonic_us()))
+            continue;
+        MF_LOGF(sink->service->log, MF_LOG_INFO, "sink", "partition_tried",
+                MF_FIELDS(mf_lf_str("topic", p->topic), mf_lf_i64("partition", p->number)),
+                "trying %s[%d] again", p->topic, p->number);
+        mf_deferred_schedule(sink->run);
     }
 }
 
@@ -108,17 +122,28 @@ static void on_tick(void *arg)
     if (sink->failed || sink->closing)
         return;
     tell_group(sink);
-    try_breakers(sink);
+    try_tables(sink);
+    try_partitions(sink);
     watch_short_logs(sink);
     break_silence(sink);
     // Whatever could have been missed: a session that is worn, partitions that are not taken over yet.
     mf_deferred_schedule(sink->run);
 }
 
-// Gauges of the batch, computed when somebody looks.
-static void show_buffer(void *arg)
+static void show_stopped(struct snk_sink *sink)
 {
-    struct snk_sink *sink = arg;
+    double stopped[SNK_TABLE_MAX] = {0};
+    for (size_t i = 0; i < sink->partition_count; i++)
+        stopped[sink->partitions[i].table] += sink->partitions[i].breaker.state != SNK_BREAKER_CLOSED ? 1 : 0;
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
+        mf_metric_set(MF_METRIC(sink->service->metrics, &snk_metric_defs[SNK_M_PARTITIONS_STOPPED],
+                                snk_tables[table].name),
+                      stopped[table]);
+}
+
+// Gauges of the batch.
+static void show_buffer(struct snk_sink *sink)
+{
     double rows[SNK_TABLE_MAX] = {0};
     double bytes[SNK_TABLE_MAX] = {0};
     double oldest[SNK_TABLE_MAX] = {0};
@@ -137,6 +162,13 @@ static void show_buffer(void *arg)
         mf_metric_set(MF_METRIC(metrics, &snk_metric_defs[SNK_M_BUFFER_BYTES], name), bytes[table]);
         mf_metric_set(MF_METRIC(metrics, &snk_metric_defs[SNK_M_OLDEST], name), oldest[table]);
     }
+}
+
+// Gauges that are computed when somebody looks.
+static void on_collect(void *arg)
+{
+    show_buffer(arg);
+    show_stopped(arg);
 }
 
 // ---- making and freeing
@@ -209,7 +241,7 @@ int snk_sink_new(struct mf_service *service, struct snk_sink **sink, struct mf_e
         return -1;
     }
     snk_metrics_start(fresh);
-    mf_metrics_on_collect(service->metrics, show_buffer, fresh);
+    mf_metrics_on_collect(service->metrics, on_collect, fresh);
     mf_timer_arm_every_ms(fresh->tick, TICK_MS);
     mf_deferred_schedule(fresh->run);
     *sink = fresh;
@@ -274,6 +306,25 @@ static void check_tables(struct snk_sink *sink, struct mf_health *health)
         mf_health_add(health, "tables", true, "all tables can be written");
 }
 
+// The first of the stopped partitions with its reason, and how many there are.
+static void check_partitions(struct snk_sink *sink, struct mf_health *health)
+{
+    const struct snk_partition *first = NULL;
+    size_t stopped = 0;
+    for (size_t i = 0; i < sink->partition_count; i++) {
+        const struct snk_partition *p = &sink->partitions[i];
+        if (p->breaker.state != SNK_BREAKER_OPEN)
+            continue;
+        first = first != NULL ? first : p;
+        stopped++;
+    }
+    if (first == NULL)
+        mf_health_add(health, "partitions", true, "no partition is stopped");
+    else
+        mf_health_add(health, "partitions", false, "%zu stopped, the first %s[%d]: %s", stopped, first->topic,
+                      first->number, first->breaker.reason);
+}
+
 static void check_letters(struct snk_sink *sink, struct mf_health *health)
 {
     const struct snk_letters *letters = &sink->letters;
@@ -309,6 +360,7 @@ void snk_sink_check_ready(struct snk_sink *sink, struct mf_health *health)
         mf_health_add(health, "warehouse", false, "%s",
                       sink->hold_reason[0] != '\0' ? sink->hold_reason : "no session with the warehouse yet");
     check_tables(sink, health);
+    check_partitions(sink, health);
     check_letters(sink, health);
 }
 
@@ -326,8 +378,10 @@ void snk_sink_status(const struct snk_sink *sink, char *text, size_t size)
     unsigned stopped = 0;
     for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
         stopped += sink->breakers[table].state != SNK_BREAKER_CLOSED ? 1 : 0;
+    for (size_t i = 0; i < sink->partition_count; i++)
+        stopped += sink->partitions[i].breaker.state != SNK_BREAKER_CLOSED ? 1 : 0;
     snprintf(text, size,
              "%zu partitions, warehouse %s, %zu rows buffered, %" PRIu64 " loaded, last commit %s%s",
              sink->partition_count, snk_warehouse_is_open(sink->warehouse) ? "up" : "down", sink->batch.count,
-             sink->rows_landed, commit, stopped > 0 ? ", some tables stopped" : "");
+             sink->rows_landed, commit, stopped > 0 ? ", some tables or partitions stopped" : "");
 }

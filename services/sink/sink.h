@@ -166,23 +166,24 @@ void snk_reject_row(struct snk_sink *sink);
 extern const struct mf_setting_table snk_settings_table;
 void snk_check_settings(const struct mf_settings *settings, struct mf_buf *problems);
 enum snk_metric {
-    SNK_M_ROWS,           // table, result
-    SNK_M_BATCHES,        // table, result
-    SNK_M_BATCH_ROWS,     // table
-    SNK_M_FLUSH_SECONDS,  // table
-    SNK_M_BUFFER_ROWS,    // table
-    SNK_M_BUFFER_BYTES,   // table
-    SNK_M_OLDEST,         // table
-    SNK_M_RETRIES,        // reason
-    SNK_M_SESSION_UP,     //
-    SNK_M_AUTH_EXPIRY,    //
-    SNK_M_END_TO_END,     // table
-    SNK_M_LAST_COMMIT,    // table
-    SNK_M_LAST_EVENT,     // table
-    SNK_M_SESSIONS,       // result
-    SNK_M_OUTCOME_CHECKS, // verdict
-    SNK_M_BISECTIONS,     //
-    SNK_M_TABLE_STOPPED,  // table
+    SNK_M_ROWS,               // table, result
+    SNK_M_BATCHES,            // table, result
+    SNK_M_BATCH_ROWS,         // table
+    SNK_M_FLUSH_SECONDS,      // table
+    SNK_M_BUFFER_ROWS,        // table
+    SNK_M_BUFFER_BYTES,       // table
+    SNK_M_OLDEST,             // table
+    SNK_M_RETRIES,            // reason
+    SNK_M_SESSION_UP,         //
+    SNK_M_AUTH_EXPIRY,        //
+    SNK_M_END_TO_END,         // table
+    SNK_M_LAST_COMMIT,        // table
+    SNK_M_LAST_EVENT,         // table
+    SNK_M_SESSIONS,           // result
+    SNK_M_OUTCOME_CHECKS,     // verdict
+    SNK_M_BISECTIONS,         //
+    SNK_M_TABLE_STOPPED,      // table
+    SNK_M_PARTITIONS_STOPPED, // table
     SNK_M_MAX
 };
 extern const struct mf_metric_def snk_metric_defs[SNK_M_MAX];

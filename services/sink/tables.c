@@ -23,11 +23,12 @@ static const struct mf_setting_def defs[] = {
             "Longest delay in ms before it is repeated; delays grow up to it."),
     INTEGER(
         "SINK_BREAKER_RETRY_MS", "60000", 100, 86400000,
-        "Delay in ms before a table that cannot be written (missing, no right, no space) is tried again."),
-    INTEGER(
-        "SINK_POISON_PER_MINUTE", "3", 1, SNK_POISON_LIMIT_MAX,
-        "Rows per minute and partition that the warehouse may refuse; with more its table counts as one that "
-        "cannot be written."),
+        "Delay in ms before a table that cannot be written (missing, no right, no space) is tried again, or "
+        "a partition with too many refused rows."),
+    INTEGER("SINK_POISON_PER_MINUTE", "3", 1, SNK_POISON_LIMIT_MAX,
+            "Bisections per minute that may dead-letter rows of a partition, whatever number of rows each of "
+            "them "
+            "finds; with more the partition is paused, and tried again after SINK_BREAKER_RETRY_MS."),
     INTEGER("SINK_SESSION_MS", "43200000", 1000, 604800000,
             "Age in ms at which the warehouse connection is opened anew."),
     INTEGER("SINK_SESSION_ROWS", "1000000", 1000, 1000000000,
@@ -90,10 +91,12 @@ const struct mf_metric_def snk_metric_defs[SNK_M_MAX] = {
         "Partitions whose offset row was read because a flush gave no clear answer, by verdict.",
         LABELS("verdict")),
     ROW(BISECTIONS, "bisections_total", COUNTER,
-        "Statements split: to find a row that the warehouse refuses, or because all of it is too much at "
-        "once."),
+        "Descents from a statement whose data the warehouse refused to the rows that it refuses."),
     ROW(TABLE_STOPPED, "table_stopped", GAUGE,
         "1 while the table cannot be written and its topic is paused, else 0.", LABELS("table")),
+    ROW(PARTITIONS_STOPPED, "partitions_stopped", GAUGE,
+        "Partitions of the table's topic that are paused because too many bisections found rows of them.",
+        LABELS("table")),
 };
 
 // Counters that exist from the start can be alerted on before the first event.
@@ -105,9 +108,9 @@ static void start_table(struct snk_sink *sink, const char *table)
         MF_METRIC(metrics, &snk_metric_defs[SNK_M_ROWS], table, results[i]);
     MF_METRIC(metrics, &snk_metric_defs[SNK_M_BATCHES], table, "ok");
     MF_METRIC(metrics, &snk_metric_defs[SNK_M_BATCHES], table, "failed");
-    static const enum snk_metric by_table[] = {SNK_M_BATCH_ROWS,   SNK_M_FLUSH_SECONDS, SNK_M_BUFFER_ROWS,
-                                               SNK_M_BUFFER_BYTES, SNK_M_OLDEST,        SNK_M_END_TO_END,
-                                               SNK_M_TABLE_STOPPED};
+    static const enum snk_metric by_table[] = {
+        SNK_M_BATCH_ROWS, SNK_M_FLUSH_SECONDS, SNK_M_BUFFER_ROWS,   SNK_M_BUFFER_BYTES,
+        SNK_M_OLDEST,     SNK_M_END_TO_END,    SNK_M_TABLE_STOPPED, SNK_M_PARTITIONS_STOPPED};
     for (size_t i = 0; i < MF_ARRAY_LEN(by_table); i++)
         MF_METRIC(metrics, &snk_metric_defs[by_table[i]], table);
 }

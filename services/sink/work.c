@@ -14,6 +14,7 @@ void snk_work_free(struct snk_work *work)
 void snk_work_clear(struct snk_work *work)
 {
     work->depth = 0;
+    work->bisected = 0;
 }
 
 static void push(struct snk_work *work, struct snk_range range)
@@ -38,7 +39,7 @@ static void reverse(struct snk_work *work, size_t from)
 
 void snk_work_start(struct snk_work *work, const struct snk_batch *batch, struct snk_limits limits)
 {
-    work->depth = 0;
+    snk_work_clear(work);
     size_t begin = 0;
     size_t bytes = 0;
     // An empty batch still makes one range: offsets may have to move without a row.
@@ -70,6 +71,18 @@ void snk_work_pop(struct snk_work *work)
 {
     assert(work->depth > 0);
     work->depth--;
+    if (work->depth < work->bisected)
+        work->bisected = 0;
+}
+
+uint64_t snk_work_bisect(struct snk_work *work)
+{
+    assert(work->depth > 0);
+    if (work->bisected == 0) {
+        work->bisected = work->depth;
+        work->bisections++;
+    }
+    return work->bisections;
 }
 
 // Rows below the stored offset have landed already: an outcome check may have found them there.
@@ -102,6 +115,19 @@ unsigned snk_range_tables(const struct snk_scope *scope, struct snk_range range)
             set |= 1u << scope->batch->rows[i].table;
     }
     return set;
+}
+
+size_t snk_range_partition(const struct snk_scope *scope, struct snk_range range)
+{
+    size_t found = SIZE_MAX;
+    for (size_t i = range.begin; i < range.end; i++) {
+        if (!snk_row_takes_part(scope, range, i))
+            continue;
+        if (found != SIZE_MAX && found != scope->batch->rows[i].partition)
+            return SIZE_MAX;
+        found = scope->batch->rows[i].partition;
+    }
+    return found;
 }
 
 // Does the partition move, and where to? `move` holds what the range and the rest of the batch have of it.
@@ -148,7 +174,7 @@ void snk_work_split_rows(struct snk_work *work, const struct snk_scope *scope)
     size_t middle = range.begin;
     for (size_t seen = 0; seen < rows / 2; middle++)
         seen += snk_row_takes_part(scope, range, middle) ? 1 : 0;
-    snk_work_pop(work);
+    work->depth--; // not done: what a bisection began with goes on as its halves
     push(work, (struct snk_range){range.table, middle, range.end});
     push(work, (struct snk_range){range.table, range.begin, middle});
 }
@@ -164,7 +190,7 @@ void snk_work_split_tables(struct snk_work *work, const struct snk_scope *scope)
     for (size_t i = 0; i < count; i++)
         set |= 1u << scope->partitions[moves[i].partition].table;
     free(moves);
-    snk_work_pop(work);
+    work->depth--;
     size_t from = work->depth;
     for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++) {
         if ((set & (1u << table)) != 0)

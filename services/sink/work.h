@@ -20,6 +20,8 @@ struct snk_range {
 struct snk_work {
     struct snk_range *stack;
     size_t depth, capacity;
+    uint64_t bisections; // so far: the number of the last one
+    size_t bisected;     // depth of the range that it began with: it ends when that is done; 0 = it has ended
 };
 
 // What a range is about; borrowed by all functions below.
@@ -44,12 +46,20 @@ bool snk_work_is_done(const struct snk_work *work);
 struct snk_range snk_work_current(const struct snk_work *work); // not when done (asserted)
 void snk_work_pop(struct snk_work *work);
 
+// The server refuses the data of the current range. Returns the number of the bisection that it is part of:
+// that of the range that it was split from, or a new one, from 1 on. A bisection ends when all that its first
+// range was split into is done, or forgotten.
+uint64_t snk_work_bisect(struct snk_work *work);
+
 // Does the row take part in the range: of its table, not rejected, its partition not excluded, not landed
 // already?
 bool snk_row_takes_part(const struct snk_scope *scope, struct snk_range range, size_t row);
 size_t snk_range_rows(const struct snk_scope *scope, struct snk_range range);
 unsigned snk_range_tables(const struct snk_scope *scope,
                           struct snk_range range); // bit per enum snk_table with rows
+
+// The partition that all rows of the range belong to; SIZE_MAX when there are several, or no row.
+size_t snk_range_partition(const struct snk_scope *scope, struct snk_range range);
 
 // The partitions that the range moves; moves has room for partition_count. Returns how many. A partition
 // moves past its last row of the range, or to its position when the range holds the last row of it in the

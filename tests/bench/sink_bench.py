@@ -354,7 +354,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
             "visible_p99_ms": round(visible[0.99], 1),
         }
     if options.backlog:
-        result["backlog_events"] = waiting - options.events
+        result["backlog_events"] = waiting
     if twos:
         two = max(run.rows_per_s for run in twos)
         result |= {"two_rows_per_s": round(two), "two_ratio_to_copy": round(two / copy, 3)}

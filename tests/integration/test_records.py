@@ -154,7 +154,7 @@ def test_a_batch_that_is_too_large_for_the_statement_timeout(line: Line) -> None
     wait_for(lambda: len(line.messages("BARS_FILTERED")) == 196, 60, "filtered bars", 0.3)
     sink = line.start("sink")
     line.wait_count("raw_bars", 196)
-    assert (sink.metric("marketflow_sink_bisections_total") or 0) > 0
+    assert (sink.metric("marketflow_sink_retries_total", reason="split_rows") or 0) > 0
     assert line.count("raw_dead_letters") == 0
     assert line.count("raw_bars") == 196
 

@@ -28,8 +28,8 @@ static const struct {
     {{MF_ODBC_TRANSIENT, ONE, 2, LAST}, SNK_ACTION_SPLIT_ROWS},
     {{MF_ODBC_TRANSIENT, ALL, 1, LAST}, SNK_ACTION_HOLD_ALL},
     {{MF_ODBC_TRANSIENT, ALL, 0, LAST}, SNK_ACTION_HOLD_ALL},
-    {{MF_ODBC_DATA, ALL, 500, 1}, SNK_ACTION_SPLIT_ROWS},
-    {{MF_ODBC_DATA, ALL, 2, 1}, SNK_ACTION_SPLIT_ROWS},
+    {{MF_ODBC_DATA, ALL, 500, 1}, SNK_ACTION_BISECT},
+    {{MF_ODBC_DATA, ALL, 2, 1}, SNK_ACTION_BISECT},
     {{MF_ODBC_DATA, ALL, 1, 1}, SNK_ACTION_REJECT_ROW},
     {{MF_ODBC_DATA, ONE, 1, 1}, SNK_ACTION_REJECT_ROW},
     {{MF_ODBC_DATA, ALL, 0, 1}, SNK_ACTION_HOLD_ALL}, // no row to blame
@@ -87,37 +87,67 @@ static void test_names(void **state)
     }
 }
 
-static void test_refusals_per_minute(void **state)
+// One bisection that finds a row of the partition. False when it may not.
+static bool take_bisection(struct snk_partition *p, uint64_t bisection, unsigned limit, int64_t now_us)
+{
+    if (!snk_bisection_is_allowed(p, bisection, limit, now_us))
+        return false;
+    snk_charge_bisection(p, bisection, limit, now_us);
+    return true;
+}
+
+static void test_bisections_per_minute(void **state)
 {
     (void)state;
     struct snk_partition p = {0};
     int64_t now = 5 * MF_US_PER_HOUR;
+    uint64_t number = 40;
     for (int i = 0; i < 3; i++)
-        assert_true(snk_refusal_is_allowed(&p, 3, now + i * MF_US_PER_SECOND));
+        assert_true(take_bisection(&p, number++, 3, now + i * MF_US_PER_SECOND));
     // The fourth within a minute of the first is too many, however often it is asked.
-    assert_false(snk_refusal_is_allowed(&p, 3, now + 3 * MF_US_PER_SECOND));
-    assert_false(snk_refusal_is_allowed(&p, 3, now + MF_US_PER_MINUTE - 1));
-    // A minute after the first there is room for one, and only one.
-    assert_true(snk_refusal_is_allowed(&p, 3, now + MF_US_PER_MINUTE));
-    assert_false(snk_refusal_is_allowed(&p, 3, now + MF_US_PER_MINUTE));
-    assert_true(snk_refusal_is_allowed(&p, 3, now + MF_US_PER_MINUTE + MF_US_PER_SECOND));
+    assert_false(take_bisection(&p, number, 3, now + 3 * MF_US_PER_SECOND));
+    assert_false(take_bisection(&p, number++, 3, now + MF_US_PER_MINUTE - 1));
+    // The minute slides: after the first there is room for one, and only one; after the second for another.
+    assert_true(take_bisection(&p, number++, 3, now + MF_US_PER_MINUTE));
+    assert_false(take_bisection(&p, number++, 3, now + MF_US_PER_MINUTE));
+    assert_true(take_bisection(&p, number++, 3, now + MF_US_PER_MINUTE + MF_US_PER_SECOND));
+    assert_false(take_bisection(&p, number++, 3, now + MF_US_PER_MINUTE + 2 * MF_US_PER_SECOND - 1));
+    assert_true(take_bisection(&p, number++, 3, now + MF_US_PER_MINUTE + 2 * MF_US_PER_SECOND));
     // Long afterwards all of it is forgotten.
     for (int i = 0; i < 3; i++)
-        assert_true(snk_refusal_is_allowed(&p, 3, now + MF_US_PER_HOUR));
-    assert_false(snk_refusal_is_allowed(&p, 3, now + MF_US_PER_HOUR));
+        assert_true(take_bisection(&p, number++, 3, now + MF_US_PER_HOUR));
+    assert_false(take_bisection(&p, number++, 3, now + MF_US_PER_HOUR));
 }
 
-static void test_refusals_at_the_limits_of_the_limit(void **state)
+static void test_a_bisection_counts_once_for_all_its_rows(void **state)
 {
     (void)state;
     struct snk_partition p = {0};
-    assert_true(snk_refusal_is_allowed(&p, 1, 0));
-    assert_false(snk_refusal_is_allowed(&p, 1, MF_US_PER_MINUTE - 1));
-    assert_true(snk_refusal_is_allowed(&p, 1, MF_US_PER_MINUTE));
+    struct snk_partition other = {0};
+    for (int row = 0; row < 500; row++) {
+        assert_true(take_bisection(&p, 7, 1, row));
+        assert_true(take_bisection(&other, 7, 1, row));
+    }
+    assert_int_equal(p.bisected_count, 1);
+    assert_int_equal(other.bisected_count, 1);
+    // It goes on although there is no room for another; time since is counted from its first row.
+    assert_false(take_bisection(&p, 8, 1, MF_US_PER_MINUTE - 1));
+    assert_true(take_bisection(&p, 7, 1, MF_US_PER_MINUTE - 1));
+    assert_true(take_bisection(&p, 8, 1, MF_US_PER_MINUTE));
+    assert_true(take_bisection(&other, 9, 1, MF_US_PER_MINUTE));
+}
+
+static void test_bisections_at_the_limits_of_the_limit(void **state)
+{
+    (void)state;
+    struct snk_partition p = {0};
+    assert_true(take_bisection(&p, 1, 1, 0));
+    assert_false(take_bisection(&p, 2, 1, MF_US_PER_MINUTE - 1));
+    assert_true(take_bisection(&p, 3, 1, MF_US_PER_MINUTE));
     p = (struct snk_partition){0};
-    for (int i = 0; i < SNK_POISON_LIMIT_MAX; i++)
-        assert_true(snk_refusal_is_allowed(&p, SNK_POISON_LIMIT_MAX, 1));
-    assert_false(snk_refusal_is_allowed(&p, SNK_POISON_LIMIT_MAX, 1));
+    for (unsigned i = 1; i <= SNK_POISON_LIMIT_MAX; i++)
+        assert_true(take_bisection(&p, i, SNK_POISON_LIMIT_MAX, 1));
+    assert_false(take_bisection(&p, 1000, SNK_POISON_LIMIT_MAX, 1));
 }
 
 static void test_repeats(void **state)
@@ -185,8 +215,9 @@ int main(void)
         cmocka_unit_test(test_decisions),
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_names),
-        cmocka_unit_test(test_refusals_per_minute),
-        cmocka_unit_test(test_refusals_at_the_limits_of_the_limit),
+        cmocka_unit_test(test_bisections_per_minute),
+        cmocka_unit_test(test_a_bisection_counts_once_for_all_its_rows),
+        cmocka_unit_test(test_bisections_at_the_limits_of_the_limit),
         cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_breaker),
         cmocka_unit_test(test_breaker_keeps_a_reason_of_any_length),
