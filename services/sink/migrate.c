@@ -16,33 +16,31 @@
 
 // A migration may build an index over a large table.
 #define STATEMENT_TIMEOUT_MS INT64_C(900000)
-// Longer than any statement: it is renewed before each migration.
-#define LEASE_S 960
 #define LEASE_POLL_MS 250
-#define WAIT_DEFAULT "60"
+// Longer than the lease lasts where only its end tells that a run has died.
+#define WAIT_DEFAULT "90"
 
 struct run {
     struct snk_warehouse *warehouse;
     bool dry_run, grants;
     int64_t wait_ms;
-    char owner[128]; // of the lease
+    char owner[SNK_LEASE_OWNER_SIZE]; // of the lease
 };
 
-// Takes the lease, or renews it when it is ours. TRANSIENT "migrations_running" when somebody else keeps it
-// beyond the time that we wait.
-static int take_lease(const struct run *run, int64_t wait_ms, struct mf_error *err)
+// TRANSIENT "migrations_running" when somebody else keeps the lease beyond the time that we wait.
+static int take_lease(const struct run *run, struct mf_error *err)
 {
-    int64_t until_us = mf_clock_monotonic_us() + wait_ms * MF_US_PER_MS;
+    int64_t until_us = mf_clock_monotonic_us() + run->wait_ms * MF_US_PER_MS;
     struct snk_lease holder;
     for (;;) {
-        if (snk_warehouse_take_lease(run->warehouse, run->owner, LEASE_S, &holder, err) != 0)
+        if (snk_warehouse_take_lease(run->warehouse, run->owner, &holder, err) != 0)
             return -1;
         if (strcmp(holder.owner, run->owner) == 0)
             return 0;
         if (mf_clock_monotonic_us() >= until_us)
             return mf_error_set(err, MF_ERROR_TRANSIENT, "migrations_running",
-                                "'%s' is applying migrations, its lease ends at %s UTC; if that run is dead, "
-                                "clear the owner of its row in ops.schema_lease",
+                                "'%s' is applying migrations, its lease in ops.schema_lease ends at %s UTC "
+                                "unless it is renewed; a run that is dead needs no more than that",
                                 holder.owner, holder.expires_at);
         poll(NULL, 0, LEASE_POLL_MS); // a command, not a service: nothing else waits for this thread
     }
@@ -63,8 +61,6 @@ static int apply(const struct run *run, const struct snk_plan *plan, struct mf_e
             continue;
         }
         int64_t start_us = mf_clock_monotonic_us();
-        if (take_lease(run, 0, err) != 0)
-            return -1;
         if (snk_warehouse_apply_migration(warehouse, text, err) != 0)
             return mf_error_prefix(err, "migration %.*s", MF_STR_ARG(version));
         printf("applied %.*s (SHA-256 %s) in %" PRId64 " ms\n", MF_STR_ARG(version), checksum,
@@ -107,7 +103,7 @@ static int migrate(const struct run *run, struct mf_error *err)
 {
     if (run->dry_run)
         return bring_up(run, err);
-    if (snk_warehouse_prepare_migrations(run->warehouse, err) != 0 || take_lease(run, run->wait_ms, err) != 0)
+    if (snk_warehouse_prepare_migrations(run->warehouse, err) != 0 || take_lease(run, err) != 0)
         return -1;
     int result = bring_up(run, err);
     if (result == 0 && run->grants) {

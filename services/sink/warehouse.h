@@ -67,22 +67,27 @@ int snk_warehouse_read_offsets(struct snk_warehouse *warehouse, const struct snk
 // ---- migrations (warehouse_schema.c); the session is open
 
 // Who may apply migrations, and until when (UTC, by the warehouse's clock).
+#define SNK_LEASE_OWNER_SIZE 128
 struct snk_lease {
-    char owner[128];
+    char owner[SNK_LEASE_OWNER_SIZE];
     char expires_at[32];
 };
-// Takes the lease if it is free, over, or one's own (renews it then); *holder says who has it now. The book
-// must be prepared.
-int snk_warehouse_take_lease(struct snk_warehouse *warehouse, const char *owner, int64_t lasts_s,
-                             struct snk_lease *holder, struct mf_error *err);
+// Takes the lease if it is free, over, one's own (renews it then), or that of a session that the server knows
+// to be gone; *holder says who has it now. The book must be prepared. While the session has it, it is renewed
+// before each migration, where DDL cannot be undone before each statement; who finds it lost by then stops
+// there: TRANSIENT "lease_lost" of the calls below.
+int snk_warehouse_take_lease(struct snk_warehouse *warehouse, const char *owner, struct snk_lease *holder,
+                             struct mf_error *err);
+// Does nothing when it is not ours.
 int snk_warehouse_release_lease(struct snk_warehouse *warehouse, const char *owner, struct mf_error *err);
 // The book; an empty list when there is none yet.
 int snk_warehouse_list_migrations(struct snk_warehouse *warehouse, struct snk_applied_list *list,
                                   struct mf_error *err);
 // Makes the book and the row of the lease; again and by several at once does no harm.
 int snk_warehouse_prepare_migrations(struct snk_warehouse *warehouse, struct mf_error *err);
-// The text and its row in the book: in one transaction where the dialect can undo DDL; elsewhere the text can
-// be run again.
+// The text and its row in the book, which is only written by who has the lease (asserted): in one transaction
+// where the dialect can undo DDL, so that a run that lost the lease undoes all of it; elsewhere each
+// statement can be run again, and beside itself.
 int snk_warehouse_apply_migration(struct snk_warehouse *warehouse, const struct mf_sql_text *text,
                                   struct mf_error *err);
 // Makes the roles that are not there yet and gives each its rights; again does no harm.

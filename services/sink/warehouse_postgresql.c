@@ -127,7 +127,7 @@ static int read_offsets(struct snk_warehouse *warehouse, const struct snk_flush 
 
 static int run_script(struct snk_warehouse *warehouse, const struct mf_sql_text *text, struct mf_error *err)
 {
-    return mf_odbc_exec_direct(warehouse->connection, text->text, &warehouse->last, err);
+    return snk_warehouse_run(warehouse, text->text, err);
 }
 
 const struct snk_dialect_ops snk_postgresql_ops = {
@@ -137,4 +137,7 @@ const struct snk_dialect_ops snk_postgresql_ops = {
     .run_script = run_script,
     .transactional_ddl = true,
     .commits_later = true, // synchronous_commit is off
+    // Longer than any statement, during which nothing can be renewed: the server shows at once that a
+    // holder's session is gone, and waiting is only for one whose machine is gone without a word.
+    .lease_s = 960,
 };

@@ -19,8 +19,9 @@ struct snk_prepared {
     uint64_t used;
 };
 
-// What a dialect does its own way. Called on an open session and, but for run_script, under the deadline
-// guard; warehouse->json holds the partitions in question for assign and read_offsets.
+// What a dialect does its own way. Called on an open session and under the deadline guard, but for
+// run_script, which arms it itself for each request; warehouse->json holds the partitions in question for
+// assign and read_offsets.
 struct snk_dialect_ops {
     int (*assign)(struct snk_warehouse *warehouse, const char *cluster_id, struct snk_partition *partitions,
                   size_t count, struct mf_error *err);
@@ -32,6 +33,7 @@ struct snk_dialect_ops {
     bool transactional_ddl; // a migration and its row in the book are one transaction
     bool commits_later;     // a commit is answered before it is safe: a server that crashes may forget it
     bool transactions;      // the sink at work ends its transactions itself: autocommit is off
+    int64_t lease_s;        // how long the lease of migrations lasts unless it is renewed
 };
 extern const struct snk_dialect_ops snk_postgresql_ops, snk_snowflake_ops;
 
@@ -47,6 +49,7 @@ struct snk_warehouse {
     uint64_t uses;
     struct mf_buf text, json, rows; // scratch: statement text, parameters
     char query_ids[SNK_QUERY_IDS_SIZE];
+    char lease_owner[SNK_LEASE_OWNER_SIZE]; // of the lease that this session has; "" = it has none
 };
 
 // Prepares sql/<dialect>/<name>.sql on the session; *statement is left alone when it is set already.
@@ -58,6 +61,12 @@ int snk_warehouse_text(struct snk_warehouse *warehouse, const char *name, unsign
 // Fetches one row of text columns: 1, 0 at the end, -1.
 int snk_warehouse_fetch(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,
                         const char **columns, unsigned count, struct mf_error *err);
+
+// Renews the lease that the session has, if it has one. TRANSIENT "lease_lost" when somebody else has taken
+// it.
+int snk_warehouse_keep_lease(struct snk_warehouse *warehouse, struct mf_error *err);
+// One request of a script, under the deadline guard.
+int snk_warehouse_run(struct snk_warehouse *warehouse, const char *text, struct mf_error *err);
 
 // Take in an executed statement's rows: those of an assignment, and offset rows (one answer per move).
 int snk_warehouse_take_assigned(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,

@@ -1,8 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The book of applied migrations and the lease of the run that may apply them; safe to run again, and by several runs
--- at once: two of them making one table would fail without the lock, which ends with the statement.
+-- at once: two of them making one table would fail without the lock, which ends with the statement. The server looks every
+-- few seconds whether a run that it works for is still there: what a killed one began is undone and holds up nobody.
 DO $$
 BEGIN
+    PERFORM set_config('client_connection_check_interval', '2s', false);
+
     PERFORM pg_advisory_xact_lock(hashtext('marketflow'), hashtext('schema_migrations'));
 
     CREATE SCHEMA IF NOT EXISTS ops;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Parameters: none. Result: (version, checksum) per applied migration.
-SELECT
+SELECT DISTINCT
     m.version,
     m.checksum
 FROM ops.schema_migrations AS m

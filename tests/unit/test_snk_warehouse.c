@@ -127,13 +127,15 @@ struct fixture {
 static int migrate_all(struct snk_warehouse *warehouse, struct mf_error *err)
 {
     const struct mf_sql_text *text;
-    if (snk_warehouse_prepare_migrations(warehouse, err) != 0)
+    struct snk_lease holder;
+    if (snk_warehouse_prepare_migrations(warehouse, err) != 0 ||
+        snk_warehouse_take_lease(warehouse, "setup/1", &holder, err) != 0)
         return -1;
     for (size_t i = 0; (text = snk_statement_migration("postgresql", i)) != NULL; i++) {
         if (snk_warehouse_apply_migration(warehouse, text, err) != 0)
             return -1;
     }
-    return 0;
+    return snk_warehouse_release_lease(warehouse, "setup/1", err);
 }
 
 static int group_setup(void **state)
@@ -291,26 +293,27 @@ static void test_one_run_has_the_lease(void **state)
     struct mf_error err;
     struct snk_lease holder;
     NEED_SERVER();
-    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", 60, &holder, &err), 0);
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", &holder, &err), 0);
     assert_string_equal(holder.owner, "a/1");
-    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", 60, &holder, &err), 0);
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", &holder, &err), 0);
     assert_string_equal(holder.owner, "a/1");
     assert_int_equal(strlen(holder.expires_at), strlen("2024-01-02 03:04:05"));
     assert_int_equal(ask("SELECT count(*) FROM ops.schema_lease WHERE owner = 'a/1' AND expires_at > now() + "
-                         "interval '50 s' AND expires_at < now() + interval '70 s'"),
+                         "interval '950 s' AND expires_at < now() + interval '970 s'"),
                      1);
     // Renewed by its owner; over for the others once its time has passed; given back by nobody else.
-    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", 600, &holder, &err), 0);
-    assert_int_equal(ask("SELECT count(*) FROM ops.schema_lease WHERE expires_at > now() + interval '500 s'"),
+    sql("UPDATE ops.schema_lease SET expires_at = now() + interval '10 s'");
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", &holder, &err), 0);
+    assert_int_equal(ask("SELECT count(*) FROM ops.schema_lease WHERE expires_at > now() + interval '900 s'"),
                      1);
     assert_int_equal(snk_warehouse_release_lease(f->warehouse, "b/2", &err), 0);
-    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", 60, &holder, &err), 0);
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", &holder, &err), 0);
     assert_string_equal(holder.owner, "a/1");
     sql("UPDATE ops.schema_lease SET expires_at = now() - interval '1 s'");
-    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", 60, &holder, &err), 0);
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "b/2", &holder, &err), 0);
     assert_string_equal(holder.owner, "b/2");
     assert_int_equal(snk_warehouse_release_lease(f->warehouse, "b/2", &err), 0);
-    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", 60, &holder, &err), 0);
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", &holder, &err), 0);
     assert_string_equal(holder.owner, "a/1");
     // Made once, whoever asks for it again.
     assert_int_equal(snk_warehouse_prepare_migrations(f->warehouse, &err), 0);
@@ -324,9 +327,33 @@ static void test_a_failed_migration_leaves_nothing(void **state)
     NEED_SERVER();
     static const char text[] = "CREATE TABLE ops.half (a integer); SELECT 1/0;";
     struct mf_sql_text bad = {"postgresql/0099_bad.sql", text, sizeof text - 1};
+    struct snk_lease holder;
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", &holder, &err), 0);
     assert_int_equal(snk_warehouse_apply_migration(f->warehouse, &bad, &err), -1);
     assert_int_equal(ask("SELECT count(*) FROM pg_tables WHERE tablename = 'half'"), 0);
     assert_int_equal(ask("SELECT count(*) FROM ops.schema_migrations WHERE version = '0099_bad'"), 0);
+    // No transaction is open any more: the lease is given back, and others see it.
+    assert_int_equal(snk_warehouse_release_lease(f->warehouse, "a/1", &err), 0);
+    assert_int_equal(ask("SELECT count(*) FROM ops.schema_lease WHERE owner = ''"), 1);
+}
+
+// The holder stood still beyond its lease: what it had begun is undone, and the book stays as it was.
+static void test_who_lost_the_lease_applies_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct mf_error err;
+    struct snk_lease holder;
+    NEED_SERVER();
+    assert_int_equal(snk_warehouse_take_lease(f->warehouse, "a/1", &holder, &err), 0);
+    // While the migration runs: its own text does what the successor would.
+    static const char stolen[] = "CREATE TABLE ops.late (a integer);"
+                                 "UPDATE ops.schema_lease SET owner = 'b/2'";
+    struct mf_sql_text robbed = {"postgresql/0099_late.sql", stolen, sizeof stolen - 1};
+    assert_int_equal(snk_warehouse_apply_migration(f->warehouse, &robbed, &err), -1);
+    assert_string_equal(err.code, "lease_lost");
+    assert_int_equal(err.class, MF_ERROR_TRANSIENT);
+    assert_int_equal(ask("SELECT count(*) FROM pg_tables WHERE tablename = 'late'"), 0);
+    assert_int_equal(ask("SELECT count(*) FROM ops.schema_migrations WHERE version = '0099_late'"), 0);
 }
 
 static void test_assignment_counts_epochs(void **state)
@@ -555,6 +582,7 @@ int main(void)
         SERVER_TEST(test_schema_check),
         SERVER_TEST(test_one_run_has_the_lease),
         SERVER_TEST(test_a_failed_migration_leaves_nothing),
+        SERVER_TEST(test_who_lost_the_lease_applies_nothing),
         SERVER_TEST(test_assignment_counts_epochs),
         SERVER_TEST(test_another_cluster_is_refused_and_changes_nothing),
         SERVER_TEST(test_rows_and_offsets_move_together),
