@@ -17,6 +17,8 @@ from tcp_proxy import TcpProxy
 # A sink may leave so and be started again: stopped in an orderly way, killed by us, a deadline that passed, fenced
 # by its own successor.
 EXPECTED_EXITS = {0, -9, 70, 75}
+# What a client sends for less is no flush: log-ins, pings, questions about offsets.
+FLUSH_BYTES = 2_000
 
 
 @dataclass
@@ -136,17 +138,22 @@ def freeze_database(stage: Stage) -> None:
     stage.postgres.thaw()
 
 
+def _is_flush(message: bytes) -> bool:
+    return len(message) >= FLUSH_BYTES
+
+
 def lose_answers(stage: Stage) -> None:
     """The commit has happened, and its client does not hear of it."""
-    stage.proxy.arm("lose_answer", stage.rng.randint(1, 3))
+    stage.proxy.cut("answer", _is_flush, stage.rng.randint(1, 3))
 
 
 def lose_requests(stage: Stage) -> None:
-    stage.proxy.arm("lose_request", stage.rng.randint(1, 3))
+    """The server never sees the end of the statement."""
+    stage.proxy.cut("torn", _is_flush, stage.rng.randint(1, 3))
 
 
 def cut_connections(stage: Stage) -> None:
-    stage.proxy.cut()
+    stage.proxy.drop_all()
 
 
 def hold_network(stage: Stage) -> None:
@@ -225,8 +232,7 @@ def order_of_faults(rng: random.Random) -> list[Callable[[Stage], None]]:
 def mend(stage: Stage) -> None:
     """Everything is up again, and two sinks run."""
     stage.proxy.open.set()
-    stage.proxy.arm("lose_answer", 0)
-    stage.proxy.arm("lose_request", 0)
+    stage.proxy.no_cuts()
     stage.postgres.thaw()
     stage.postgres.start()
     stage.postgres.wait_ready()

@@ -26,7 +26,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "deploy" / "local"), str(HERE)]
-sys.path.append(str(HERE.parent / "faults"))
+sys.path += [str(HERE.parent / "faults"), str(HERE.parent / "integration")]
 
 from chaos_faults import EXPECTED_EXITS, Sink, Stage, mend, order_of_faults  # noqa: E402
 from chaos_load import Load, Tally  # noqa: E402
@@ -131,7 +131,7 @@ def report(
         and not phantoms
         and not strange
         and len(tally.committed) > 0
-        and (stage.done["lose_answers"] == 0 or stage.proxy.sprung["lose_answer"] > 0)
+        and (stage.done["lose_answers"] == 0 or stage.proxy.sprung["answer"] > 0)
     )
     return {
         "seed": seed,
@@ -144,8 +144,8 @@ def report(
         "transactions": tally.transactions,
         "transactions_unknown": tally.unknown,
         "faults": dict(sorted(stage.done.items())),
-        "answers_lost": stage.proxy.sprung["lose_answer"],
-        "requests_lost": stage.proxy.sprung["lose_request"],
+        "answers_lost": stage.proxy.sprung["answer"],
+        "requests_lost": stage.proxy.sprung["torn"],
         "sink_exits": dict(sorted(stage.exits.items())),
         "unexpected_exits": strange,
         "verify": {"verdict": found.get("verdict")} | {name: found.get(name) for name in counts},
@@ -167,7 +167,7 @@ def play(directory: Path, binaries: Path, minutes: float, seed: int, rate: int) 
             part.start()
         for part in (postgres, broker):
             part.wait_ready()
-        proxy = TcpProxy(free_port(), postgres.port)
+        proxy = TcpProxy(postgres.port)
         env = {**broker.env, **postgres.env}
         rng = random.Random(seed)
         ports = [free_port() for _ in range(3)]
@@ -191,7 +191,7 @@ def play(directory: Path, binaries: Path, minutes: float, seed: int, rate: int) 
             sink.wanted = False
             sink.process.kill()
         if proxy is not None:
-            proxy.close()
+            proxy.stop()
         broker.stop()
         postgres.stop()
         postgres.reset()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sink on the Snowflake dialect: fakesnow behind the test driver, with faults played by rules of its helper.
+"""The sink on Snowflake: what is its alone. The cases of both dialects are in test_sink.py and test_sink_refusals.py.
 
 "played" in a name: the fault, or what another session does at the same time, is played by the driver, because fakesnow
 cannot show it (it has no locks to wait for, and ends a transaction at the first error). All else is what fakesnow does.
@@ -11,8 +11,6 @@ import re
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
-from mflocal import ServiceProcess, free_port, wait_for
 from snowflake import FENCE, INSERT_BARS, TABLES, SnowflakeLine
 
 pytestmark = pytest.mark.sink
@@ -21,14 +19,6 @@ pytestmark = pytest.mark.sink
 @pytest.fixture
 def line(snowflake_line: SnowflakeLine) -> SnowflakeLine:
     return snowflake_line
-
-
-def idle_sink(line: SnowflakeLine, **settings: str) -> ServiceProcess:
-    """A sink that has its partitions and nothing to do."""
-    line.recorded_bars()
-    sink = line.start("sink", **settings)
-    wait_for(lambda: bool(line.events_logged("acquired")), 60, "partitions taken over")
-    return sink
 
 
 # --- loading ------------------------------------------------------------------------------------------
@@ -93,7 +83,7 @@ def test_bars_once_with_query_ids_and_small_statements(line: SnowflakeLine) -> N
 
 
 def test_session_is_set_up_before_anything_else(line: SnowflakeLine) -> None:
-    idle_sink(line)
+    line.idle_sink()
     history = line.helper.history()
     connects = [i for i, entry in enumerate(history) if entry["op"] == "connect"]
     for i in connects:
@@ -105,87 +95,24 @@ def test_session_is_set_up_before_anything_else(line: SnowflakeLine) -> None:
     assert "autocommit_off" in [entry["op"] for entry in history[connects[-1] :]]
 
 
-def test_restart_goes_on_where_it_stopped(line: SnowflakeLine) -> None:
-    sink = idle_sink(line)
-    line.feed_bars(0, 100)
-    line.assert_once(100)
-    sink.stop()
-    line.feed_bars(100)
-    sink.start()
-    sink.wait_ready()
-    line.assert_once(196)
-
-
-def test_offsets_moved_back_by_hand_append_again(line: SnowflakeLine) -> None:
-    """What append-only means: a load that is ordered a second time is there a second time, and nothing else is."""
-    sink = idle_sink(line)
-    line.feed_bars()
-    line.assert_once(196)
-    line.wait_stored(196)
-    sink.stop()
-    line.sql("UPDATE ops.sink_offsets SET next_offset = 0, last_event_id = NULL, last_event_offset = NULL")
-    sink.start()
-    sink.wait_ready()
-    line.wait_count("raw_bars", 392)
-    line.wait_stored(196)
-    assert (line.count("raw_bars"), line.places()) == (392, 196)
-
-
-@pytest.mark.kills
-def test_two_sinks_and_a_handover(line: SnowflakeLine) -> None:
-    """Each loads its own partitions; when one is killed the other goes on where it stopped."""
-    line.expected_errors.append("outcome|flush_failed|warehouse_unavailable")
-    line.recorded_bars()
-    # The partitions of one that is gone are given away soon.
-    quick = {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "5000"}
-    sinks = [
-        line.service(
-            "sink",
-            KAFKA_INSTANCE_ID=f"{line.name}-{i}",
-            METRICS_LISTEN=f"127.0.0.1:{free_port()}",
-            **quick,
-        )
-        for i in range(2)
-    ]
-    for i, sink in enumerate(sinks):
-        sink.name = f"sink{i}"
-        sink.start()
-    for sink in sinks:
-        sink.wait_ready()
-    for partition in range(4):
-        line.feed_bars(partition * 30, partition * 30 + 30, partition)
-    line.assert_once(120)
-    topic = line.topic("BARS_FILTERED")
-    owners = "SELECT count(DISTINCT owner_instance) FROM ops.sink_offsets WHERE topic = "
-    wait_for(lambda: line.number(f"{owners}'{topic}'") == 2, 60, "two owners", 0.3)
-    sinks[0].kill()
-    line.services.remove(sinks[0])
-    for partition in range(4):
-        line.feed_bars(120 + partition * 19, 139 + partition * 19, partition)
-    line.assert_once(196)
-    assert line.number(f"{owners}'{topic}'") == 1
-
-
 # --- S17 to S19: the connection, at any moment ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("op", "match", "action"),
     [
-        ("execute", INSERT_BARS, "drop"),
         ("execute", FENCE, "drop"),
-        ("execute", FENCE, "drop_after"),
         ("commit", "", "drop"),
-        ("commit", "", "drop_after"),
         ("commit", "", "applied_error"),
         ("commit", "", "error"),
         ("commit", "", "not_applied"),
     ],
+    ids=["fence", "commit", "applied_error", "error", "not_applied"],
 )
 def test_played_s17_s18_connection_lost(line: SnowflakeLine, op: str, match: str, action: str) -> None:
-    """Before the commit and during it, whatever became of it: rows exactly once."""
+    """Beyond test_sink.py's: before the commit and during it, whatever became of it: rows exactly once."""
     line.expected_errors.append("warehouse|connection|odbc")
-    idle_sink(line)
+    line.idle_sink()
     line.helper.play(op, action, match=match, state="08S01", message="connection reset")
     line.feed_bars(0, 120)
     line.helper.wait_played(1)
@@ -200,7 +127,7 @@ def test_played_s17_s18_connection_lost(line: SnowflakeLine, op: str, match: str
 def test_played_s18_lost_session_still_holds_the_row(line: SnowflakeLine) -> None:
     """The outcome is not read before the lock of the lost transaction is gone: until then nothing is concluded."""
     line.expected_errors.append("warehouse|connection|odbc")
-    idle_sink(line)
+    line.idle_sink()
     line.helper.play("commit", "drop_after")
     locked = r"SET updated_at = sink_offsets.updated_at"
     line.helper.play("execute", "error", match=locked, times=3, state="57014", native=630)
@@ -214,23 +141,8 @@ def test_played_s18_lost_session_still_holds_the_row(line: SnowflakeLine) -> Non
 
 
 @pytest.mark.kills
-def test_played_s19_killed_after_the_commit(line: SnowflakeLine) -> None:
-    """The answer to the commit never comes and the sink is killed: nothing is loaded again."""
-    sink = idle_sink(line)
-    line.helper.play("commit", "hang", applied=True)
-    line.feed_bars()
-    line.helper.wait_played(1)
-    wait_for(lambda: line.count("raw_bars") > 0, 60, "rows committed", 0.1)
-    sink.kill()
-    line.helper.release()
-    sink.start()
-    sink.wait_ready()
-    line.assert_once(196)
-
-
-@pytest.mark.kills
 def test_played_driver_crashes(line: SnowflakeLine) -> None:
-    sink = idle_sink(line)
+    sink = line.idle_sink()
     line.helper.play("execute", "crash", match=FENCE)
     line.feed_bars()
     assert sink.wait_exit(60) < 0
@@ -243,31 +155,9 @@ def test_played_driver_crashes(line: SnowflakeLine) -> None:
 # --- S20: two owners ----------------------------------------------------------------------------------
 
 
-def test_s20_newer_owner_shuts_the_older_out(line: SnowflakeLine) -> None:
-    """Somebody took one partition over: its rows stay out, the others stand, the sink asks for its partitions anew."""
-    line.expected_errors.append("outcome")
-    idle_sink(line)
-    topic = line.topic("BARS_FILTERED")
-    stale = line.recorded_bars()[0][2]
-    other = (stale + 1) % 4
-    line.sql(
-        "UPDATE ops.sink_offsets SET owner_epoch = owner_epoch + 1, owner_instance = 'somebody' "
-        f"WHERE topic = '{topic}' AND kafka_partition = {stale}"
-    )
-    line.feed_bars(0, 50, other)
-    line.feed_bars(50, 100, stale)
-    line.assert_once(100)
-    verdicts = [entry["verdict"] for entry in line.events_logged("outcome")]
-    assert "fenced" in verdicts
-    # Only a new assignment gave it an epoch again.
-    assert line.query(
-        f"SELECT owner_epoch FROM ops.sink_offsets WHERE topic = '{topic}' AND kafka_partition = {stale}"
-    ) == [["3"]]
-
-
 def test_played_s20_zombie_meets_the_commit_of_its_successor(line: SnowflakeLine) -> None:
     """The fence changes no row although it was read as ours: rolled back, and done again under what is read then."""
-    idle_sink(line)
+    line.idle_sink()
     line.helper.play("execute", "not_applied", match=FENCE)  # as if its UPDATE had found other rows
     line.feed_bars()
     line.helper.wait_played(1)
@@ -276,204 +166,11 @@ def test_played_s20_zombie_meets_the_commit_of_its_successor(line: SnowflakeLine
     assert rollbacks
 
 
-def test_played_lock_contention(line: SnowflakeLine) -> None:
-    """More waiters than Snowflake allows, and a lock that is not given in time: the same batch again, unsplit."""
-    line.expected_errors.append("flush_failed")
-    idle_sink(line)
-    line.helper.play("execute", "error", match=FENCE, times=2, state="57014", native=625)
-    line.feed_bars(0, 100)
-    line.assert_once(100)
-    line.helper.release()
-    line.helper.play("execute", "error", match=FENCE, times=2, state="57014", native=630)
-    line.feed_bars(100)
-    line.assert_once(196)
-    failed = line.events_logged("flush_failed")
-    assert {entry["action"] for entry in failed} == {"retry"}
-    assert len(failed) == 4
-
-
-# --- S21 to S23: poison and breakers -------------------------------------------------------------------
-
-
-def test_played_s21_one_bad_row(line: SnowflakeLine) -> None:
-    """Bisected until it is alone, to the dead letters with SQLSTATE and native code; all others are loaded."""
-    line.expected_errors.append("flush_failed|record_refused|refused")
-    line.settings["SINK_FLUSH_ROWS"] = "256"
-    idle_sink(line, SINK_FLUSH_MS="2000")
-    bad = line.recorded_bars()[77][1]
-    event_id = re.search(rb'"event_id":"([0-9a-f]{32})"', bad)
-    assert event_id
-    line.helper.play(
-        "execute",
-        "error",
-        match=INSERT_BARS,
-        param=event_id[1].decode(),
-        times=None,
-        state="22018",
-        native=100038,
-    )
-    line.feed_bars()
-    line.wait_count("raw_dead_letters", 1)
-    line.assert_once(195)
-    line.wait_stored(196)
-    letter = line.query("SELECT payload:reason::varchar, payload:detail::varchar FROM raw.raw_dead_letters")
-    assert letter[0][0] == "warehouse_rejected"
-    assert "22018" in letter[0][1] and "100038" in letter[0][1]
-    assert len(line.messages("DLQ")) == 1
-    # 196 rows at most: no more than twice the halvings of a batch, and the row itself.
-    assert len(line.events_logged("flush_failed")) <= 9
-
-
-@pytest.mark.parametrize(
-    ("state", "native"), [("42501", 3001), ("42S02", 2003), ("57P03", 606)], ids=["right", "table", "quota"]
-)
-def test_played_s22_every_row_fails(line: SnowflakeLine, state: str, native: int) -> None:
-    """A breaker, /readyz with the reason, slow tries, no dead letters; another table goes on."""
-    line.expected_errors.append("table_stopped|flush_failed|warehouse_unavailable")
-    sink = idle_sink(line)
-    line.helper.play(
-        "execute", "error", match=INSERT_BARS, times=None, state=state, native=native, message="not for you"
-    )
-    line.feed_bars()
-    wait_for(lambda: not sink.ready(), 60, "not ready")
-    wait_for(lambda: "not for you" in str(sink.readiness()), 30, "the reason in /readyz")
-    line.produce("NEWS_FILTERED", [line.sample("news")])
-    line.wait_count("raw_news", 1)
-    assert line.count("raw_bars") == 0
-    line.helper.release()
-    line.assert_once(196)
-    wait_for(sink.ready, 60, "ready again")
-    assert line.messages("DLQ") == []
-
-
-def test_played_s22_credentials_refused(line: SnowflakeLine) -> None:
-    line.expected_errors.append("warehouse_unavailable")
-    line.recorded_bars()
-    line.helper.play(
-        "connect", "error", times=None, state="28000", native=394304, message="JWT token is invalid"
-    )
-    sink = line.service("sink")
-    sink.start()
-    wait_for(lambda: "JWT token is invalid" in str(sink.readiness()), 60, "the reason in /readyz", 0.2)
-    line.helper.release()
-    wait_for(sink.ready, 60, "ready")
-    line.feed_bars()
-    line.assert_once(196)
-
-
-def test_played_s23_dead_letter_cannot_be_sent(line: SnowflakeLine) -> None:
-    """While the queue refuses the letter of a bad row, the offset does not pass it; then everything goes on."""
-    line.expected_errors.append("flush_failed|refused|letter|dead")
-    sink = idle_sink(line)
-
-    def limit(size: str) -> None:
-        resource = ConfigResource(
-            ResourceType.TOPIC,
-            line.topic("DLQ"),
-            incremental_configs=[
-                ConfigEntry("max.message.bytes", size, incremental_operation=AlterConfigOpType.SET)
-            ],
-        )
-        admin = AdminClient({"bootstrap.servers": line.parts.broker.bootstrap})
-        for done in admin.incremental_alter_configs([resource]).values():
-            done.result(30)
-
-    limit("100")
-    event_id = re.search(rb'"event_id":"([0-9a-f]{32})"', line.recorded_bars()[7][1])
-    assert event_id
-    line.helper.play(
-        "execute",
-        "error",
-        match=INSERT_BARS,
-        param=event_id[1].decode(),
-        times=None,
-        state="22018",
-        native=100038,
-    )
-    line.feed_bars()
-    wait_for(
-        lambda: bool(line.events_logged("letter_failed")) or "letter" in str(sink.readiness()),
-        60,
-        "a failed letter",
-        0.2,
-    )
-    assert line.messages("DLQ") == []
-    stored = line.number(
-        f"SELECT sum(next_offset) FROM ops.sink_offsets WHERE topic = '{line.topic('BARS_FILTERED')}'"
-    )
-    assert stored < 196
-    limit("1048588")
-    line.wait_count("raw_dead_letters", 1)
-    line.assert_once(195)
-    line.wait_stored(196)
-    assert len(line.messages("DLQ")) == 1
-
-
-# --- S24 to S26 ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "remedy"),
-    [
-        ("kafka_cluster_id = 'another'", "KAFKA_GROUP_PREFIX"),
-        ("last_event_id = '00000000000000000000000000000000'", "ops.sink_offsets"),
-        ("next_offset = 100000, last_event_id = NULL, last_event_offset = NULL", "ops.sink_offsets"),
-    ],
-    ids=["cluster", "event", "beyond"],
-)
-def test_s24_another_log_is_refused(line: SnowflakeLine, change: str, remedy: str) -> None:
-    line.expected_errors.append("ops.sink_offsets|service_failed|cluster")
-    sink = idle_sink(line)
-    line.feed_bars()
-    line.assert_once(196)
-    line.wait_stored(196)
-    sink.stop()
-    partition = line.recorded_bars()[0][2]
-    topic = line.topic("BARS_FILTERED")
-    line.sql(
-        f"UPDATE ops.sink_offsets SET {change} WHERE topic = '{topic}' AND kafka_partition = {partition}"
-    )
-    sink.start()
-    assert sink.wait_exit(120) == 78
-    assert any(
-        remedy in str(entry) for _, entry in line.log_lines() if entry.get("level") in ("error", "critical")
-    )
-    line.services.remove(sink)
-    assert line.count("raw_bars") == 196
-
-
-def test_s25_offset_rows_are_lost(line: SnowflakeLine) -> None:
-    """Noticed at the next flush; the partitions are taken over anew and loaded from their start, doubled as RAW is
-    append-only: the documented choice, since what is there twice can be told and what is missing cannot."""
-    line.expected_errors.append("outcome")
-    idle_sink(line)
-    line.feed_bars(0, 100)
-    line.assert_once(100)
-    line.wait_stored(100)
-    line.sql("DELETE FROM ops.sink_offsets")
-    line.feed_bars(100)
-    line.wait_stored(196)
-    assert line.places() == 196
-    assert line.count("raw_bars") == 296
-    assert "gone" in [entry["verdict"] for entry in line.events_logged("outcome")]
-
-
-@pytest.mark.kills
-def test_played_s26_warehouse_hangs(line: SnowflakeLine) -> None:
-    """The deadline guard ends the sink with 75; started again it loads every row once."""
-    line.expected_errors.append("deadline|took longer")
-    sink = idle_sink(line)
-    line.helper.play("execute", "hang", match=FENCE)
-    line.feed_bars()
-    assert sink.wait_exit(60) == 75
-    line.helper.release()
-    sink.start()
-    sink.wait_ready()
-    line.assert_once(196)
+# --- slow ---------------------------------------------------------------------------------------------
 
 
 def test_played_slow_statements(line: SnowflakeLine) -> None:
-    idle_sink(line)
+    line.idle_sink()
     line.helper.play("execute", "slow", match=INSERT_BARS, times=2, delay_ms=1500)
     line.feed_bars()
     line.assert_once(196)
