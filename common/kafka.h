@@ -231,9 +231,12 @@ void mf_kafka_consumer_commit_async(struct mf_kafka_consumer *consumer, const st
 // At least one broker up: by the statistics, and between two of them by what was last received or lost.
 // Unlike joined, which stays true without any broker until the session times out.
 bool mf_kafka_consumer_connected(const struct mf_kafka_consumer *consumer);
-// Has an assignment, maybe empty
+// The group or the client has given this consumer up for good: on_fatal was told, or comes. Partitions that
+// are lost then are lost because of that, and not because the cluster was away.
+bool mf_kafka_consumer_given_up(const struct mf_kafka_consumer *consumer);
 // Records that were fetched and not handed out yet.
 size_t mf_kafka_consumer_fetched(const struct mf_kafka_consumer *consumer);
+// Has an assignment, maybe empty
 bool mf_kafka_consumer_joined(const struct mf_kafka_consumer *consumer);
 size_t mf_kafka_consumer_assigned(const struct mf_kafka_consumer *consumer);      // partitions
 int64_t mf_kafka_consumer_last_poll_us(const struct mf_kafka_consumer *consumer); // monotonic

@@ -341,6 +341,11 @@ bool mf_kafka_consumer_connected(const struct mf_kafka_consumer *consumer)
     return consumer->client.connected;
 }
 
+bool mf_kafka_consumer_given_up(const struct mf_kafka_consumer *consumer)
+{
+    return consumer->client.fatal_seen || rd_kafka_fatal_error(consumer->client.rk, NULL, 0) != 0;
+}
+
 size_t mf_kafka_consumer_fetched(const struct mf_kafka_consumer *consumer)
 {
     return rd_kafka_queue_length(consumer->client.queue);

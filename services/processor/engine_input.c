@@ -61,6 +61,7 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
     struct prc_engine *engine = arg;
     prc_restore_stop(engine);
     prc_engine_forget(engine);
+    engine->worked = true;
     engine->restore.mismatches = 0; // those of other partitions
     engine->assigned = mf_calloc(count, sizeof(*engine->assigned));
     for (size_t i = 0; i < count; i++) {
@@ -89,6 +90,10 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
 static void on_revoke(void *arg, bool lost)
 {
     struct prc_engine *engine = arg;
+    if (lost && !mf_kafka_consumer_given_up(engine->consumer)) {
+        prc_engine_trouble(engine); // the group did not hear from us for a session's length
+        engine->forgiven = 0;       // and no other process did that
+    }
     prc_engine_settle(engine, lost);
     prc_restore_stop(engine);
     if (engine->state == PRC_ENGINE_RESTORING)

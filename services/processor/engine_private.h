@@ -109,9 +109,9 @@ struct prc_engine {
     int init_timeout_ms;
     unsigned init_tries;    // since the last producer that worked
     unsigned aborts;        // in a row, without a commit in between
-    bool worked;            // the group has given us our part, and its state was restored
+    bool worked;            // the group has taken us
     int64_t trouble_us;     // monotonic: the cluster was last away or slow; 0 = never
-    unsigned forgiven;      // fences put down to that, since the last quiet time
+    unsigned forgiven;      // fences put down to that, since the last quiet time or lost session
     int64_t state_bytes_us; // when they were last counted
     size_t ticks;           // of balance_timer
 

@@ -512,7 +512,6 @@ static void finish(struct prc_engine *engine)
     if (engine->aborts == 0)
         mf_backoff_reset(&engine->backoff);
     engine->last_error.class = MF_ERROR_CLASS_MAX;
-    engine->worked = true;
     engine->state = PRC_ENGINE_IDLE;
     if (settle && prc_engine_store_all(engine))
         return;

@@ -67,7 +67,7 @@ static int64_t fence_window_us(const struct prc_engine *engine)
            MF_US_PER_MS;
 }
 
-// Before the group took us there is nothing of ours to be taken for somebody else.
+// Before the group has taken us there is nothing of ours to be taken for somebody else.
 void prc_engine_trouble(struct prc_engine *engine)
 {
     if (engine->worked)

@@ -100,8 +100,8 @@ static void test_a_fence_while_a_full_queue_is_emptied(void **state)
     struct fixture *f = *state;
     struct prc_engine *engine = f->engine;
     assert_true(kafka_world_run(f->world, is_idle, engine, 30000));
-    engine->worked = true;
-    prc_engine_trouble(engine); // the cluster was away a moment ago: the fence is of our own doing
+    assert_true(engine->worked); // with the first assignment
+    prc_engine_trouble(engine);  // the cluster was away a moment ago: the fence is of our own doing
     assert_int_equal(prc_engine_begin(engine), 0);
     struct prc_assigned *assigned = &engine->assigned[0];
     const struct prc_partition *folded_into = assigned->state;
@@ -124,6 +124,19 @@ static void test_a_fence_while_a_full_queue_is_emptied(void **state)
     // The record is done: what it did is given up, and all begins anew.
     prc_engine_begin_flush(engine);
     assert_true(kafka_world_run(f->world, has_begun_anew, engine, 30000));
+}
+
+// A session that ran out while the cluster was away: what it does late to us is our own doing.
+static void test_a_lost_session_is_trouble(void **state)
+{
+    struct fixture *f = *state;
+    struct prc_engine *engine = f->engine;
+    assert_true(kafka_world_run(f->world, is_idle, engine, 30000));
+    assert_int_equal(engine->trouble_us, 0);
+    engine->forgiven = 3;
+    prc_engine_consumer_ops(engine).on_revoke(engine, true);
+    assert_true(engine->trouble_us > 0);
+    assert_int_equal(engine->forgiven, 0);
 }
 
 // The service, as far as mf_service_fail needs it.
@@ -168,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_fence_while_a_full_queue_is_emptied, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_lost_session_is_trouble, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_groups_offset_beyond_the_log_is_a_lost_end, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
