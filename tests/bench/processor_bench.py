@@ -33,7 +33,9 @@ RAW, METRICS = "market.raw", "market.metrics"
 GROUP = "marketflow-processor"
 FILTERED, CHANGELOG, DLQ = "market.bars.filtered", "market.processor.changelog", "market.dlq"
 FLOOR_TOPICS = ("bench.floor.payload", "bench.floor.metric")
-RATE, RATE_S, WARM_UP_S = 5_000, 20, 4
+RATE, RATE_S = 5_000, 20
+WARM_UP_S = 20  # of a steady rate: until then the broker's JVM is still compiling what small requests need
+COMMIT_MS = 10
 IDLE_S = 10.0
 COORDINATOR_MOVES = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -79,13 +81,14 @@ class Bench:
             "KAFKA_PARTITIONS": str(PARTITIONS),
             "KAFKA_INSTANCE_ID": "bench",
             "PROCESSOR_COMMIT_RECORDS": str(TXN_RECORDS),
+            "PROCESSOR_COMMIT_MS": str(COMMIT_MS),
             "PROCESSOR_ROLLUPS": self.rollups,
         }
+        self.environment = {"PATH": os.environ.get("PATH", ""), **self.settings}
 
     def program(self, *command: str) -> Any:
         """A program of ours to its end; the JSON object that it printed, if any."""
-        environment = {"PATH": os.environ.get("PATH", ""), **self.settings}
-        result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        result = subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(result.stdout) if result.stdout.startswith("{") else None
 
     def load(self) -> dict[str, int]:
@@ -148,14 +151,14 @@ class Bench:
         wait_for(lambda: time.monotonic() - start >= IDLE_S, IDLE_S + 5, "the measured time", 0.5)
         return (cpu_seconds(pid) - before) / (time.monotonic() - start)
 
-    def latency(self, service: ServiceProcess) -> dict[str, float]:
-        """At an even rate: input acknowledged until output readable, and the share of a core meanwhile."""
+    def latency(self, pid: int, output: str) -> dict[str, float]:
+        """At an even rate: input acknowledged until output readable, and the share of a core of `pid` meanwhile."""
         tool = BUILD / "tests" / "bench" / "processor_latency"
         numbers = [PARTITIONS, self.symbols, self.events, RATE, RATE_S, WARM_UP_S]
-        before = cpu_seconds(pid_of(service))
-        arguments = [self.broker.bootstrap, RAW, FILTERED, *map(str, numbers)]
-        result = dict(self.program(str(tool), *arguments))
-        result["core_share"] = (cpu_seconds(pid_of(service)) - before) / result["seconds"]
+        before = cpu_seconds(pid)
+        result = dict(self.program(str(tool), self.broker.bootstrap, RAW, output, *map(str, numbers)))
+        result["core_share"] = (cpu_seconds(pid) - before) / result["seconds"]
+        assert result["unseen"] == 0, result
         return result
 
     def produced(self, service: ServiceProcess) -> dict[str, tuple[float, float]]:
@@ -167,11 +170,21 @@ class Bench:
                 found.setdefault(sample.labels["topic"], [0.0, 0.0])[names.index(sample.name)] += sample.value
         return {topic: (values[0], values[1]) for topic, values in found.items()}
 
-    def move(self, name: str, txn_records: int, metric_bytes: int) -> dict[str, float]:
+    def move_command(self, name: str, txn_records: int, metric_bytes: int) -> list[str]:
         """The same bytes through processor_floor or processor_move."""
         tool = BUILD / "tests" / "bench" / f"processor_{name}"
-        arguments = [RAW, *FLOOR_TOPICS, str(PARTITIONS), str(txn_records), str(metric_bytes)]
-        return dict(self.program(str(tool), self.broker.bootstrap, *arguments))
+        numbers = [str(PARTITIONS), str(txn_records), str(metric_bytes)]
+        return [str(tool), self.broker.bootstrap, RAW, *FLOOR_TOPICS, *numbers]
+
+    def wrapper_latency(self, txn_records: int, metric_bytes: int) -> dict[str, float]:
+        """The figures of latency() for the wrapper without a fold, committing as often as the processor."""
+        command = [*self.move_command("move", txn_records, metric_bytes), str(COMMIT_MS)]
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as wrapper:
+            try:
+                assert wrapper.stdout is not None and wrapper.stdout.readline()  # it has caught up
+                return self.latency(wrapper.pid, FLOOR_TOPICS[0])
+            finally:
+                wrapper.kill()
 
     def floors(self, rounds: int, txn_records: int, metric_bytes: int) -> dict[str, dict[str, float]]:
         """The cheapest round of each, taken in turns."""
@@ -181,7 +194,7 @@ class Bench:
         best: dict[str, dict[str, float]] = {}
         for _ in range(rounds):
             for name in ("floor", "move"):
-                result = self.move(name, txn_records, metric_bytes)
+                result = dict(self.program(*self.move_command(name, txn_records, metric_bytes)))
                 if name not in best or result["cpu_s"] < best[name]["cpu_s"]:
                     best[name] = result
         return best
@@ -239,8 +252,7 @@ def measure_processor(bench: Bench, loaded: dict[str, int], latency: bool) -> di
     result["restart_ready_s"] = round(bench.restart_s(service), 2)
     if latency:
         say(f"{RATE} events/s for {RATE_S} s, then nothing for {IDLE_S:.0f} s")
-        found = bench.latency(service)
-        assert found["unseen"] == 0, found
+        found = bench.latency(pid_of(service), FILTERED)
         result |= {key: found[key] for key in ("p50_ms", "p99_ms")}
         result["core_share"] = round(found["core_share"], 3)
         result["idle_core_share"] = round(bench.idle_share(service), 4)
@@ -264,6 +276,12 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
         txn_records, metric_bytes = result["txn_records"], result["metric_bytes"]
     say(f"the floor and the wrapper move them, {txn_records} a transaction, metrics of {metric_bytes} bytes")
     result |= describe_floors(bench.floors(options.rounds, txn_records, metric_bytes))
+    if not options.floor_only and not options.skip_latency:
+        say(f"the wrapper at {RATE} events/s")
+        found = bench.wrapper_latency(txn_records, metric_bytes)
+        result |= {f"wrapper_{key}": found[key] for key in ("p50_ms", "p99_ms")}
+        result["wrapper_core_share"] = round(found["core_share"], 3)
+        result["p99_ratio_to_wrapper"] = round(result["p99_ms"] / found["p99_ms"], 2)
     if not options.floor_only:
         ratio = result["cpu_s_per_million"] / result["floor_cpu_s_per_million"]
         result["cpu_ratio_to_floor"] = round(ratio, 2)

@@ -2,8 +2,10 @@
 // The processor without its fold, for tests/bench/processor: what our Kafka wrapper costs over the floor. It
 // does the work of processor_floor.c, the same bytes in transactions of the same size, through the group
 // consumer, produce and the transactions of common/kafka.h, driven by the loop as the processor drives them.
-// Prints the floor's JSON object. Usage:
-// processor_move HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS METRIC_BYTES. Exit 0, 70, 78.
+// Prints the floor's JSON object when it has caught up. With COMMIT_MS it then goes on until it is killed,
+// and commits what comes so long after a transaction's first record, as the processor does at a low rate.
+// Usage: processor_move HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS METRIC_BYTES [COMMIT_MS].
+// Exit 0, 70, 78.
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,12 +25,14 @@ struct move {
     struct mf_kafka_producer *producer;
     struct mf_kafka_consumer *consumer;
     struct mf_deferred *commit_now;
+    struct mf_timer *commit_timer;
     const char *input, *outputs[2];
-    int64_t partitions, txn_records;
+    int64_t partitions, txn_records, commit_ms; // 0 = ends when it has caught up
     struct dummies *metrics;
     int64_t *next; // by partition; -1 = not in the transaction
     bool *ended;   // by partition
     int64_t ended_count;
+    bool live; // has caught up and goes on
     enum state state;
     int64_t records, in_txn;
     int64_t begin_us, committed_us;
@@ -56,10 +60,24 @@ static void on_failed(void *arg, const struct mf_kafka_delivery *delivery)
     check(delivery->error != NULL ? -1 : 0, delivery->error);
 }
 
+static void print_figures(const struct move *move)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("{\"records\":%lld,\"seconds\":%.3f,\"cpu_s\":%.3f,\"peak_rss_mib\":%.1f}\n",
+           (long long)move->records, (double)(move->committed_us - move->begin_us) / 1e6,
+           cpu_seconds() - move->begin_cpu, (double)usage.ru_maxrss / 1024);
+    fflush(stdout);
+}
+
 static bool is_done(void *arg)
 {
-    const struct move *move = arg;
-    return move->ended_count == move->partitions && move->state == IDLE;
+    struct move *move = arg;
+    if (move->live || move->ended_count < move->partitions || move->state != IDLE)
+        return false;
+    print_figures(move);
+    move->live = move->commit_ms > 0;
+    return !move->live;
 }
 
 // ---------------------------------------------------------------- transactions
@@ -67,9 +85,17 @@ static bool is_done(void *arg)
 static void begin_flush(struct move *move)
 {
     move->state = FLUSHING;
+    mf_timer_cancel(move->commit_timer);
     mf_kafka_consumer_hold(move->consumer, true);
     mf_kafka_producer_send(move->producer);
     mf_deferred_schedule(move->commit_now);
+}
+
+static void on_commit_due(void *arg)
+{
+    struct move *move = arg;
+    if (move->state == OPEN)
+        begin_flush(move);
 }
 
 static void commit(struct move *move)
@@ -131,6 +157,8 @@ static enum mf_consume on_message(void *arg, const struct mf_kafka_message *mess
     if (move->state == IDLE) {
         check(mf_kafka_txn_begin(move->producer, &move->err), &move->err);
         move->state = OPEN;
+        if (move->live)
+            mf_timer_arm_ms(move->commit_timer, move->commit_ms);
     }
     produce(move, 0, message, message->value);
     produce(move, 1, message, dummies_next(move->metrics));
@@ -154,7 +182,7 @@ static void on_eof(void *arg, const char *topic, int32_t partition, int64_t offs
     struct move *move = arg;
     move->ended_count += !move->ended[partition];
     move->ended[partition] = true;
-    if (move->ended_count == move->partitions && move->state == OPEN)
+    if (!move->live && move->ended_count == move->partitions && move->state == OPEN)
         begin_flush(move);
 }
 
@@ -180,11 +208,13 @@ static void open_all(struct move *move)
         .on_message = on_message, .on_eof = on_eof, .on_fatal = on_fatal, .arg = move};
     check(mf_kafka_consumer_new(&move->world->kafka, &config, &ops, &move->consumer, &err), &err);
     move->commit_now = mf_deferred_new(move->world->loop, try_commit, move);
+    move->commit_timer = mf_timer_new(move->world->loop, on_commit_due, move);
 }
 
 static void close_all(struct move *move)
 {
     mf_deferred_free(&move->commit_now);
+    mf_timer_free(&move->commit_timer);
     mf_kafka_consumer_free(&move->consumer);
     mf_kafka_producer_free(&move->producer);
     kafka_world_free(&move->world);
@@ -197,10 +227,11 @@ int main(int argc, char **argv)
 {
     struct move move = {0};
     int64_t metric_bytes;
-    if (argc != 8 || !take_number(argv[5], 1000, &move.partitions) ||
-        !take_number(argv[6], 1000000, &move.txn_records) || !take_number(argv[7], 1000000, &metric_bytes)) {
+    if (argc < 8 || argc > 9 || !take_number(argv[5], 1000, &move.partitions) ||
+        !take_number(argv[6], 1000000, &move.txn_records) || !take_number(argv[7], 1000000, &metric_bytes) ||
+        (argc == 9 && !take_number(argv[8], 10000, &move.commit_ms))) {
         fprintf(stderr, "usage: processor_move HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS "
-                        "METRIC_BYTES\n");
+                        "METRIC_BYTES [COMMIT_MS]\n");
         return MF_EXIT_CONFIG;
     }
     move.world = kafka_world_at(argv[1], NULL);
@@ -217,11 +248,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "processor_move: not done after %d s\n", WAIT_MS / 1000);
         return MF_EXIT_INTERNAL;
     }
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("{\"records\":%lld,\"seconds\":%.3f,\"cpu_s\":%.3f,\"peak_rss_mib\":%.1f}\n",
-           (long long)move.records, (double)(move.committed_us - move.begin_us) / 1e6,
-           cpu_seconds() - move.begin_cpu, (double)usage.ru_maxrss / 1024);
     close_all(&move);
     return MF_EXIT_OK;
 }
