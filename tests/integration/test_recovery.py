@@ -423,15 +423,24 @@ def made_anew(line: Line, role: str) -> None:
     ],
     ids=["plain", "earliest", "rebuild"],
 )
-def test_a_log_that_lost_its_end_is_told(line: Line, way: dict[str, str]) -> None:
-    """As after an unclean election: never waited for, and new records are not taken for what was processed."""
+@pytest.mark.parametrize("clean", [False, True], ids=["killed", "stopped"])
+def test_a_log_that_lost_its_end_is_told(line: Line, way: dict[str, str], clean: bool) -> None:
+    """As after an unclean election: never waited for, and new records are not taken for what was processed.
+
+    Killed, the processor has all of it to fold again first; stopped, everything was stored and nothing is left to do.
+    """
     line.settings |= {"KAFKA_SESSION_TIMEOUT_MS": f"{SESSION_S}000", "KAFKA_TRANSACTION_TIMEOUT_MS": "3000"}
     values, admin, group = feed(line), admin_of(line), f"{line.name}-processor"
-    processor = line.start("processor", PROCESSOR_RESTORE_STALL_MS="2000")
+    settings = {"PROCESSOR_RESTORE_STALL_MS": "2000", "PROCESSOR_SNAPSHOT_SHARE_PCT": "0"}
+    processor = line.start("processor", **settings)
     send(line.producer(), line, values[:800])
     wait_processed(line)
     done = committed(line)
-    processor.kill()
+    if clean:
+        processor.stop()
+        assert processor.wait_exit(1) == 0
+    else:
+        processor.kill()
     made_anew(line, "RAW")  # the broker forgets the group's offsets of it
     send(line.producer(), line, values[800:1000])
     move_offsets(line, done)
