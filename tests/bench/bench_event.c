@@ -6,9 +6,9 @@
 // bytes. Usage: bench_event [EVENTS [ROUNDS]]. Exit 0, 70 when a result is wrong, 78 for bad arguments.
 #include <stdio.h>
 
-#include "common/backoff.h"
 #include "common/event_write.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/report.h"
 
 enum { SAMPLES = 16, EVENT_MAX = 16384, KINDS = 3 };
 
@@ -23,11 +23,6 @@ static const char *const kinds[KINDS] = {"metric", "derived_bar", "alert"};
 static struct sample samples[KINDS][SAMPLES];
 static struct mf_buf out;
 static bool wrong; // some candidate met a result that it should not
-
-static double random_double(uint64_t *random, double low, double high)
-{
-    return low + (double)(mf_random_next(random) >> 11) / 9007199254740992.0 * (high - low);
-}
 
 static void begin(struct sample *sample, enum mf_event_type type, unsigned number, uint64_t *random)
 {
@@ -176,17 +171,6 @@ static void run_round(int64_t events)
                 *best = seconds;
         }
     }
-}
-
-static void put_number(struct mf_json_writer *w, const char *key, double value)
-{
-    char text[MF_DECIMAL_TEXT_SIZE];
-    size_t len = 0;
-    mf_jw_key(w, key);
-    if (mf_decimal_from_double((double)(int64_t)(value * 1000 + 0.5) / 1000, text, &len))
-        mf_jw_number_text(w, (struct mf_str){text, len});
-    else
-        mf_jw_null(w);
 }
 
 static void put_kind(struct mf_json_writer *w, size_t kind)

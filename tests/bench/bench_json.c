@@ -7,13 +7,12 @@
 // bytes; for number texts, printf("%.8f"). Usage: bench_json [EVENTS [ROUNDS]]. Exit 0, 70 when a result is
 // wrong, 78 for bad arguments.
 #include <stdio.h>
-#include <time.h>
 #include <yajl/yajl_parse.h>
 
-#include "common/backoff.h"
 #include "common/event_fast.h"
-#include "common/json_writer.h"
 #include "tests/bench/bars.h"
+#include "tests/bench/measure.h"
+#include "tests/bench/report.h"
 
 enum { SAMPLES = 512, STATISTICS = 15, EVENT_MAX = 1024 };
 
@@ -29,11 +28,6 @@ static struct mf_json *scratch;
 static struct mf_buf out;
 static bool wrong; // some candidate met a result that it should not
 
-static double random_double(uint64_t *random, double scale)
-{
-    return (double)(mf_random_next(random) >> 11) / 9007199254740992.0 * scale;
-}
-
 static void make_sample(struct sample *sample, struct bench_bars *bars, uint64_t *random)
 {
     struct mf_str key, value;
@@ -44,7 +38,7 @@ static void make_sample(struct sample *sample, struct bench_bars *bars, uint64_t
     mf_buf_add_str(&sample->event, value);
     static const double scales[] = {1, 1000, 1000000};
     for (size_t i = 0; i < STATISTICS; i++)
-        sample->statistics[i] = random_double(random, scales[i % MF_ARRAY_LEN(scales)]);
+        sample->statistics[i] = random_double(random, 0, scales[i % MF_ARRAY_LEN(scales)]);
     sample->json = mf_json_new();
     wrong |= mf_json_parse(sample->json, mf_buf_str(&sample->event), &mf_json_limits_event, &sample->root,
                            NULL) != 0;
@@ -205,20 +199,13 @@ static struct candidate {
     {"number_texts", texts_exact, "printf_floor", 0},
 };
 
-static double cpu_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 static void run_round(int64_t events)
 {
     for (size_t i = 0; i < MF_ARRAY_LEN(candidates); i++) {
-        double start = cpu_ns();
+        double start = cpu_seconds();
         for (int64_t n = 0; n < events; n++)
             candidates[i].run(&samples[n % SAMPLES]);
-        double ns = (cpu_ns() - start) / (double)events;
+        double ns = (cpu_seconds() - start) * 1e9 / (double)events;
         if (candidates[i].best_ns <= 0 || ns < candidates[i].best_ns)
             candidates[i].best_ns = ns;
     }
@@ -231,17 +218,6 @@ static double best_of(const char *name)
             return candidates[i].best_ns;
     }
     return 0;
-}
-
-static void put_number(struct mf_json_writer *w, const char *key, double value)
-{
-    char text[MF_DECIMAL_TEXT_SIZE];
-    size_t len = 0;
-    mf_jw_key(w, key);
-    if (mf_decimal_from_double((double)(int64_t)(value * 1000 + 0.5) / 1000, text, &len))
-        mf_jw_number_text(w, (struct mf_str){text, len});
-    else
-        mf_jw_null(w);
 }
 
 static void print_report(int64_t events, int64_t rounds)
@@ -286,10 +262,9 @@ static void free_all(void)
 
 int main(int argc, char **argv)
 {
-    int64_t events = 100000;
-    int64_t rounds = 7;
-    if (argc > 3 || (argc > 1 && !mf_str_to_i64(mf_str_of(argv[1]), &events)) ||
-        (argc > 2 && !mf_str_to_i64(mf_str_of(argv[2]), &rounds)) || events < 1 || rounds < 1) {
+    int64_t events = 100000, rounds = 7;
+    if (argc > 3 || (argc > 1 && !take_number(argv[1], INT32_MAX, &events)) ||
+        (argc > 2 && !take_number(argv[2], 1000, &rounds))) {
         fprintf(stderr, "usage: bench_json [EVENTS [ROUNDS]]\n");
         return MF_EXIT_CONFIG;
     }
