@@ -10,13 +10,11 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/kafka_client.h"
-#include "tests/bench/dummy.h"
-#include "tests/bench/measure.h"
+#include "tests/bench/processor_task.h"
 #include "tests/unit/kafka_mock.h"
 
 enum { WAIT_MS = 60000, PRODUCE_MAX = 500 };
@@ -28,16 +26,7 @@ struct floor {
     rd_kafka_t *consumer, *producer;
     rd_kafka_queue_t *queue;
     rd_kafka_topic_t *outputs[2];
-    const char *input;
-    int32_t partitions;
-    int64_t txn_records;
-    struct dummies *metrics;
-    int64_t *next; // by partition; -1 = nothing read yet
-    bool *ended;   // by partition
-    int32_t ended_count;
-    int64_t records, in_txn;
-    int64_t begin_us, committed_us;
-    double begin_cpu;
+    struct task task;
 };
 
 static void check(const char *doing, rd_kafka_error_t *error)
@@ -68,20 +57,18 @@ static rd_kafka_t *open_client(struct floor *floor, enum kafka_role kind)
     return made;
 }
 
-static void open_all(struct floor *floor, char **outputs)
+static void open_all(struct floor *floor)
 {
     floor->producer = open_client(floor, KAFKA_ROLE_TRANSACTIONAL);
     check("init", rd_kafka_init_transactions(floor->producer, WAIT_MS));
     for (int i = 0; i < 2; i++)
-        floor->outputs[i] = rd_kafka_topic_new(floor->producer, outputs[i], NULL);
+        floor->outputs[i] = rd_kafka_topic_new(floor->producer, floor->task.outputs[i], NULL);
     floor->consumer = open_client(floor, KAFKA_ROLE_CONSUMER);
     rd_kafka_poll_set_consumer(floor->consumer);
     floor->queue = rd_kafka_queue_get_consumer(floor->consumer);
-    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(floor->partitions);
-    for (int32_t i = 0; i < floor->partitions; i++) {
-        rd_kafka_topic_partition_list_add(all, floor->input, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
-        floor->next[i] = -1;
-    }
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(floor->task.partitions);
+    for (int32_t i = 0; i < floor->task.partitions; i++)
+        rd_kafka_topic_partition_list_add(all, floor->task.input, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
     rd_kafka_assign(floor->consumer, all);
     rd_kafka_topic_partition_list_destroy(all);
 }
@@ -96,17 +83,17 @@ static void commit(struct floor *floor)
 {
     while (rd_kafka_outq_len(floor->producer) > 0)
         rd_kafka_poll(floor->producer, 1);
-    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(floor->partitions);
-    for (int32_t i = 0; i < floor->partitions; i++)
-        if (floor->next[i] >= 0)
-            rd_kafka_topic_partition_list_add(offsets, floor->input, i)->offset = floor->next[i];
+    rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(floor->task.partitions);
+    for (int32_t i = 0; i < floor->task.partitions; i++)
+        if (floor->task.next[i] >= 0)
+            rd_kafka_topic_partition_list_add(offsets, floor->task.input, i)->offset = floor->task.next[i];
     rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(floor->consumer);
     check("offsets", rd_kafka_send_offsets_to_transaction(floor->producer, offsets, group, WAIT_MS));
     check("commit", rd_kafka_commit_transaction(floor->producer, -1));
     rd_kafka_consumer_group_metadata_destroy(group);
     rd_kafka_topic_partition_list_destroy(offsets);
-    floor->in_txn = 0;
-    floor->committed_us = mf_clock_monotonic_us();
+    floor->task.in_txn = 0;
+    floor->task.committed_us = mf_clock_monotonic_us();
 }
 
 static void produce(struct floor *floor, int output, int32_t partition, const rd_kafka_message_t *message,
@@ -124,23 +111,20 @@ static void produce(struct floor *floor, int output, int32_t partition, const rd
 
 static void take(struct floor *floor, const rd_kafka_message_t *message)
 {
-    if (floor->records == 0) {
-        floor->begin_us = mf_clock_monotonic_us();
-        floor->begin_cpu = cpu_seconds();
-    }
-    if (floor->in_txn == 0) {
+    task_begin(&floor->task);
+    if (floor->task.in_txn == 0) {
         check("begin", rd_kafka_begin_transaction(floor->producer));
-        while (mf_clock_monotonic_us() - floor->committed_us < HOLD_BACK_US)
+        while (mf_clock_monotonic_us() - floor->task.committed_us < HOLD_BACK_US)
             rd_kafka_poll(floor->producer, 1);
     }
     produce(floor, 0, message->partition, message, message->payload, message->len);
-    struct mf_str metric = dummies_next(floor->metrics);
+    struct mf_str metric = dummies_next(floor->task.metrics);
     produce(floor, 1, message->partition, message, metric.data, metric.len);
-    floor->next[message->partition] = message->offset + 1;
-    floor->records++;
-    if (++floor->in_txn >= floor->txn_records)
+    floor->task.next[message->partition] = message->offset + 1;
+    floor->task.records++;
+    if (++floor->task.in_txn >= floor->task.txn_records)
         commit(floor);
-    else if (floor->in_txn % PRODUCE_MAX == 0)
+    else if (floor->task.in_txn % PRODUCE_MAX == 0)
         rd_kafka_poll(floor->producer, 0);
 }
 
@@ -148,10 +132,8 @@ static void on_error(struct floor *floor, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     rd_kafka_topic_partition_t *where = rd_kafka_event_topic_partition(event);
-    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF && where != NULL && !floor->ended[where->partition]) {
-        floor->ended[where->partition] = true;
-        floor->ended_count++;
-    }
+    if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF && where != NULL)
+        task_end_partition(&floor->task, where->partition);
     if (where != NULL)
         rd_kafka_topic_partition_destroy(where);
 }
@@ -159,7 +141,7 @@ static void on_error(struct floor *floor, rd_kafka_event_t *event)
 static void move_all(struct floor *floor)
 {
     int peak = 0;
-    while (floor->ended_count < floor->partitions) {
+    while (!task_has_ended(&floor->task)) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(floor->queue, 100);
         if (event == NULL)
             continue;
@@ -168,7 +150,7 @@ static void move_all(struct floor *floor)
         else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
             on_error(floor, event);
         rd_kafka_event_destroy(event);
-        if (floor->records % PRODUCE_MAX != 0)
+        if (floor->task.records % PRODUCE_MAX != 0)
             continue;
         int queued = (int)rd_kafka_queue_length(floor->queue);
         if (peak >= 5000 && queued < 5000) {
@@ -177,7 +159,7 @@ static void move_all(struct floor *floor)
         }
         peak = queued > peak ? queued : peak;
     }
-    if (floor->in_txn > 0)
+    if (floor->task.in_txn > 0)
         commit(floor);
 }
 
@@ -189,34 +171,20 @@ static void close_all(struct floor *floor)
         rd_kafka_topic_destroy(floor->outputs[i]);
     rd_kafka_destroy(floor->producer);
     kafka_world_free(&floor->world);
-    dummies_free(&floor->metrics);
-    free(floor->next);
-    free(floor->ended);
+    task_free(&floor->task);
 }
 
 int main(int argc, char **argv)
 {
     struct floor floor = {0};
-    int64_t partitions, metric_bytes;
-    if (argc != 8 || !take_number(argv[5], 1000, &partitions) ||
-        !take_number(argv[6], 1000000, &floor.txn_records) || !take_number(argv[7], 1000000, &metric_bytes)) {
-        fprintf(stderr, "usage: processor_floor HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS "
-                        "METRIC_BYTES\n");
+    if (argc != TASK_ARGC || !task_take(&floor.task, argv)) {
+        fprintf(stderr, "usage: processor_floor " TASK_ARGUMENTS "\n");
         return MF_EXIT_CONFIG;
     }
     floor.world = kafka_world_at(argv[1], NULL);
-    floor.input = argv[2];
-    floor.partitions = (int32_t)partitions;
-    floor.next = mf_calloc((size_t)partitions, sizeof *floor.next);
-    floor.ended = mf_calloc((size_t)partitions, sizeof *floor.ended);
-    floor.metrics = dummies_new((size_t)metric_bytes);
-    open_all(&floor, argv + 3);
+    open_all(&floor);
     move_all(&floor);
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("{\"records\":%lld,\"seconds\":%.3f,\"cpu_s\":%.3f,\"peak_rss_mib\":%.1f}\n",
-           (long long)floor.records, (double)(floor.committed_us - floor.begin_us) / 1e6,
-           cpu_seconds() - floor.begin_cpu, (double)usage.ru_maxrss / 1024);
+    task_print(&floor.task);
     close_all(&floor);
     return MF_EXIT_OK;
 }

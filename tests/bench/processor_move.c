@@ -12,8 +12,7 @@
 
 #include "common/clock.h"
 #include "common/kafka.h"
-#include "tests/bench/dummy.h"
-#include "tests/bench/measure.h"
+#include "tests/bench/processor_task.h"
 #include "tests/unit/kafka_mock.h"
 
 enum { WAIT_MS = 600000, INIT_MS = 30000, FULL_QUEUE_MS = 5000 };
@@ -26,17 +25,10 @@ struct move {
     struct mf_kafka_consumer *consumer;
     struct mf_deferred *commit_now;
     struct mf_timer *commit_timer;
-    const char *input, *outputs[2];
-    int64_t partitions, txn_records, commit_ms; // 0 = ends when it has caught up
-    struct dummies *metrics;
-    int64_t *next; // by partition; -1 = not in the transaction
-    bool *ended;   // by partition
-    int64_t ended_count;
-    bool live; // has caught up and goes on
+    struct task task;
+    int64_t commit_ms; // 0 = ends when it has caught up
+    bool live;         // has caught up and goes on
     enum state state;
-    int64_t records, in_txn;
-    int64_t begin_us, committed_us;
-    double begin_cpu;
     struct mf_error err; // of the calls for every record
 };
 
@@ -60,22 +52,12 @@ static void on_failed(void *arg, const struct mf_kafka_delivery *delivery)
     check(delivery->error != NULL ? -1 : 0, delivery->error);
 }
 
-static void print_figures(const struct move *move)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    printf("{\"records\":%lld,\"seconds\":%.3f,\"cpu_s\":%.3f,\"peak_rss_mib\":%.1f}\n",
-           (long long)move->records, (double)(move->committed_us - move->begin_us) / 1e6,
-           cpu_seconds() - move->begin_cpu, (double)usage.ru_maxrss / 1024);
-    fflush(stdout);
-}
-
 static bool is_done(void *arg)
 {
     struct move *move = arg;
-    if (move->live || move->ended_count < move->partitions || move->state != IDLE)
+    if (move->live || !task_has_ended(&move->task) || move->state != IDLE)
         return false;
-    print_figures(move);
+    task_print(&move->task);
     move->live = move->commit_ms > 0;
     return !move->live;
 }
@@ -101,18 +83,18 @@ static void on_commit_due(void *arg)
 static void commit(struct move *move)
 {
     struct mf_error err;
-    struct mf_kafka_offset *offsets = mf_calloc((size_t)move->partitions, sizeof *offsets);
+    struct mf_kafka_offset *offsets = mf_calloc((size_t)move->task.partitions, sizeof *offsets);
     size_t count = 0;
-    for (int32_t i = 0; i < move->partitions; i++) {
-        if (move->next[i] >= 0)
-            offsets[count++] = (struct mf_kafka_offset){move->input, i, move->next[i]};
-        move->next[i] = -1;
+    for (int32_t i = 0; i < move->task.partitions; i++) {
+        if (move->task.next[i] >= 0)
+            offsets[count++] = (struct mf_kafka_offset){move->task.input, i, move->task.next[i]};
+        move->task.next[i] = -1;
     }
     check(mf_kafka_txn_send_offsets(move->producer, move->consumer, offsets, count, &err), &err);
     check(mf_kafka_txn_commit(move->producer, &err), &err);
     free(offsets);
-    move->committed_us = mf_clock_monotonic_us();
-    move->in_txn = 0;
+    move->task.committed_us = mf_clock_monotonic_us();
+    move->task.in_txn = 0;
     move->state = IDLE;
     mf_kafka_consumer_hold(move->consumer, false);
 }
@@ -136,8 +118,10 @@ static void on_progress(void *arg)
 static void produce(struct move *move, int output, const struct mf_kafka_message *message,
                     struct mf_str value)
 {
-    struct mf_kafka_record record = {
-        .topic = move->outputs[output], .partition = message->partition, .key = message->key, .value = value};
+    struct mf_kafka_record record = {.topic = move->task.outputs[output],
+                                     .partition = message->partition,
+                                     .key = message->key,
+                                     .value = value};
     if (mf_kafka_produce(move->producer, &record, NULL, &move->err) == 0)
         return;
     if (move->err.class == MF_ERROR_TRANSIENT) // a full queue
@@ -150,10 +134,7 @@ static void produce(struct move *move, int output, const struct mf_kafka_message
 static enum mf_consume on_message(void *arg, const struct mf_kafka_message *message)
 {
     struct move *move = arg;
-    if (move->records == 0) {
-        move->begin_us = mf_clock_monotonic_us();
-        move->begin_cpu = cpu_seconds();
-    }
+    task_begin(&move->task);
     if (move->state == IDLE) {
         check(mf_kafka_txn_begin(move->producer, &move->err), &move->err);
         move->state = OPEN;
@@ -161,11 +142,11 @@ static enum mf_consume on_message(void *arg, const struct mf_kafka_message *mess
             mf_timer_arm_ms(move->commit_timer, move->commit_ms);
     }
     produce(move, 0, message, message->value);
-    produce(move, 1, message, dummies_next(move->metrics));
-    move->next[message->partition] = message->offset + 1;
-    move->records++;
-    move->in_txn++;
-    bool full = move->in_txn == move->txn_records || mf_kafka_producer_pressure(move->producer);
+    produce(move, 1, message, dummies_next(move->task.metrics));
+    move->task.next[message->partition] = message->offset + 1;
+    move->task.records++;
+    move->task.in_txn++;
+    bool full = move->task.in_txn == move->task.txn_records || mf_kafka_producer_pressure(move->producer);
     if (!full && !mf_kafka_producer_busy(move->producer))
         return MF_CONSUME_NEXT;
     if (full)
@@ -180,9 +161,8 @@ static void on_eof(void *arg, const char *topic, int32_t partition, int64_t offs
     (void)topic;
     (void)offset;
     struct move *move = arg;
-    move->ended_count += !move->ended[partition];
-    move->ended[partition] = true;
-    if (!move->live && move->ended_count == move->partitions && move->state == OPEN)
+    task_end_partition(&move->task, partition);
+    if (!move->live && task_has_ended(&move->task) && move->state == OPEN)
         begin_flush(move);
 }
 
@@ -199,7 +179,7 @@ static void open_all(struct move *move)
     check(mf_kafka_producer_new(&move->world->kafka, "bench-move", &producer_ops, &move->producer, &err),
           &err);
     check(mf_kafka_txn_init(move->producer, INIT_MS, &err), &err);
-    const char *const topics[] = {move->input, NULL};
+    const char *const topics[] = {move->task.input, NULL};
     char group[80];
     snprintf(group, sizeof group, "bench-move-%d-%lld", (int)getpid(), (long long)mf_clock_monotonic_us());
     struct mf_kafka_consumer_config config = {
@@ -218,31 +198,19 @@ static void close_all(struct move *move)
     mf_kafka_consumer_free(&move->consumer);
     mf_kafka_producer_free(&move->producer);
     kafka_world_free(&move->world);
-    dummies_free(&move->metrics);
-    free(move->next);
-    free(move->ended);
+    task_free(&move->task);
 }
 
 int main(int argc, char **argv)
 {
     struct move move = {0};
-    int64_t metric_bytes;
-    if (argc < 8 || argc > 9 || !take_number(argv[5], 1000, &move.partitions) ||
-        !take_number(argv[6], 1000000, &move.txn_records) || !take_number(argv[7], 1000000, &metric_bytes) ||
-        (argc == 9 && !take_number(argv[8], 10000, &move.commit_ms))) {
-        fprintf(stderr, "usage: processor_move HOST:PORT INPUT OUTPUT_1 OUTPUT_2 PARTITIONS TXN_RECORDS "
-                        "METRIC_BYTES [COMMIT_MS]\n");
+    if (argc < TASK_ARGC || argc > TASK_ARGC + 1 || !task_take(&move.task, argv) ||
+        (argc > TASK_ARGC && !take_number(argv[TASK_ARGC], 10000, &move.commit_ms))) {
+        fprintf(stderr, "usage: processor_move " TASK_ARGUMENTS " [COMMIT_MS]\n");
+        task_free(&move.task);
         return MF_EXIT_CONFIG;
     }
     move.world = kafka_world_at(argv[1], NULL);
-    move.input = argv[2];
-    move.outputs[0] = argv[3];
-    move.outputs[1] = argv[4];
-    move.next = mf_calloc((size_t)move.partitions, sizeof *move.next);
-    for (int64_t i = 0; i < move.partitions; i++)
-        move.next[i] = -1;
-    move.ended = mf_calloc((size_t)move.partitions, sizeof *move.ended);
-    move.metrics = dummies_new((size_t)metric_bytes);
     open_all(&move);
     if (!kafka_world_run(move.world, is_done, &move, WAIT_MS)) {
         fprintf(stderr, "processor_move: not done after %d s\n", WAIT_MS / 1000);
