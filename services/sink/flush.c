@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/json_writer.h"
-
 // Above every batch that the settings allow, with room for the record that went beyond.
 #define PARAMETER_MAX ((size_t)300 * 1024 * 1024)
 
@@ -170,9 +168,28 @@ void snk_flush_ask(struct snk_flush *flush, const struct snk_scope *scope)
     }
 }
 
-static bool number_of(const char *text, int64_t *number)
+bool snk_answer_number(const char *text, int64_t *number)
 {
     return text != NULL && mf_str_to_i64(mf_str_of(text), number);
+}
+
+size_t snk_flush_find_move(const struct snk_flush *flush, const struct snk_scope *scope, const char *topic,
+                           int64_t partition)
+{
+    for (size_t i = 0; i < flush->move_count; i++) {
+        const struct snk_partition *p = &scope->partitions[flush->moves[i].partition];
+        if (p->number == partition && strcmp(p->topic, topic) == 0)
+            return i;
+    }
+    return flush->move_count;
+}
+
+void snk_write_partition(struct mf_json_writer *w, const struct snk_partition *partition)
+{
+    mf_jw_array_begin(w);
+    mf_jw_c_string(w, partition->topic);
+    mf_jw_i64(w, partition->number);
+    mf_jw_array_end(w);
 }
 
 // The offset is compared too: a fence that moved somewhere else than asked would be silent loss.
@@ -181,18 +198,16 @@ static int take_moved(struct snk_flush *flush, const struct snk_scope *scope, co
 {
     int64_t number = 0;
     int64_t next = 0;
-    if (topic == NULL || !number_of(partition, &number) || !number_of(value, &next))
+    if (topic == NULL || !snk_answer_number(partition, &number) || !snk_answer_number(value, &next))
         return mf_error_set(err, MF_ERROR_FATAL, "flush_answer",
                             "the warehouse answered a move without values");
-    for (size_t i = 0; i < flush->move_count; i++) {
-        const struct snk_partition *p = &scope->partitions[flush->moves[i].partition];
-        if (p->number == number && strcmp(p->topic, topic) == 0 && flush->moves[i].next == next) {
-            flush->moved[i] = true;
-            return 0;
-        }
-    }
-    return mf_error_set(err, MF_ERROR_FATAL, "flush_answer", "the warehouse moved %s[%lld] to %lld unasked",
-                        topic, (long long)number, (long long)next);
+    size_t i = snk_flush_find_move(flush, scope, topic, number);
+    if (i == flush->move_count || flush->moves[i].next != next)
+        return mf_error_set(err, MF_ERROR_FATAL, "flush_answer",
+                            "the warehouse moved %s[%lld] to %lld unasked", topic, (long long)number,
+                            (long long)next);
+    flush->moved[i] = true;
+    return 0;
 }
 
 int snk_flush_take_answer(struct snk_flush *flush, const struct snk_scope *scope, const char *what,
@@ -202,7 +217,7 @@ int snk_flush_take_answer(struct snk_flush *flush, const struct snk_scope *scope
         return take_moved(flush, scope, topic, partition, value, err);
     enum snk_table table = what != NULL ? snk_table_of_name(what) : SNK_TABLE_MAX;
     int64_t count = 0;
-    if (table == SNK_TABLE_MAX || !number_of(value, &count) || count < 0)
+    if (table == SNK_TABLE_MAX || !snk_answer_number(value, &count) || count < 0)
         return mf_error_set(err, MF_ERROR_FATAL, "flush_answer", "the warehouse answered '%s' to a flush",
                             what != NULL ? what : "(null)");
     flush->inserted[table] = (uint64_t)count;
@@ -219,11 +234,7 @@ void snk_flush_partitions_json(const struct snk_flush *flush, const struct snk_s
     for (size_t i = 0; i < flush->move_count; i++) {
         if (only_unmoved && flush->moved[i])
             continue;
-        const struct snk_partition *p = &scope->partitions[flush->moves[i].partition];
-        mf_jw_array_begin(&w);
-        mf_jw_c_string(&w, p->topic);
-        mf_jw_i64(&w, p->number);
-        mf_jw_array_end(&w);
+        snk_write_partition(&w, &scope->partitions[flush->moves[i].partition]);
     }
     mf_jw_array_end(&w);
 }

@@ -4,6 +4,7 @@
 #ifndef SNK_FLUSH_H
 #define SNK_FLUSH_H
 
+#include "common/json_writer.h"
 #include "services/sink/work.h"
 
 #define SNK_LOAD_ID_SIZE 37 // a UUID, terminated
@@ -24,6 +25,14 @@ struct snk_flush {
 
 void snk_flush_init(struct snk_flush *flush);
 void snk_flush_free(struct snk_flush *flush);
+
+// What the answers of the warehouse are made of: a number (false for NULL and anything else), and the place
+// of the move of a partition (move_count when it has none).
+bool snk_answer_number(const char *text, int64_t *number);
+size_t snk_flush_find_move(const struct snk_flush *flush, const struct snk_scope *scope, const char *topic,
+                           int64_t partition);
+// A partition as parameters name it: [topic, number].
+void snk_write_partition(struct mf_json_writer *w, const struct snk_partition *partition);
 
 // Fills the parameters for the range; the answer is reset. random: 128 random bits for the load id. A range
 // that moves nothing gives move_count 0 (and has no rows): there is nothing to execute.

@@ -104,8 +104,10 @@ static int is_known(struct snk_warehouse *warehouse, const struct snk_results *r
     const char *columns[1] = {NULL};
     snprintf(name, sizeof name, "load_%s_known", snk_results_table_name(results->table));
     int result = execute(warehouse, name, mf_str_of(results->invocation_id), &statement, err);
-    if (result == 0)
-        result = snk_warehouse_fetch(warehouse, statement, columns, 1, err) == 1 ? 0 : -1;
+    int got = result == 0 ? snk_warehouse_fetch(warehouse, statement, columns, 1, err) : -1;
+    if (got == 0)
+        mf_error_set(err, MF_ERROR_FATAL, "results_answer", "the warehouse does not say what it knows");
+    result = got == 1 ? 0 : -1;
     if (result == 0)
         *known = columns[0] == NULL || strcmp(columns[0], "0") != 0;
     mf_odbc_statement_free(&statement);

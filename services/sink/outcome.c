@@ -242,28 +242,9 @@ static void stop_table(struct snk_sink *sink, enum snk_table table, const char *
     sink->attempts = 0;
 }
 
-void snk_reject_row(struct snk_sink *sink)
-{
-    const struct snk_row *row = &sink->batch.rows[sink->refused_row];
-    const struct snk_partition *p = &sink->partitions[row->partition];
-    char revision[16];
-    struct snk_record record = {
-        .table = row->table,
-        .topic = p->topic,
-        .partition = p->number,
-        .offset = row->offset,
-        .timestamp_ms = row->timestamp_ms,
-        .value = snk_batch_payload(&sink->batch, row),
-    };
-    if (row->revision > 0) {
-        snprintf(revision, sizeof revision, "%" PRId32, row->revision);
-        record.revision_header = mf_str_of(revision);
-    }
-    snk_letters_send(sink, &record, &sink->refused, sink->attempts > 0 ? sink->attempts : 1);
-}
-
-// A dead letter that the table refuses is not dead-lettered again: its digest takes its place, once.
-static bool replace_by_digest(struct snk_sink *sink, struct snk_row *row)
+// The row as the record that it was; of its headers only the revision, which the caller keeps in `revision`.
+static struct snk_record record_of(const struct snk_sink *sink, const struct snk_row *row, char *revision,
+                                   size_t size)
 {
     const struct snk_partition *p = &sink->partitions[row->partition];
     struct snk_record record = {.table = row->table,
@@ -272,6 +253,26 @@ static bool replace_by_digest(struct snk_sink *sink, struct snk_row *row)
                                 .offset = row->offset,
                                 .timestamp_ms = row->timestamp_ms,
                                 .value = snk_batch_payload(&sink->batch, row)};
+    if (row->revision > 0) {
+        snprintf(revision, size, "%" PRId32, row->revision);
+        record.revision_header = mf_str_of(revision);
+    }
+    return record;
+}
+
+void snk_reject_row(struct snk_sink *sink)
+{
+    char revision[16];
+    const struct snk_row *row = &sink->batch.rows[sink->refused_row];
+    struct snk_record record = record_of(sink, row, revision, sizeof revision);
+    snk_letters_send(sink, &record, &sink->refused, sink->attempts > 0 ? sink->attempts : 1);
+}
+
+// A dead letter that the table refuses is not dead-lettered again: its digest takes its place, once.
+static bool replace_by_digest(struct snk_sink *sink, struct snk_row *row)
+{
+    char revision[16];
+    struct snk_record record = record_of(sink, row, revision, sizeof revision);
     struct mf_error err;
     struct mf_buf *text = &sink->letters.text;
     mf_buf_clear(text);

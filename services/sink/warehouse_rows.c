@@ -7,20 +7,6 @@
 #include "common/json_writer.h"
 #include "services/sink/warehouse_private.h"
 
-// Columns come as text, whatever their type: NULL and anything that is no number is for the caller to refuse.
-static bool to_number(const char *text, int64_t *number)
-{
-    return text != NULL && mf_str_to_i64(mf_str_of(text), number);
-}
-
-static void write_partition(struct mf_json_writer *w, const struct snk_partition *p)
-{
-    mf_jw_array_begin(w);
-    mf_jw_c_string(w, p->topic);
-    mf_jw_i64(w, p->number);
-    mf_jw_array_end(w);
-}
-
 // ---- assignment: (topic, partition, epoch, next offset, last event_id, its offset, cluster id)
 
 // The cluster is looked at first: under another one, offset and event mean nothing.
@@ -36,9 +22,9 @@ static int take_assigned(struct snk_partition *p, const char *cluster_id, const 
             p->topic, columns[6] != NULL ? columns[6] : "(none)", cluster_id);
     p->last_offset = -1;
     p->last_event_id[0] = '\0';
-    bool sound = to_number(columns[2], &p->epoch) && to_number(columns[3], &p->stored);
+    bool sound = snk_answer_number(columns[2], &p->epoch) && snk_answer_number(columns[3], &p->stored);
     if (sound && columns[5] != NULL)
-        sound = to_number(columns[5], &p->last_offset) && columns[4] != NULL &&
+        sound = snk_answer_number(columns[5], &p->last_offset) && columns[4] != NULL &&
                 mf_str_copy(p->last_event_id, sizeof p->last_event_id, mf_str_of(columns[4]));
     if (!sound)
         return mf_error_set(err, MF_ERROR_FATAL, "assign_answer", "the offset row of %s[%d] cannot be read",
@@ -57,7 +43,7 @@ static struct snk_partition *find_partition(struct snk_partition *partitions, si
                                             const char *number_text)
 {
     int64_t number = 0;
-    if (topic == NULL || !to_number(number_text, &number))
+    if (topic == NULL || !snk_answer_number(number_text, &number))
         return NULL;
     for (size_t i = 0; i < count; i++) {
         if (partitions[i].number == number && strcmp(partitions[i].topic, topic) == 0)
@@ -97,7 +83,7 @@ int snk_warehouse_assign(struct snk_warehouse *warehouse, const char *cluster_id
     mf_jw_array_begin(&w);
     for (size_t i = 0; i < count; i++) {
         if (!partitions[i].acquired)
-            write_partition(&w, &partitions[i]);
+            snk_write_partition(&w, &partitions[i]);
     }
     mf_jw_array_end(&w);
     mf_deadline_guard_arm(warehouse->config.deadline_ms, "taking over partitions");
@@ -132,17 +118,13 @@ static int take_offset_row(const struct snk_flush *flush, const struct snk_scope
 {
     int64_t number = 0;
     struct snk_offset_row row = {.found = true};
-    if (columns[0] != NULL && to_number(columns[1], &number) && to_number(columns[2], &row.epoch) &&
-        to_number(columns[3], &row.next_offset)) {
-        for (size_t i = 0; i < flush->move_count; i++) {
-            const struct snk_partition *p = &scope->partitions[flush->moves[i].partition];
-            if (p->number == number && strcmp(p->topic, columns[0]) == 0) {
-                answers[i] = row;
-                return 0;
-            }
-        }
-    }
-    return mf_error_set(err, MF_ERROR_FATAL, "offsets_answer", "an offset row cannot be read");
+    bool sound = columns[0] != NULL && snk_answer_number(columns[1], &number) &&
+                 snk_answer_number(columns[2], &row.epoch) && snk_answer_number(columns[3], &row.next_offset);
+    size_t i = sound ? snk_flush_find_move(flush, scope, columns[0], number) : flush->move_count;
+    if (i == flush->move_count)
+        return mf_error_set(err, MF_ERROR_FATAL, "offsets_answer", "an offset row cannot be read");
+    answers[i] = row;
+    return 0;
 }
 
 int snk_warehouse_take_offset_rows(struct snk_warehouse *warehouse, struct mf_odbc_statement *statement,
