@@ -51,15 +51,28 @@ void mf_service_usage(const struct mf_service_ops *ops, struct mf_buf *out)
                       "78 configuration or usage.\n");
 }
 
-void mf_service_command_usage(const struct mf_service_ops *ops, const struct mf_command *command,
-                              struct mf_buf *out)
+static void add_usage(const struct mf_service_ops *ops, const struct mf_command *command, struct mf_buf *out)
 {
     const char *usage = command->usage != NULL ? command->usage : "";
     mf_buf_addf(out, "Usage: %s%s%s%s%s\n", ops->binary, command->name != NULL ? " " : "",
                 command->name != NULL ? command->name : "", usage[0] != '\0' ? " " : "", usage);
     mf_buf_addf(out, "  %s\n", command->summary);
+}
+
+void mf_service_command_usage(const struct mf_service_ops *ops, const struct mf_command *command,
+                              struct mf_buf *out)
+{
+    add_usage(ops, command, out);
     if (command->help != NULL)
         mf_buf_addf(out, "\n%s\n", command->help);
+    size_t len = command->name != NULL ? strlen(command->name) : 0;
+    for (size_t i = 0; len > 0 && i < ops->command_count; i++) {
+        const char *name = ops->commands[i].name;
+        if (name == NULL || strncmp(name, command->name, len) != 0 || name[len] != ' ')
+            continue;
+        mf_buf_addf(out, "\n");
+        add_usage(ops, &ops->commands[i], out);
+    }
 }
 
 // Words of the command's name that argv begins with; 0 when it is another command.

@@ -6,6 +6,15 @@
 #include "services/processor/engine.h"
 #include "services/processor/replay.h"
 
+// What --help prints, line for line.
+// clang-format off
+static const char replay_help[] =
+    "Folds events (NDJSON as in docs/events.md, a missing event_id is computed) without a broker and prints the\n"
+    "filtered events, metrics, alerts and dead letters that the topics would get.";
+static const char explain_help[] =
+    "Folds a file of events as replay does and prints every number that the rule looked at.";
+// clang-format on
+
 static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE,
      .usage = "",
@@ -14,14 +23,13 @@ static const struct mf_command commands[] = {
      .kind = MF_COMMAND_PLAIN,
      .usage = "FILE|- [--lane LANE]",
      .summary = "print what a file of events would make",
-     .help = "Folds events (NDJSON as in docs/events.md, a missing event_id is computed) without a broker "
-             "and prints the filtered events, metrics, alerts and dead letters that the topics would get.",
+     .help = replay_help,
      .run = prc_run_replay},
     {.name = "explain",
      .kind = MF_COMMAND_PLAIN,
      .usage = "FILE --symbol SYMBOL --rule RULE [--at TIME] [--interval I] [--contract T]",
      .summary = "say why a rule fired or did not",
-     .help = "Folds a file of events as replay does and prints every number that the rule looked at.",
+     .help = explain_help,
      .run = prc_run_explain},
 };
 

@@ -15,6 +15,11 @@ static const char load_results_help[] =
     "loading a file again changes nothing. All files are read before the first row is written.\n"
     "Exit 0: loaded, or there already; 75: the warehouse is away; 78: a file is not what it should be, naming the\n"
     "field, or the schema is behind.";
+static const char migrate_help[] =
+    "Applies the migrations that the warehouse lacks, one at a time and one run at a time, and prints each.\n"
+    "Running it again changes nothing. An applied migration whose text was edited is refused by name.\n"
+    "--dry-run only prints what would be applied. --grants then makes the roles and gives them their rights,\n"
+    "for which the user must be allowed to. --wait says how long another run is waited for.";
 // clang-format on
 
 static const struct mf_command commands[] = {
@@ -23,11 +28,7 @@ static const struct mf_command commands[] = {
      .kind = MF_COMMAND_PLAIN,
      .usage = "[--dry-run] [--grants] [--wait SECONDS]",
      .summary = "bring the warehouse's schema up to this program",
-     .help = "Applies the migrations that the warehouse lacks, one at a time and one run at a time, and "
-             "prints each. Running it again changes nothing. An applied migration whose text was edited is "
-             "refused by name. --dry-run only prints what would be applied. --grants then makes the roles "
-             "and gives them their rights, for which the user must be allowed to. --wait says how long "
-             "another run is waited for.",
+     .help = migrate_help,
      .run = snk_migrate_run},
     {.name = "load-results",
      .kind = MF_COMMAND_PLAIN,

@@ -74,6 +74,13 @@ def test_configuration_can_be_looked_at(line: Line, name: str) -> None:
     assert "--no-such-option" in unknown.stderr
 
 
+def test_help_of_a_command_names_those_that_its_name_begins(line: Line) -> None:
+    printed = run_program(line.parts.binaries / "marketflow-ingestor", ["backfill", "--help"], {}, 30)
+    assert printed.returncode == 0
+    for command in ("backfill --abandon", "backfill bars", "backfill news"):
+        assert f"Usage: marketflow-ingestor {command}" in printed.stdout
+
+
 def test_wrong_arguments_of_a_backfill(line: Line) -> None:
     days = ["--from", "2024-01-02", "--to", "2024-01-31", "--timespan", "minute"]
     cases = {
