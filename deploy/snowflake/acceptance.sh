@@ -55,7 +55,8 @@ check() { # check NAME COMMAND...: one line; what the command printed is shown w
 
 sql() { "$python" -B "$here/sql.py" "$@"; }
 
-start_sink() { # start_sink GROUP [NAME=VALUE...]
+start_sink() { # start_sink GROUP [NAME=VALUE...]; one that a failed check left is stopped first
+    stop_sink
     export KAFKA_GROUP_PREFIX=$1
     shift
     env METRICS_LISTEN=127.0.0.1:0 KAFKA_INSTANCE_ID="$run" "$@" "$bin/marketflow-sink" >>"$work/sink.log" 2>&1 &
@@ -80,7 +81,9 @@ loaded() {
         fi
         if ! kill -0 "$sink" 2>/dev/null; then # a supervisor's part
             wait "$sink" 2>/dev/null
-            case $? in
+            local code=$?
+            sink=
+            case $code in
                 70 | 78)
                     tail -n 5 "$work/sink.log"
                     return 1
@@ -143,6 +146,7 @@ killed() {
         sleep "$((RANDOM % 3)).$((RANDOM % 10))"
         kill -KILL "$sink" || return 1
         wait "$sink" 2>/dev/null
+        sink=
         start_sink "$run-kill" SINK_FLUSH_ROWS=100 SINK_FLUSH_MS=200
     done
     loaded || return 1
@@ -157,7 +161,10 @@ contended() {
     start_sink "$run-lock"
     sql --hold 20 "UPDATE ops.sink_offsets SET updated_at = updated_at" >"$work/holder" 2>&1 &
     holder=$!
-    loaded || return 1
+    if ! loaded; then
+        kill "$holder" 2>/dev/null
+        return 1
+    fi
     stop_sink
     wait "$holder" || { cat "$work/holder" && return 1; }
     printf '%s rows past a lock of 20 s\n' "$(rows_in_all)"

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 import warehouse
-from mflocal import REPOSITORY, base_environment
+from mflocal import REPOSITORY, base_environment, wait_for
 from snowflake import INSERT_BARS, SnowflakeLine
 
 SCRIPT = REPOSITORY / "deploy" / "snowflake" / "acceptance.sh"
@@ -65,6 +65,7 @@ def test_a_warehouse_that_loses_rows_fails(line: SnowflakeLine) -> None:
     result = accept(line, "--database-is-for-this", "--limit", "8", "--kills", "0")
     assert result.returncode == 1
     assert ("FAIL", "batches of 500 rows") in outcomes(result)
+    wait_for(lambda: line.helper.sessions() == 0, 60, "no sink left behind by a check that failed")
     assert ("PASS", "objects") in outcomes(result)
 
 
