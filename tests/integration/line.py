@@ -111,12 +111,15 @@ class Line:
 
     def prepare(self) -> None:
         """Topics and tables."""
-        self.parts.postgres.sql(
-            f'CREATE DATABASE "{self.database}" OWNER marketflow', user="postgres", database="postgres"
-        )
+        self.make_database()
         for binary, arguments in (("marketflowctl", ["topics", "apply"]), ("marketflow-sink", ["migrate"])):
             result = self.run(binary, *arguments)
             assert result.returncode == 0, result.stderr
+
+    def make_database(self) -> None:
+        self.parts.postgres.sql(
+            f'CREATE DATABASE "{self.database}" OWNER marketflow', user="postgres", database="postgres"
+        )
 
     def run(self, binary: str, *arguments: str, timeout: float = 120, **settings: str) -> Any:
         """One program to its end, with the line's settings and these."""

@@ -271,6 +271,7 @@ def test_s20_zombie_comes_back(line: SinkLine) -> None:
     wait_for(zombie.ready, 90, "the zombie among the living", 0.3)
     line.assert_once(196)
     line.wait_stored(196)
+    assert metric(zombie, "rows_total", table="raw_bars") == 0
 
 
 @played

@@ -56,7 +56,7 @@ def test_s18_lost_session_is_still_at_work(line: PostgresLine) -> None:
     line.sql("DELETE FROM raw.gate")
     line.assert_once(196)
     line.wait_stored(196)
-    assert {"not_landed", "landed"} <= line.verdicts()
+    wait_for(lambda: line.verdicts() == {"not_landed", "landed"}, 60, "both verdicts")
     assert metric(sink, "rows_total", table="raw_bars", result="duplicate") == 0
 
 
