@@ -24,6 +24,7 @@ static void on_fatal(void *owner, const struct mf_error *err)
 int mf_kafka_offsets_new(const struct mf_kafka_config *config, const char *group,
                          struct mf_kafka_offsets **offsets, struct mf_error *err)
 {
+    assert(group[0] != '\0'); // without one librdkafka gives a consumer no queue
     struct mf_kafka_offsets *made = mf_calloc(1, sizeof *made);
     made->group = mf_strdup(group);
     made->client = (struct kafka_client){.on_fatal = on_fatal, .owner = made, .wake = {.fd = -1}};

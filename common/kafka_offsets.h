@@ -16,7 +16,7 @@ struct mf_kafka_range {
     int64_t high; // open transactions included
 };
 
-// group: whose commits can be asked for. config->loop may be NULL.
+// group: whose commits can be asked for, not empty. config->loop may be NULL.
 int mf_kafka_offsets_new(const struct mf_kafka_config *config, const char *group,
                          struct mf_kafka_offsets **offsets, struct mf_error *err);
 void mf_kafka_offsets_free(struct mf_kafka_offsets **offsets);

@@ -3,9 +3,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/kafka_offsets.h"
 #include "services/ctl/letter.h"
 
 #define STALL_MS 60000
+#define QUESTION_MS 10000
 #define LIST_DEFAULT 1000
 #define LIST_MAX 100000000
 
@@ -59,6 +61,20 @@ static int on_shown(void *arg, const struct mf_kafka_message *message, struct mf
     return 0;
 }
 
+// Said at once: reading would wait for a topic that is not there until nothing has come for STALL_MS.
+static int ask_for(const struct ctl_kafka *kafka, const char *topic, struct mf_error *err)
+{
+    struct mf_kafka_offsets *offsets = NULL;
+    struct mf_kafka_range *ranges = NULL;
+    size_t count = 0;
+    if (mf_kafka_offsets_new(&kafka->config, kafka->config.client_id, &offsets, err) != 0)
+        return -1;
+    int result = mf_kafka_offsets_ranges(offsets, topic, QUESTION_MS, &ranges, &count, err);
+    free(ranges);
+    mf_kafka_offsets_free(&offsets);
+    return result;
+}
+
 static int look(struct mf_service *service, struct looking *looking, struct mf_error *err)
 {
     struct ctl_kafka kafka = {0};
@@ -69,6 +85,8 @@ static int look(struct mf_service *service, struct looking *looking, struct mf_e
                                               .on_message = looking->show ? on_shown : on_listed,
                                               .arg = looking};
     int result = ctl_kafka_open(service, &kafka, err);
+    if (result == 0)
+        result = ask_for(&kafka, reading.topic, err);
     if (result == 0)
         result = ctl_read_topic(&kafka, &reading, err);
     ctl_progress_end(&looking->progress);

@@ -208,3 +208,12 @@ def test_a_replay_that_is_killed_goes_on(line: Line) -> None:
     replayed = Counter(m.headers["mf-replayed"] for m in line.messages("BARS_FILTERED"))
     assert len(replayed) == count
     assert set(replayed.values()) == {1}
+
+
+def test_a_topic_that_is_not_there_is_named_at_once(line: Line) -> None:
+    """Not after the time in which a reader waits for whatever may come."""
+    nowhere = f"{line.name}.nowhere"
+    for command in (["list"], ["show", "0:0"], ["replay", "--dry-run"]):
+        answer = line.run("marketflowctl", "dlq", *command, timeout=45, KAFKA_TOPIC_DLQ=nowhere)
+        assert answer.returncode == 75
+        assert nowhere in answer.stderr and "unknown_topic" in answer.stderr, answer.stderr
