@@ -242,6 +242,9 @@ static int64_t out_of_range(struct snk_sink *sink, struct snk_partition *p, int6
 {
     struct mf_error err;
     p->position = low;
+    // To be stored even if no record follows: else the next start would find the gap again.
+    if (sink->moved_us == 0)
+        sink->moved_us = mf_clock_monotonic_us();
     if (p->stored == 0 && p->last_offset < 0) {
         SNK_LOG(sink, INFO, "starts_late", "%s[%d] begins at offset %" PRId64, p->topic, p->number, low);
         return low;
