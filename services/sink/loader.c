@@ -268,15 +268,21 @@ static void execute(struct snk_sink *sink, struct snk_range range)
     show_session(sink);
 }
 
-// A stopped partition that is being tried has recovered once a batch takes it further than where it stopped.
+// A stopped partition that is being tried goes on once a batch takes it further than where it stopped. Only a
+// row of it says that its table fits again: dead letters, and what retention removes, take it further as
+// well.
 static void watch_recovery(struct snk_sink *sink, struct snk_partition *p)
 {
     if (p->breaker.state != SNK_BREAKER_TRYING || p->excluded || p->stored <= p->stopped_at)
         return;
+    bool loaded = p->last_offset >= p->stopped_at;
     snk_breaker_close(&p->breaker);
-    MF_LOGF(sink->service->log, MF_LOG_NOTICE, "sink", "partition_recovered",
-            MF_FIELDS(mf_lf_str("topic", p->topic), mf_lf_i64("partition", p->number)),
-            "%s[%d] is loaded again", p->topic, p->number);
+    MF_LOGF(sink->service->log, loaded ? MF_LOG_NOTICE : MF_LOG_WARNING, "sink",
+            loaded ? "partition_recovered" : "partition_goes_on",
+            MF_FIELDS(mf_lf_str("topic", p->topic), mf_lf_i64("partition", p->number)), "%s[%d] %s", p->topic,
+            p->number,
+            loaded ? "is loaded again"
+                   : "goes on, but what stopped it was dead-lettered or is gone, not loaded");
 }
 
 // The batch is through: what was left out of it is read again. An end of partition that came meanwhile has
