@@ -334,14 +334,13 @@ static int check_escapes(struct mf_json *json)
 }
 
 // The sentence of yajl without its line end.
-static int refuse_syntax(struct mf_json *json, yajl_handle handle)
+static int refuse_syntax(struct mf_json *json, yajl_handle handle, size_t at)
 {
     unsigned char *text = yajl_get_error(handle, 0, NULL, 0);
     struct mf_str sentence = mf_str_of((const char *)text);
     while (sentence.len > 0 && sentence.data[sentence.len - 1] == '\n')
         sentence.len--;
-    int result = REFUSE(json, "json_syntax", "near byte %zu: %.*s", yajl_get_bytes_consumed(handle),
-                        MF_STR_ARG(sentence));
+    int result = REFUSE(json, "json_syntax", "near byte %zu: %.*s", at, MF_STR_ARG(sentence));
     yajl_free_error(handle, text);
     return result;
 }
@@ -355,10 +354,13 @@ static int run_yajl(struct mf_json *json)
     // The blank behind the text ends a number there; without it yajl would copy the number to memory of its
     // own.
     yajl_status status = yajl_parse(handle, (const unsigned char *)json->text, json->text_len + 1);
-    if (status == yajl_status_ok)
+    size_t at = yajl_get_bytes_consumed(handle);
+    if (status == yajl_status_ok) { // what is missing is missing at the end; yajl counts anew there
         status = yajl_complete_parse(handle);
+        at = json->text_len;
+    }
     if (status == yajl_status_error)
-        return refuse_syntax(json, handle);
+        return refuse_syntax(json, handle, at);
     return status == yajl_status_ok;
 }
 

@@ -252,6 +252,24 @@ static void what_is_not_json_is_refused(void **state)
     check_refused(*state, MF_STR_NULL, &mf_json_limits_event, "json_syntax");
 }
 
+// Who cut a file looks at its end, and whom a letter is one too many for, at the letter.
+static void a_refusal_says_where(void **state)
+{
+    struct {
+        struct mf_str text;
+        const char *where;
+    } cases[] = {{MF_STR("{\"metadata\":"), "near byte 12:"},
+                 {MF_STR("[1, 2, 3"), "near byte 8:"},
+                 {MF_STR("[1, 2] x"), "near byte 8:"}};
+    const struct mf_json_node *root = NULL;
+    struct mf_error err;
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        assert_int_equal(mf_json_parse(*state, cases[i].text, &mf_json_limits_event, &root, &err), -1);
+        if (strncmp(err.message, cases[i].where, strlen(cases[i].where)) != 0)
+            fail_msg("%s, not %s", err.message, cases[i].where);
+    }
+}
+
 static void strings_that_hide_something_are_refused(void **state)
 {
     static const char *const cases[] = {
@@ -526,6 +544,7 @@ int main(void)
         cmocka_unit_test(numbers_keep_their_text),
         cmocka_unit_test(strings_are_decoded),
         cmocka_unit_test(what_is_not_json_is_refused),
+        cmocka_unit_test(a_refusal_says_where),
         cmocka_unit_test(strings_that_hide_something_are_refused),
         cmocka_unit_test(a_key_comes_once_in_an_object),
         cmocka_unit_test(each_of_many_keys_is_known),
