@@ -153,9 +153,9 @@ static void move_all(struct floor *floor)
         if (floor->task.records % PRODUCE_MAX != 0)
             continue;
         int queued = (int)rd_kafka_queue_length(floor->queue);
-        if (peak >= 5000 && queued < 5000) {
+        if (queued * 2 <= peak) {
             wake_fetching(floor);
-            peak = 0;
+            peak = queued;
         }
         peak = queued > peak ? queued : peak;
     }
