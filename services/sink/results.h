@@ -14,7 +14,7 @@
 #define SNK_RESULTS_CHUNK ((size_t)400 * 1024)           // one statement; far below what Snowflake takes
 #define SNK_RESULTS_FILE_MAX ((size_t)256 * 1024 * 1024) // a manifest of thousands of models
 #define SNK_RESULTS_MESSAGE_MAX 8192                     // of a text for people; longer ones are cut
-#define SNK_INVOCATION_MAX 512
+#define SNK_INVOCATION_MAX 640 // three names of 150 bytes, a time of 64, a hash, and what parts them
 extern const struct mf_json_limits snk_results_limits;
 
 enum snk_results_table { SNK_RESULTS_DBT, SNK_RESULTS_DQ, SNK_RESULTS_TABLE_MAX };

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Great Expectations (0.18 and 1.x): a validation result of one suite, and a checkpoint result that holds
-// several. Which file is which, for dbt's too. An invocation is run, suite and asset: each is loaded once.
+// several. Which file is which, for dbt's too. An invocation is run, suite, asset and batch: each is loaded
+// once.
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "common/hash.h"
 #include "services/sink/results.h"
 
 #define TEXT_MAX_BYTES 150 // parts of an invocation's id
@@ -149,11 +152,33 @@ static void read_names(struct snk_reading *reading, const struct mf_json_node *r
         suite->asset = MF_STR("unnamed");
 }
 
+// One asset may be validated in several batches of one run, a month each for example: what tells them apart,
+// as "/" and a hash. "" when the batch is the whole asset.
+static void batch_text(const struct mf_json_node *meta, char *out, size_t size)
+{
+    const struct mf_json_node *of = member(meta, "active_batch_definition", "batch_identifiers");
+    uint64_t hash = 0;
+    bool whole = true;
+    bool object = of != NULL && mf_json_type(of) == MF_JSON_OBJECT;
+    for (const struct mf_json_node *m = object ? mf_json_first(of) : NULL; m != NULL; m = mf_json_next(m)) {
+        struct mf_str key = mf_json_key(m), value = mf_json_text(m);
+        if (mf_json_type(m) != MF_JSON_STRING && mf_json_type(m) != MF_JSON_NUMBER)
+            continue;
+        // The order of the members is not told by their writer: a sum has none.
+        uint64_t pair[2] = {mf_hash64(key.data, key.len), mf_hash64(value.data, value.len)};
+        hash += mf_hash64(pair, sizeof pair);
+        whole = false;
+    }
+    snprintf(out, size, "/%016" PRIx64, hash);
+    if (whole)
+        out[0] = '\0';
+}
+
 void snk_read_validation(struct snk_reading *reading, const struct mf_json_node *root, const char *where,
                          const struct mf_json_node *run_id, struct snk_results_list *list)
 {
     struct suite suite = {.name = MF_STR_NULL};
-    char path[200], invocation[SNK_INVOCATION_MAX];
+    char path[200], invocation[SNK_INVOCATION_MAX], batch[24];
     const char *dot = where[0] != '\0' ? "." : "";
     const struct mf_json_node *meta = snk_need(reading, root, where, "meta", MF_JSON_OBJECT);
     const struct mf_json_node *results = snk_need(reading, root, where, "results", MF_JSON_ARRAY);
@@ -175,8 +200,9 @@ void snk_read_validation(struct snk_reading *reading, const struct mf_json_node 
                          "the names of run, suite and asset must have at most 150 bytes each");
     if (reading->failed)
         return;
-    snprintf(invocation, sizeof invocation, "gx/%.*s/%.*s/%.*s/%.*s", MF_STR_ARG(run_name),
-             MF_STR_ARG(run_time), MF_STR_ARG(suite.name), MF_STR_ARG(suite.asset));
+    batch_text(meta, batch, sizeof batch);
+    snprintf(invocation, sizeof invocation, "gx/%.*s/%.*s/%.*s/%.*s%s", MF_STR_ARG(run_name),
+             MF_STR_ARG(run_time), MF_STR_ARG(suite.name), MF_STR_ARG(suite.asset), batch);
     suite.results = snk_results_add(list, SNK_RESULTS_DQ, mf_str_of(invocation));
     size_t place = 0;
     for (const struct mf_json_node *i = mf_json_first(results); i != NULL && !reading->failed;

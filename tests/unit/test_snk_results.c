@@ -293,6 +293,24 @@ static void test_checkpoint(void **state)
     mf_json_free(&d.json);
 }
 
+// A checkpoint over January and February of one asset is two invocations: the second is not there already.
+static void test_batches_of_one_asset(void **state)
+{
+    (void)state;
+    struct snk_results_list list = {.count = 0};
+    struct mf_error err;
+    struct document d = file_of(DATA "gx_batches.json");
+    if (read_as(&d, &list, &err) != 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(list.count, 4);
+    assert_string_not_equal(at(&list, 0)->invocation_id, at(&list, 1)->invocation_id);
+    // Its members in another order are the same batch, and one without a value is the whole asset.
+    assert_string_equal(at(&list, 0)->invocation_id, at(&list, 2)->invocation_id);
+    assert_string_equal(at(&list, 3)->invocation_id, "gx/monthly/2024-03-01T01:00:00+00:00/bars/raw_bars");
+    snk_results_free(&list);
+    mf_json_free(&d.json);
+}
+
 #define META(artifact)                                                                \
     "\"metadata\":{\"dbt_schema_version\":\"https://schemas.getdbt.com/dbt/" artifact \
     ".json\",\"dbt_version\":\"1\",\"generated_at\":\"2024-01-02T00:00:00Z\",\"invocation_id\":\"i\"}"
@@ -393,9 +411,13 @@ static void test_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_run_results),     cmocka_unit_test(test_sources),
-        cmocka_unit_test(test_validation),      cmocka_unit_test(test_checkpoint),
-        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_run_results),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_validation),
+        cmocka_unit_test(test_checkpoint),
+        cmocka_unit_test(test_batches_of_one_asset),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
