@@ -39,6 +39,7 @@ failures=0
 work=$(mktemp -d)
 run=acceptance-$(date +%s)-$$
 sink=
+own=() # settings of the sink that runs
 trap 'stop_sink; rm -rf "$work"' EXIT
 
 check() { # check NAME COMMAND...: one line; what the command printed is shown when it failed
@@ -59,6 +60,7 @@ start_sink() { # start_sink GROUP [NAME=VALUE...]; one that a failed check left 
     stop_sink
     export KAFKA_GROUP_PREFIX=$1
     shift
+    own=("$@")
     env METRICS_LISTEN=127.0.0.1:0 KAFKA_INSTANCE_ID="$run" "$@" "$bin/marketflow-sink" >>"$work/sink.log" 2>&1 &
     sink=$!
 }
@@ -89,7 +91,7 @@ loaded() {
                     return 1
                     ;;
             esac
-            start_sink "$KAFKA_GROUP_PREFIX"
+            start_sink "$KAFKA_GROUP_PREFIX" "${own[@]}"
         fi
         sleep 1
     done
