@@ -63,6 +63,17 @@ static int run(struct ctl_warehouse *warehouse, struct mf_odbc_statement *statem
     return got;
 }
 
+// A schema, a table or a column that is not there, in the words of either dialect.
+static bool lacks_schema(const struct mf_odbc_diagnostic *last)
+{
+    static const char *const states[] = {"3F000", "42P01", "42703", "42S02", "42S22"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(states); i++) {
+        if (strcmp(last->sqlstate, states[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 int ctl_warehouse_query(struct ctl_warehouse *warehouse, const struct ctl_query *query, struct mf_error *err)
 {
     assert(query->columns <= CTL_COLUMNS_MAX);
@@ -81,6 +92,8 @@ int ctl_warehouse_query(struct ctl_warehouse *warehouse, const struct ctl_query 
             mf_odbc_prepare(warehouse->connection, mf_buf_c_str(&text), &statement, &warehouse->last, err);
     if (result == 0)
         result = run(warehouse, statement, query, err);
+    if (result != 0 && lacks_schema(&warehouse->last))
+        mf_error_prefix(err, "the schema is not what it should be, run marketflow-sink migrate");
     mf_odbc_statement_free(&statement);
     mf_deadline_guard_disarm();
     mf_buf_free(&text);

@@ -153,3 +153,11 @@ def test_without_a_warehouse(line: Line) -> None:
     result = line.run("marketflowctl", "verify", WAREHOUSE_PORT="1")
     assert result.returncode == 75
     assert "nobody listens" in result.stderr
+
+
+def test_without_a_schema(line: Line) -> None:
+    """The database is there, nobody has migrated it: what is to be done is said, not only what the server says."""
+    result = line.run("marketflowctl", "verify", WAREHOUSE_DATABASE="postgres")
+    assert result.returncode == 78
+    assert "ops.sink_offsets" in result.stderr
+    assert "run marketflow-sink migrate" in result.stderr
