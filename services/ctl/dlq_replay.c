@@ -323,7 +323,8 @@ int ctl_run_dlq_replay(struct mf_service *service, int argc, char **argv)
         if (run.open && err.class == MF_ERROR_TRANSIENT)
             mf_kafka_txn_abort(run.producer, NULL);
         exit_code = ctl_failed(COMMAND, &err);
-        fprintf(stderr, "what was replayed is committed; the same command goes on behind it\n");
+        if (!run.dry_run)
+            fprintf(stderr, "what was replayed is committed; the same command goes on behind it\n");
     }
     end(&run);
     return exit_code;

@@ -217,3 +217,4 @@ def test_a_topic_that_is_not_there_is_named_at_once(line: Line) -> None:
         answer = line.run("marketflowctl", "dlq", *command, timeout=45, KAFKA_TOPIC_DLQ=nowhere)
         assert answer.returncode == 75
         assert nowhere in answer.stderr and "unknown_topic" in answer.stderr, answer.stderr
+        assert "committed" not in answer.stderr
