@@ -23,7 +23,6 @@ BEGIN
     GRANT SELECT ON ops.schema_migrations TO marketflow_sink;
     -- marketflow-sink load-results: each invocation once.
     GRANT SELECT, INSERT ON ops.dbt_run_results, ops.dq_results TO marketflow_sink;
-    GRANT SELECT, INSERT ON ops.dbt_run_results, ops.dq_results TO marketflow_sink;
 
     -- dbt: reads RAW and what the sink and the loads note in ops, owns the schemas that it builds.
     GRANT USAGE ON SCHEMA raw, ops TO marketflow_dbt;

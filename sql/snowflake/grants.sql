@@ -16,8 +16,6 @@ GRANT SELECT ON TABLE ops.schema_migrations TO ROLE marketflow_sink;
 -- marketflow-sink load-results: each invocation once.
 GRANT SELECT, INSERT ON TABLE ops.dbt_run_results TO ROLE marketflow_sink;
 GRANT SELECT, INSERT ON TABLE ops.dq_results TO ROLE marketflow_sink;
-GRANT SELECT, INSERT ON TABLE ops.dbt_run_results TO ROLE marketflow_sink;
-GRANT SELECT, INSERT ON TABLE ops.dq_results TO ROLE marketflow_sink;
 
 -- dbt: reads RAW and what the sink and the loads note in ops, owns the schemas that it builds.
 GRANT USAGE ON SCHEMA raw TO ROLE marketflow_dbt;
