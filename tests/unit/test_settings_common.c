@@ -64,7 +64,7 @@ static void defaults_are_right_together(void **state)
         {"KAFKA_STATISTICS_MS", 5000},
         {"KAFKA_QUEUE_MESSAGES", 100000},
         {"KAFKA_QUEUE_BYTES", 16 * 1024 * 1024},
-        {"KAFKA_FETCH_QUEUE_BYTES", 4 * 1024 * 1024},
+        {"KAFKA_FETCH_QUEUE_BYTES", 2 * 1024 * 1024},
         {"KAFKA_SESSION_TIMEOUT_MS", 15000},
         {"KAFKA_MAX_POLL_INTERVAL_MS", 120000},
         {"KAFKA_TRANSACTION_TIMEOUT_MS", 10000},
