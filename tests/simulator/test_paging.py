@@ -109,6 +109,18 @@ def test_ticker_pages_add_up(client: Client) -> None:
     assert crypto == [row for row in whole if row["market"] == "crypto"]
 
 
+def test_delisted_tickers_are_shown_when_asked_for(client: Client) -> None:
+    gone = client.rows("/v3/reference/tickers?active=false&limit=2")
+    assert len(gone) >= 3
+    assert all(row["active"] is False and row["delisted_utc"] for row in gone)
+    active = client.rows("/v3/reference/tickers?limit=1000")
+    assert all(row["active"] is True and "delisted_utc" not in row for row in active)
+    assert not {row["ticker"] for row in gone} & {row["ticker"] for row in active}
+    (one,) = client.rows(f"/v3/reference/tickers?ticker={gone[0]['ticker']}&active=false")
+    assert one == gone[0] and len(one["composite_figi"]) == 12
+    assert client.get("/v3/reference/tickers?active=perhaps").status == 400
+
+
 @pytest.mark.parametrize(
     "path",
     [

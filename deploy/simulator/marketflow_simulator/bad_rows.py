@@ -44,8 +44,19 @@ _NEWS: Changes = {
     "emoji": lambda row: {"title": '"up \\ud83d\\ude80 \U0001f4c8 übrig"'},
     "long_description": lambda row: {"description": '"' + "long " * 20_480 + '"'},
 }
-_DROPPED = {"missing_close": "c", "missing_title": "title", "missing_id": "id"}
-_VARIANTS = {"aggs": _BARS, "news": _NEWS}
+# To a row of tickers.
+_TICKERS: Changes = {
+    "missing_name": lambda row: {},
+    "missing_ticker": lambda row: {},
+    "bad_ticker": lambda row: {"ticker": '"NOT A TICKER"'},
+    "bad_updated": lambda row: {"last_updated_utc": '"lately"'},
+    "bad_delisted": lambda row: {"delisted_utc": '"2019-02-30T00:00:00Z"'},
+}
+_DROPPED = {
+    "missing_close": "c", "missing_title": "title", "missing_id": "id", "missing_name": "name",
+    "missing_ticker": "ticker",
+}  # fmt: skip
+_VARIANTS = {"aggs": _BARS, "news": _NEWS, "tickers": _TICKERS}
 
 
 def _exponent(text: str) -> str:

@@ -110,7 +110,11 @@ class Fault:
 
 
 # What the paths of the endpoints that some faults belong to begin with.
-_PATHS = {"aggs": "/v2/aggs/ticker/", "news": "/v2/reference/news"}
+_PATHS = {
+    "aggs": "/v2/aggs/ticker/",
+    "news": "/v2/reference/news",
+    "tickers": "/v3/reference/tickers",
+}
 _MATCH_TYPES = {"path": str, "endpoint": str, "symbol": str, "page": int, "timespan": str}
 
 

@@ -19,6 +19,7 @@ from .bars import REPLAY, SYNTHETIC, Source
 from .clock import Clock, format_instant, parse_instant
 from .news import NewsQuery, articles
 from .page import Page, Row, row_of_bar, row_of_object
+from .reference import DELISTED, figi_of
 from .replay import Replay
 from .sessions import NEW_YORK, asset_class, early_closes, holidays, market_state
 from .synthetic import Synthetic
@@ -253,7 +254,9 @@ class Provider:
         limit = _number(asked, "limit", 100, 1_000)
         order = _choice(asked, "order", "asc", _SORTS)
         number, after = _whole(asked, "page", 1), asked.get("resume", "")
-        names = sorted({*KNOWN, *REPLAY_NAMES, *self._asked_ticker(asked)}, reverse=order == "desc")
+        _choice(asked, "active", "true", ("true", "false"))
+        known = {*KNOWN, *REPLAY_NAMES, *DELISTED, *self._asked_ticker(asked)}
+        names = sorted(known, reverse=order == "desc")
         rows = [row for name in names if self._wanted(row := self.ticker_row(name), asked)]
         if after:
             position = next((at for at, row in enumerate(rows) if row["ticker"] == after), -1)
@@ -289,9 +292,10 @@ class Provider:
     def ticker_row(self, symbol: str) -> dict[str, object]:
         kind = asset_class(symbol)
         market = {"crypto": "crypto", "fx": "fx"}.get(kind, "stocks")
+        gone = DELISTED.get(symbol)
         row: dict[str, object] = {
             "ticker": symbol,
-            "name": REPLAY_NAMES.get(symbol) or profile(self.seed, symbol).name,
+            "name": gone.name if gone else REPLAY_NAMES.get(symbol) or profile(self.seed, symbol).name,
             "market": market,
             "locale": "us" if market == "stocks" else "global",
         }
@@ -299,11 +303,13 @@ class Provider:
             row |= {"primary_exchange": "XNAS", "type": "CS", "currency_name": "usd"}
         else:
             row |= {"currency_symbol": symbol[-3:], "base_currency_symbol": symbol[2:-3]}
-        row |= {
-            "active": True,
-            "last_updated_utc": format_instant(self.clock.now_ms())[:10] + "T00:00:00Z",
-        }
-        return row
+        if market == "stocks":
+            row["composite_figi"] = figi_of(self.seed, symbol)
+        if gone:
+            delisted = gone.day.isoformat() + "T00:00:00Z"
+            return row | {"active": False, "last_updated_utc": delisted, "delisted_utc": delisted}
+        now = format_instant(self.clock.now_ms())[:10]
+        return row | {"active": True, "last_updated_utc": now + "T00:00:00Z"}
 
     @staticmethod
     def _wanted(row: dict[str, object], asked: Mapping[str, str]) -> bool:
@@ -317,7 +323,7 @@ class Provider:
             "ticker.lte" not in asked or ticker <= asked["ticker.lte"],
             asked.get("market", row["market"]) == row["market"],
             "type" not in asked or asked["type"] == row.get("type"),
-            asked.get("active", "true") == "true",
+            asked.get("active", "true") == ("true" if row["active"] else "false"),
             not search or search in ticker.lower() or search in name.lower(),
         )
         return all(checks)
