@@ -64,6 +64,7 @@ void ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struc
                        const struct ing_overlap *overlap);
 
 extern const struct ing_mode ing_mode_live, ing_mode_warmup;
-extern const struct ing_mode ing_mode_backfill_bars, ing_mode_backfill_news, ing_mode_abandon;
+extern const struct ing_mode ing_mode_backfill_bars, ing_mode_backfill_news, ing_mode_backfill_symbols;
+extern const struct ing_mode ing_mode_abandon;
 
 #endif

@@ -25,7 +25,7 @@ static struct backfill_series *of(struct ing_series *series)
 static int64_t chunk_end(const struct backfill *backfill, const struct ing_work *work, int64_t from_us,
                          int64_t to_us)
 {
-    if (work->feed == ING_FEED_NEWS)
+    if (work->feed != ING_FEED_BARS)
         return to_us;
     const struct mf_calendar *calendar = backfill->app->calendar;
     struct mf_date date = ing_market_date(calendar, work->asset_class, from_us);
@@ -39,7 +39,8 @@ static int64_t chunk_end(const struct backfill *backfill, const struct ing_work 
 static int64_t range_end(const struct backfill_series *series, int64_t now_us)
 {
     const struct ing_work *work = &series->base.work;
-    bool day = work->feed == ING_FEED_BARS && ing_timespans[work->timespan].interval == MF_INTERVAL_1D;
+    bool day = work->feed == ING_FEED_BARS ? ing_timespans[work->timespan].interval == MF_INTERVAL_1D
+                                           : ing_feed_is_reference(work->feed);
     now_us -= now_us % MF_US_PER_MINUTE;
     // Days are asked for whole; the one that is not over is left out when it comes.
     return day || series->mark.range.to_us < now_us ? series->mark.range.to_us : now_us;
@@ -80,6 +81,7 @@ static void begin_chunk(struct backfill *backfill, struct backfill_series *serie
     struct ing_work *work = &series->base.work;
     work->from_us = from_us;
     work->to_us = series->chunk_to_us = chunk_end(backfill, work, from_us, to_us);
+    work->pass = (enum ing_pass)series->mark.pass;
     bool resumed = !series->retrying && series->mark.cursor[0] != '\0';
     series->from_cursor = resumed;
     series->base.expect_data = true;
@@ -118,6 +120,28 @@ static void add_skipped(struct ing_range_list *list, struct ing_range range)
     // Without room the last entry grows over what lies between: asked for again, but not forgotten.
     if (!ing_range_list_add(list, range))
         list->items[list->count - 1].to_us = range.to_us;
+}
+
+// Symbols are read twice. A ticker of which neither pass had a row is one that the provider does not know
+// (N49): recorded, and no reason to ask again.
+static bool begin_next_pass(struct backfill *backfill, struct backfill_series *series)
+{
+    struct ing_watermark *mark = &series->mark;
+    if (series->base.work.feed != ING_FEED_SYMBOLS)
+        return false;
+    bool last = mark->pass + 1 == ING_PASS_MAX;
+    if (last && (backfill->args.market != ING_MARKET_NONE || series->rows > 0))
+        return false;
+    mark->cursor[0] = '\0';
+    mark->page = 0;
+    mark->status = last ? ING_STATUS_UNKNOWN_TICKER : mark->status;
+    mark->pass += !last;
+    save(backfill, series);
+    if (last)
+        end_series(backfill, series);
+    else
+        go_on(backfill, series);
+    return true;
 }
 
 // The chunk is done, or is given up as not covered.
@@ -164,6 +188,7 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
     struct backfill_series *series = of(base);
     struct ing_watermark *mark = &series->mark;
     series->events += result->published;
+    series->rows += result->counts.rows - result->counts.foreign;
     mark->events += result->published;
     series->from_cursor = false;
     if (series->retrying)
@@ -204,6 +229,18 @@ static void refused(struct backfill *backfill, struct backfill_series *series)
     end_series(backfill, series);
 }
 
+// There are no parts of a pass that could be left out: the next start asks for it again.
+static void not_covered(struct backfill *backfill, struct backfill_series *series)
+{
+    if (series->base.work.feed != ING_FEED_SYMBOLS) {
+        chunk_done(backfill, series, false);
+        return;
+    }
+    series->mark.status = ING_STATUS_PARTIAL;
+    save(backfill, series);
+    end_series(backfill, series);
+}
+
 static void range_done(void *arg, struct ing_series *base, enum ing_range_end end, const struct mf_error *err)
 {
     struct backfill *backfill = arg;
@@ -211,8 +248,11 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     if (end != ING_RANGE_COMPLETE)
         series->error = *err;
     switch (end) {
-    case ING_RANGE_COMPLETE: chunk_done(backfill, series, true); break;
-    case ING_RANGE_PLAN_LIMIT: chunk_done(backfill, series, false); break;
+    case ING_RANGE_COMPLETE:
+        if (!begin_next_pass(backfill, series))
+            chunk_done(backfill, series, true);
+        break;
+    case ING_RANGE_PLAN_LIMIT: not_covered(backfill, series); break;
     case ING_RANGE_REFUSED: refused(backfill, series); break;
     case ING_RANGE_UNKNOWN_TICKER:
         series->mark.status = ING_STATUS_UNKNOWN_TICKER;
@@ -292,6 +332,12 @@ static int create_news(struct ing_app *app, int argc, char **argv, void **state,
                        struct mf_error *err)
 {
     return create(app, ING_FEED_NEWS, argc, argv, state, driver, err);
+}
+
+static int create_symbols(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
+                          struct mf_error *err)
+{
+    return create(app, ING_FEED_SYMBOLS, argc, argv, state, driver, err);
 }
 
 static void backfill_free(void **state)
@@ -386,10 +432,22 @@ static int read_mark(struct backfill *backfill, struct mf_json *json, struct bac
         return -1;
     }
     series->mark = known;
+    // A symbol's few rows are read from the beginning: they say together whether it is known.
+    if (backfill->args.feed == ING_FEED_SYMBOLS && backfill->args.market == ING_MARKET_NONE) {
+        series->mark.pass = series->mark.page = 0;
+        series->mark.cursor[0] = '\0';
+    }
     series->retrying = known.skipped.count > 0;
     if (known.status == ING_STATUS_PARTIAL || known.status == ING_STATUS_REFUSED)
         series->mark.status = ING_STATUS_RUNNING; // asked for again: plans and providers change
     return 0;
+}
+
+static unsigned page_limit(const struct ing_config *config, enum ing_feed feed)
+{
+    if (ing_feed_is_reference(feed))
+        return config->reference_page_limit;
+    return feed == ING_FEED_NEWS ? config->news_page_limit : config->bars_page_limit;
 }
 
 // The range in the symbol's own market: a day of stocks begins at midnight in New York, one of crypto at
@@ -405,8 +463,10 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     *work = (struct ing_work){
         .feed = args->feed,
         .timespan = args->timespan,
-        .asset_class = mf_asset_class_of_symbol(mf_str_of(symbol)),
-        .limit = args->feed == ING_FEED_NEWS ? config->news_page_limit : config->bars_page_limit,
+        .market = args->market,
+        .asset_class = args->market == ING_MARKET_NONE ? mf_asset_class_of_symbol(mf_str_of(symbol))
+                                                       : ing_markets[args->market].asset_class,
+        .limit = page_limit(config, args->feed),
     };
     work->adjusted = work->asset_class == MF_ASSET_STOCK ? args->adjusted : MF_ADJUSTED_NONE;
     mf_str_copy(work->symbol, sizeof work->symbol, mf_str_of(symbol));
@@ -418,7 +478,8 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
         ing_market_midnight_us(calendar, work->asset_class, mf_date_add_days(args->to, 1));
     int64_t now_us = mf_clock_real_us();
     struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
-    series->open_ended = mf_date_cmp(args->to, today) >= 0;
+    // What is known now is known now: a later start of the run would have nothing to add.
+    series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(args->to, today) >= 0;
     if (read_mark(backfill, json, series, err) < 0)
         return -1;
     series->end_us = range_end(series, now_us);
@@ -498,35 +559,18 @@ static void on_lost(void *arg, const struct mf_error *err)
 static void status(void *state, char *text, size_t size)
 {
     struct backfill *backfill = state;
-    const struct ing_engine_totals *totals = ing_engine_totals(backfill->app->engine);
     snprintf(text, size, "run %s: %zu of %zu series done, %" PRIu64 " events, %u requests under way",
-             backfill->args.run_id, backfill->ended, backfill->count,
-             totals->events[ING_FEED_BARS] + totals->events[ING_FEED_NEWS],
+             backfill->args.run_id, backfill->ended, backfill->count, ing_backfill_events(backfill),
              ing_engine_in_flight(backfill->app->engine));
 }
 
-const struct ing_mode ing_mode_backfill_bars = {
-    .name = "backfill bars",
-    .create = create_bars,
-    .topic = topic,
-    .wants_watermark = wants_watermark,
-    .seen_watermark = seen_watermark,
-    .begin = begin,
-    .refreshed = refreshed,
-    .leave = leave,
-    .status = status,
-    .free = backfill_free,
-};
+#define BACKFILL_MODE(name_, create_)                                                             \
+    {                                                                                             \
+        .name = (name_), .create = (create_), .topic = topic, .wants_watermark = wants_watermark, \
+        .seen_watermark = seen_watermark, .begin = begin, .refreshed = refreshed, .leave = leave, \
+        .status = status, .free = backfill_free                                                   \
+    }
 
-const struct ing_mode ing_mode_backfill_news = {
-    .name = "backfill news",
-    .create = create_news,
-    .topic = topic,
-    .wants_watermark = wants_watermark,
-    .seen_watermark = seen_watermark,
-    .begin = begin,
-    .refreshed = refreshed,
-    .leave = leave,
-    .status = status,
-    .free = backfill_free,
-};
+const struct ing_mode ing_mode_backfill_bars = BACKFILL_MODE("backfill bars", create_bars);
+const struct ing_mode ing_mode_backfill_news = BACKFILL_MODE("backfill news", create_news);
+const struct ing_mode ing_mode_backfill_symbols = BACKFILL_MODE("backfill symbols", create_symbols);

@@ -6,8 +6,10 @@
 
 #include "common/service.h"
 
+enum { OPTIONS_MAX = 8 };
+
 struct texts {
-    const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id;
+    const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id, *market;
     bool again;
 };
 
@@ -17,9 +19,14 @@ static int bad(struct mf_error *err, const char *option, const char *text, const
                         wanted);
 }
 
+// What is known of symbols is known now: a run is of its day, and the same command is another run tomorrow.
 static int take_dates(const struct texts *texts, struct mf_date today, struct ing_backfill_args *args,
                       struct mf_error *err)
 {
+    if (args->feed == ING_FEED_SYMBOLS) {
+        args->from = args->to = today;
+        return 0;
+    }
     if (!mf_date_parse(mf_str_of(texts->from), &args->from))
         return bad(err, "--from", texts->from, "a date like 2024-01-31");
     if (!mf_date_parse(mf_str_of(texts->to), &args->to))
@@ -81,6 +88,27 @@ static int take_symbols(const char *list, const char *file, const struct mf_sett
     return 0;
 }
 
+static int take_market(const struct texts *texts, struct ing_backfill_args *args, struct mf_error *err)
+{
+    char name[32];
+    if (texts->symbols != NULL || texts->symbols_file != NULL)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "--market excludes --symbols and --symbols-file");
+    if (!ing_market_parse(mf_str_of(texts->market), &args->market))
+        return bad(err, "--market", texts->market, "stocks, otc, indices, crypto or fx");
+    snprintf(name, sizeof name, "market:%s", ing_markets[args->market].name);
+    return ing_symbols_add(&args->symbols, mf_str_of(name), err);
+}
+
+// The symbols' series, or the one of a market.
+static int take_series(const struct texts *texts, const struct mf_settings *settings,
+                       struct ing_backfill_args *args, struct mf_error *err)
+{
+    if (texts->market != NULL)
+        return take_market(texts, args, err);
+    return take_symbols(texts->symbols, texts->symbols_file, settings, &args->symbols, err);
+}
+
 int ing_warmup_args_parse(int argc, char **argv, const struct mf_settings *settings,
                           struct ing_symbols *symbols, struct mf_error *err)
 {
@@ -140,26 +168,41 @@ static int take_run_id(const struct texts *texts, uint64_t again_seed, struct in
     return 0;
 }
 
+static size_t add_options(struct mf_option options[OPTIONS_MAX], size_t count, const struct mf_option *added,
+                          size_t added_count)
+{
+    assert(count + added_count <= OPTIONS_MAX);
+    memcpy(options + count, added, added_count * sizeof *added);
+    return count + added_count;
+}
+
 int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const struct mf_settings *settings,
                             struct mf_date today_utc, uint64_t again_seed, struct ing_backfill_args *args,
                             struct mf_error *err)
 {
     struct texts texts = {0};
-    const struct mf_option options[] = {
-        {.name = "--symbols", .value = &texts.symbols},
-        {.name = "--symbols-file", .value = &texts.symbols_file},
-        {.name = "--from", .value = &texts.from, .required = true},
-        {.name = "--to", .value = &texts.to, .required = true},
-        {.name = "--run-id", .value = &texts.run_id},
-        {.name = "--again", .flag = &texts.again},
-        {.name = "--timespan", .value = &texts.timespan}, // of bars
-        {.name = "--adjusted", .value = &texts.adjusted},
-    };
-    size_t count = MF_ARRAY_LEN(options) - (feed == ING_FEED_BARS ? 0 : 2);
+    const struct mf_option common[] = {{.name = "--symbols", .value = &texts.symbols},
+                                       {.name = "--symbols-file", .value = &texts.symbols_file},
+                                       {.name = "--run-id", .value = &texts.run_id},
+                                       {.name = "--again", .flag = &texts.again}};
+    const struct mf_option dates[] = {{.name = "--from", .value = &texts.from, .required = true},
+                                      {.name = "--to", .value = &texts.to, .required = true}};
+    const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts.timespan},
+                                        {.name = "--adjusted", .value = &texts.adjusted}};
+    const struct mf_option of_reference[] = {{.name = "--market", .value = &texts.market}};
+    struct mf_option options[OPTIONS_MAX];
+    size_t count = 0;
+    count = add_options(options, count, common, MF_ARRAY_LEN(common));
+    if (feed != ING_FEED_SYMBOLS)
+        count = add_options(options, count, dates, MF_ARRAY_LEN(dates));
+    if (feed == ING_FEED_BARS)
+        count = add_options(options, count, of_bars, MF_ARRAY_LEN(of_bars));
+    if (ing_feed_is_reference(feed))
+        count = add_options(options, count, of_reference, MF_ARRAY_LEN(of_reference));
     *args = (struct ing_backfill_args){.feed = feed};
     if (mf_options_parse(options, count, argc, argv, err) < 0 ||
         take_dates(&texts, today_utc, args, err) < 0 || take_bar_options(&texts, args, err) < 0 ||
-        take_symbols(texts.symbols, texts.symbols_file, settings, &args->symbols, err) < 0) {
+        take_series(&texts, settings, args, err) < 0) {
         ing_backfill_args_free(args);
         return -1;
     }
@@ -182,10 +225,10 @@ int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf
     const struct mf_option options[] = {{.name = "--abandon", .value = &text, .required = true}};
     if (argc == 0) // of all that follows the word backfill, only this is left
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
-                            "backfill what? bars, news or --abandon RUN");
+                            "backfill what? bars, news, symbols or --abandon RUN");
     if (!mf_str_starts_with(mf_str_of(argv[0]), "--abandon"))
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
-                            "backfill what? bars, news or --abandon RUN, not '%.100s'", argv[0]);
+                            "backfill what? bars, news, symbols or --abandon RUN, not '%.100s'", argv[0]);
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
         return -1;
     assert(text != NULL); // required

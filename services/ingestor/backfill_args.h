@@ -13,14 +13,16 @@ struct ing_backfill_args {
     enum ing_feed feed;
     enum ing_timespan timespan; // bars only
     enum mf_adjusted adjusted;  // bars only
-    struct mf_date from, to;    // both included, days of each symbol's market
+    struct mf_date from, to;    // both included, days of each symbol's market; symbols: the day of the run
+    enum ing_market market;     // reference feeds: all of a market, which is then the only one of the symbols
     struct ing_symbols symbols; // sorted
     char run_id[MF_RUN_ID_MAX + 1];
-    char arguments[33]; // hash of feed, timespan, adjusted, dates and symbols
+    char arguments[33]; // hash of feed, timespan, adjusted, dates and symbols (or market)
     bool again;
 };
 
-// Options after the command's words. Without --symbols and --symbols-file the settings' symbols are taken.
+// Options after the command's words. Without --symbols, --symbols-file and --market the settings' symbols are
+// taken.
 // again_seed makes the run id of --again. today_utc bounds the dates.
 int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const struct mf_settings *settings,
                             struct mf_date today_utc, uint64_t again_seed, struct ing_backfill_args *args,

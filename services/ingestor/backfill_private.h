@@ -19,6 +19,7 @@ struct backfill_series {
     bool from_cursor;      // the first page of this process is one in the middle
     int64_t chunk_to_us;   // end of the range under way
     uint64_t events;       // published by this process
+    uint64_t rows;         // of its symbol, seen by this process
     struct mf_error error; // why it gave up, or was refused; no code = fine
 };
 
@@ -53,6 +54,7 @@ void ing_backfill_progress(struct backfill *backfill);
 void ing_backfill_report(struct backfill *backfill);
 void ing_backfill_flush(struct ing_app *app); // what was printed; 75 when it did not arrive
 const char *ing_backfill_status(const struct backfill_series *series);
+uint64_t ing_backfill_events(const struct backfill *backfill); // published by this process
 bool ing_backfill_is_complete(const struct backfill *backfill);
 
 #endif

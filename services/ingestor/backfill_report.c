@@ -27,6 +27,23 @@ bool ing_backfill_is_complete(const struct backfill *backfill)
     return backfill->count > 0;
 }
 
+static uint64_t events_of_type(const struct ing_engine_totals *totals, enum mf_event_type type)
+{
+    uint64_t events = 0;
+    for (unsigned feed = 0; feed < ING_FEED_MAX; feed++)
+        events += ing_feeds[feed].type == type ? totals->events[feed] : 0;
+    return events;
+}
+
+uint64_t ing_backfill_events(const struct backfill *backfill)
+{
+    const struct ing_engine_totals *totals = ing_engine_totals(backfill->app->engine);
+    uint64_t events = 0;
+    for (unsigned feed = 0; feed < ING_FEED_MAX; feed++)
+        events += totals->events[feed];
+    return events;
+}
+
 // ---------------------------------------------------------------- progress
 
 // Share of the asked time that is done, from 0 to 1.
@@ -53,8 +70,7 @@ void ing_backfill_progress(struct backfill *backfill)
 {
     if (!backfill->terminal || !backfill->begun)
         return;
-    const struct ing_engine_totals *totals = ing_engine_totals(backfill->app->engine);
-    uint64_t events = totals->events[ING_FEED_BARS] + totals->events[ING_FEED_NEWS];
+    uint64_t events = ing_backfill_events(backfill);
     double seconds = (double)(mf_clock_monotonic_us() - backfill->started_us) / (double)MF_US_PER_SECOND;
     double share = share_done(backfill);
     double left = share > 0.001 ? seconds * (1 - share) / share : 0;
@@ -98,8 +114,9 @@ static void write_totals(struct mf_json_writer *w, const struct ing_engine_total
     write_count(w, "pages", totals->pages);
     mf_jw_key(w, "events");
     mf_jw_object_begin(w);
-    write_count(w, "bar", totals->events[ING_FEED_BARS]);
-    write_count(w, "news", totals->events[ING_FEED_NEWS]);
+    static const enum mf_event_type types[] = {MF_EVENT_BAR, MF_EVENT_NEWS, MF_EVENT_SYMBOL};
+    for (size_t i = 0; i < MF_ARRAY_LEN(types); i++)
+        write_count(w, mf_event_type_name(types[i]), events_of_type(totals, types[i]));
     mf_jw_object_end(w);
     write_count(w, "duplicates", totals->duplicates);
     write_count(w, "out_of_range", totals->out_of_range);

@@ -57,21 +57,25 @@ static void note_seen(struct ing_series *series, uint64_t hash)
     series->seen[series->seen_count++] = hash;
 }
 
+// Does the page get on from the one before it? Rows of a day or of a second may go on over the page's end;
+// tickers come in the order of their names, which says nothing about times.
+static bool is_advancing(const struct ing_series *series, int64_t last_us)
+{
+    if (series->page == 0 || last_us == INT64_MIN || series->work.feed == ING_FEED_SYMBOLS)
+        return true;
+    return series->work.feed == ING_FEED_BARS ? last_us > series->range_last_us
+                                              : last_us >= series->range_last_us;
+}
+
 // N09: the pages of a range must come to an end.
 static const char *loop_problem(const struct ing_engine *engine, const struct ing_series *series,
                                 const char *next)
 {
-    const struct ing_page *page = &engine->page;
     if (was_seen(series, hash_of(next)))
         return "next_url_repeated";
     if (series->page + 1 >= engine->config->pages_max)
         return "too_many_pages";
-    bool bars = series->work.feed == ING_FEED_BARS;
-    int64_t last_us = ing_page_last_time(page);
-    if (series->page > 0 && page->count > 0 && last_us != INT64_MIN &&
-        (bars ? last_us <= series->range_last_us : last_us < series->range_last_us))
-        return "page_not_advancing";
-    return NULL;
+    return is_advancing(series, ing_page_last_time(&engine->page)) ? NULL : "page_not_advancing";
 }
 
 // Where the provider says the next page is, as path and query on the configured base. What is refused ends

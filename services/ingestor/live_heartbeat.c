@@ -185,12 +185,14 @@ void ing_live_heartbeat(struct live *live)
 
 void ing_live_gauges(struct live *live)
 {
-    static const enum live_feed feeds[ING_FEED_MAX] = {
-        [ING_FEED_BARS] = LIVE_MINUTE, [ING_FEED_NEWS] = LIVE_NEWS};
-    for (int type = 0; type < ING_FEED_MAX; type++) {
+    static const struct {
+        enum ing_feed feed;
+        enum live_feed live;
+    } feeds[] = {{ING_FEED_BARS, LIVE_MINUTE}, {ING_FEED_NEWS, LIVE_NEWS}};
+    for (size_t type = 0; type < MF_ARRAY_LEN(feeds); type++) {
         int64_t oldest_us = INT64_MAX;
         for (size_t i = 0; i < live->count; i++) {
-            const struct live_series *series = live->symbols[i]->series[feeds[type]];
+            const struct live_series *series = live->symbols[i]->series[feeds[type].live];
             if (series != NULL && series->mark.last_time_us != INT64_MIN &&
                 series->mark.last_time_us < oldest_us)
                 oldest_us = series->mark.last_time_us;
@@ -198,7 +200,7 @@ void ing_live_gauges(struct live *live)
         if (oldest_us == INT64_MAX)
             continue;
         const struct mf_metric_def *def = &ing_metric_defs[ING_M_WATERMARK];
-        mf_metric_set(MF_METRIC(live->app->service->metrics, def, ing_metric_type((enum ing_feed)type)),
+        mf_metric_set(MF_METRIC(live->app->service->metrics, def, ing_metric_type(feeds[type].feed)),
                       (double)oldest_us / (double)MF_US_PER_SECOND);
     }
 }

@@ -11,6 +11,9 @@ static const char backfill_bars_help[] =
     "INGEST_SYMBOLS_FILE. The same command after an interruption resumes the same run at the page it had reached;\n"
     "--again makes a new run. Progress goes to stderr on a terminal, one JSON object to stdout at the end.\n"
     "Exit 0: complete. 75: not complete, start it again. 78: bad arguments.";
+static const char backfill_symbols_help[] =
+    "As backfill bars. Delisted instruments are asked for first, then those that trade. With --market, all of a\n"
+    "market. The same command is another run every day (UTC).";
 // clang-format on
 
 static const struct mf_command commands[] = {
@@ -26,6 +29,12 @@ static const struct mf_command commands[] = {
      .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--run-id ID|--again]",
      .summary = "fetch a range of news, then exit",
      .help = "As backfill bars."},
+    {.name = "backfill symbols",
+     .kind = MF_COMMAND_JOB,
+     .usage =
+         "[--symbols A,B|--symbols-file FILE|--market stocks|otc|indices|crypto|fx] [--run-id ID|--again]",
+     .summary = "fetch what is known about symbols today, then exit",
+     .help = backfill_symbols_help},
     {.name = "backfill",
      .kind = MF_COMMAND_JOB,
      .usage = "--abandon RUN",
@@ -40,8 +49,8 @@ static int start(struct mf_service *service, const struct mf_command *command, i
                  void **state, struct mf_error *err)
 {
     static const struct ing_mode *const modes[MF_ARRAY_LEN(commands)] = {
-        &ing_mode_live, &ing_mode_backfill_bars, &ing_mode_backfill_news, &ing_mode_abandon,
-        &ing_mode_warmup};
+        &ing_mode_live,    &ing_mode_backfill_bars, &ing_mode_backfill_news, &ing_mode_backfill_symbols,
+        &ing_mode_abandon, &ing_mode_warmup};
     struct ing_app *app = NULL;
     if (ing_app_new(service, modes[command - commands], argc, argv, &app, err) < 0)
         return -1;

@@ -53,7 +53,7 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
 
 const char *ing_metric_type(enum ing_feed feed)
 {
-    return feed == ING_FEED_NEWS ? "news" : "bar";
+    return mf_event_type_name(ing_feeds[feed].type);
 }
 
 void ing_metrics_declare(struct mf_metrics *metrics)

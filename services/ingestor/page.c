@@ -8,7 +8,19 @@
 enum { ITEMS_KEPT = 1024, JSON_KEPT = 512 * 1024, TEXT_KEPT = 64 * 1024 };
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
 
-static const char *const feed_names[ING_FEED_MAX] = {[ING_FEED_BARS] = "bars", [ING_FEED_NEWS] = "news"};
+const struct ing_feed_info ing_feeds[ING_FEED_MAX] = {
+    [ING_FEED_BARS] = {"bars", MF_EVENT_BAR},
+    [ING_FEED_NEWS] = {"news", MF_EVENT_NEWS},
+    [ING_FEED_SYMBOLS] = {"symbols", MF_EVENT_SYMBOL},
+};
+
+const struct ing_market_info ing_markets[ING_MARKET_MAX] = {
+    [ING_MARKET_STOCKS] = {"stocks", MF_ASSET_STOCK},
+    [ING_MARKET_OTC] = {"otc", MF_ASSET_STOCK},
+    [ING_MARKET_INDICES] = {"indices", MF_ASSET_INDEX},
+    [ING_MARKET_CRYPTO] = {"crypto", MF_ASSET_CRYPTO},
+    [ING_MARKET_FX] = {"fx", MF_ASSET_FX},
+};
 
 // Minutes: the vendor advises at most a month per request. A page of 50 000 holds 34 days of minutes.
 const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX] = {
@@ -25,7 +37,23 @@ const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX] = {
 const char *ing_feed_name(enum ing_feed feed)
 {
     assert(feed < ING_FEED_MAX);
-    return feed_names[feed];
+    return ing_feeds[feed].name;
+}
+
+bool ing_feed_is_reference(enum ing_feed feed)
+{
+    return ing_feeds[feed].type == MF_EVENT_SYMBOL;
+}
+
+bool ing_market_parse(struct mf_str text, enum ing_market *market)
+{
+    for (unsigned i = ING_MARKET_NONE + 1; i < ING_MARKET_MAX; i++) {
+        if (mf_str_eq_c(text, ing_markets[i].name)) {
+            *market = (enum ing_market)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan)
@@ -43,11 +71,9 @@ const char *ing_work_feed(const struct ing_work *work, char text[64])
 {
     struct mf_buf out;
     mf_buf_init(&out, 63);
-    if (work->feed == ING_FEED_NEWS)
-        mf_buf_addf(&out, "%s.news", ing_polygon.name);
-    else
-        mf_buf_addf(&out, "%s.bars.%s", ing_polygon.name,
-                    mf_interval_name(ing_timespans[work->timespan].interval));
+    mf_buf_addf(&out, "%s.%s", ing_polygon.name, ing_feed_name(work->feed));
+    if (work->feed == ING_FEED_BARS)
+        mf_buf_addf(&out, ".%s", mf_interval_name(ing_timespans[work->timespan].interval));
     mf_str_copy(text, 64, mf_buf_str(&out));
     mf_buf_free(&out);
     return text;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c and polygon_news.c, and what
-// the tests look at. The vendor renamed itself Massive; the name polygon stays in our events (source),
-// settings and metrics.
+// Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c, polygon_news.c and
+// polygon_symbols.c, and what the tests look at. The vendor renamed itself Massive; the name polygon stays in
+// our events (source), settings and metrics.
 #ifndef ING_POLYGON_H
 #define ING_POLYGON_H
 
@@ -21,12 +21,23 @@ bool ing_polygon_integer(const struct mf_json_node *object, const char *key, int
 // Rows of the parsed answer to items, by feed. The future begins at `latest_us`.
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page);
-void ing_polygon_news_items(const struct mf_json_node *rows, struct ing_page *page);
+void ing_polygon_news_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                            struct ing_page *page);
 int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct ing_page *page,
                          const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                          struct mf_error *err);
-int ing_polygon_fill_news(const struct ing_page *page, const struct ing_item *item,
-                          struct ing_scratch *scratch, struct mf_event *event, struct mf_error *err);
+int ing_polygon_fill_news(const struct ing_provider_config *config, const struct ing_page *page,
+                          const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                          struct mf_error *err);
+
+// Tickers: path and query of the first request of a pass (the limit is added behind), rows, events.
+void ing_polygon_add_symbols_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                  struct mf_buf *url);
+void ing_polygon_symbol_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                              struct ing_page *page);
+int ing_polygon_fill_symbol(const struct ing_provider_config *config, const struct ing_page *page,
+                            const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                            struct mf_error *err);
 
 // Walks rows with the index each had in the answer, skipping the places of rows that were not JSON
 // (page->items so far).

@@ -64,8 +64,10 @@ static bool take_article(struct ing_page *page, const struct mf_json_node *row, 
     return true;
 }
 
-void ing_polygon_news_items(const struct mf_json_node *rows, struct ing_page *page)
+void ing_polygon_news_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                            struct ing_page *page)
 {
+    (void)config;
     struct ing_row_walk walk;
     int64_t before_us = INT64_MIN;
     for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page)) {
@@ -112,9 +114,11 @@ static void take_sentiment(const struct mf_json_node *row, const char *symbol, s
     }
 }
 
-int ing_polygon_fill_news(const struct ing_page *page, const struct ing_item *item,
-                          struct ing_scratch *scratch, struct mf_event *event, struct mf_error *err)
+int ing_polygon_fill_news(const struct ing_provider_config *config, const struct ing_page *page,
+                          const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                          struct mf_error *err)
 {
+    (void)config;
     const struct mf_json_node *row = item->row;
     const struct mf_json_node *publisher = mf_json_get(row, "publisher");
     struct mf_news *news = &event->news;

@@ -14,8 +14,15 @@
 #include "common/http_client.h"
 #include "common/json_reader.h"
 
-enum ing_feed { ING_FEED_BARS, ING_FEED_NEWS, ING_FEED_MAX };
-const char *ing_feed_name(enum ing_feed feed); // "bars", "news"
+enum ing_feed { ING_FEED_BARS, ING_FEED_NEWS, ING_FEED_SYMBOLS, ING_FEED_MAX };
+struct ing_feed_info {
+    const char *name;        // as in commands, heartbeats and watermarks
+    enum mf_event_type type; // of its events
+};
+extern const struct ing_feed_info ing_feeds[ING_FEED_MAX];
+const char *ing_feed_name(enum ing_feed feed); // "bars", "news", …
+bool ing_feed_is_reference(
+    enum ing_feed feed); // of what is known about instruments, not what happens to them
 
 // Bars come in timespans; a further one is a row of the table.
 enum ing_timespan { ING_TIMESPAN_MINUTE, ING_TIMESPAN_DAY, ING_TIMESPAN_MAX };
@@ -28,17 +35,40 @@ struct ing_timespan_info {
 extern const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX];
 bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan);
 
+// Reference feeds can be asked for a whole market instead of a symbol.
+enum ing_market {
+    ING_MARKET_NONE, // of a symbol
+    ING_MARKET_STOCKS,
+    ING_MARKET_OTC,
+    ING_MARKET_INDICES,
+    ING_MARKET_CRYPTO,
+    ING_MARKET_FX,
+    ING_MARKET_MAX
+};
+struct ing_market_info {
+    const char *name; // as in arguments, and the provider's word
+    enum mf_asset_class asset_class;
+};
+extern const struct ing_market_info ing_markets[ING_MARKET_MAX]; // [NONE] has no name
+bool ing_market_parse(struct mf_str text, enum ing_market *market);
+
+// Symbols are read in passes, each with pages of its own. Delisted instruments come first: a ticker that is
+// in use again is then said last as what it is now.
+enum ing_pass { ING_PASS_DELISTED, ING_PASS_ACTIVE, ING_PASS_MAX };
+
 // One range of one series.
 struct ing_work {
     enum ing_feed feed;
     enum ing_timespan timespan; // bars only
     enum mf_adjusted adjusted;  // bars only: NONE or SPLIT
+    enum ing_pass pass;         // symbols only
+    enum ing_market market;     // reference feeds; then symbol is "market:<name>"
     char symbol[MF_SYMBOL_MAX + 1];
     enum mf_asset_class asset_class;
     int64_t from_us, to_us; // event times wanted: [from, to)
     unsigned limit;         // items per page asked for
 };
-// Feed name of heartbeats and feed_status: "polygon.bars.1m", "polygon.news".
+// Feed name of heartbeats and feed_status: "polygon.bars.1m", "polygon.news", "polygon.symbols".
 const char *ing_work_feed(const struct ing_work *work, char text[64]);
 
 // What an answer means, as far as the retry policy has to know.
@@ -60,7 +90,7 @@ struct ing_item {
     int64_t vendor_us;               // the stamp as the vendor set it
     const struct mf_json_node *row;  // NULL when the row is not JSON
     struct mf_str raw;               // the row's bytes when it is not JSON
-    struct mf_str key;               // beyond the time: an article's id; absent for bars
+    struct mf_str key;               // beyond the time: an article's id, a ticker; absent for bars
     uint32_t index;                  // place in the answer, from 0
     char reason[MF_ERROR_CODE_SIZE]; // why it is a dead letter; empty = it is an event, as far as known
 };

@@ -45,8 +45,10 @@ static void add_bars_path(const struct ing_provider_config *config, const struct
 }
 
 // Oldest first: the watermark follows the pages.
-static void add_news_path(const struct ing_work *work, struct mf_buf *url)
+static void add_news_path(const struct ing_provider_config *config, const struct ing_work *work,
+                          struct mf_buf *url)
 {
+    (void)config;
     char text[MF_TIME_TEXT_SIZE];
     mf_buf_add_c(url, "/v2/reference/news");
     mf_url_add_query(url, "ticker", mf_str_of(work->symbol));
@@ -55,6 +57,22 @@ static void add_news_path(const struct ing_work *work, struct mf_buf *url)
     mf_url_add_query(url, "sort", MF_STR("published_utc"));
     mf_url_add_query(url, "order", MF_STR("asc"));
 }
+
+// What the feeds differ in.
+struct polygon_feed {
+    void (*add_path)(const struct ing_provider_config *config, const struct ing_work *work,
+                     struct mf_buf *url);
+    void (*add_items)(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                      struct ing_page *page);
+    int (*fill)(const struct ing_provider_config *config, const struct ing_page *page,
+                const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                struct mf_error *err);
+};
+static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
+    [ING_FEED_BARS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_bar},
+    [ING_FEED_NEWS] = {add_news_path, ing_polygon_news_items, ing_polygon_fill_news},
+    [ING_FEED_SYMBOLS] = {ing_polygon_add_symbols_path, ing_polygon_symbol_items, ing_polygon_fill_symbol},
+};
 
 static int build_request(const struct ing_provider_config *config, const struct ing_work *work,
                          struct mf_buf *url, const char **endpoint, struct mf_error *err)
@@ -67,10 +85,7 @@ static int build_request(const struct ing_provider_config *config, const struct 
         base_len--;
     mf_buf_clear(url);
     mf_buf_add(url, config->base_url, base_len);
-    if (work->feed == ING_FEED_NEWS)
-        add_news_path(work, url);
-    else
-        add_bars_path(config, work, url);
+    polygon_feeds[work->feed].add_path(config, work, url);
     char limit[16];
     snprintf(limit, sizeof limit, "%u", work->limit);
     mf_url_add_query(url, "limit", mf_str_of(limit));
@@ -248,10 +263,7 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
 {
     const struct mf_json_node *rows = mf_json_get(root, "results");
     page->counts.rows = (rows != NULL ? mf_json_count(rows) : 0) + page->count;
-    if (page->work->feed == ING_FEED_NEWS)
-        ing_polygon_news_items(rows, page);
-    else
-        ing_polygon_bar_items(config, rows, page);
+    polygon_feeds[page->work->feed].add_items(config, rows, page);
     for (size_t i = 0; i < page->count; i++)
         page->counts.rejected += page->items[i].reason[0] != '\0';
     ing_page_arrange(page);
@@ -310,8 +322,7 @@ static int fill_event(const struct ing_provider_config *config, const struct ing
                       const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                       struct mf_error *err)
 {
-    bool news = page->work->feed == ING_FEED_NEWS;
-    mf_event_init(event, news ? MF_EVENT_NEWS : MF_EVENT_BAR);
+    mf_event_init(event, ing_feeds[page->work->feed].type);
     event->symbol = mf_str_of(page->work->symbol);
     event->asset_class = page->work->asset_class;
     event->source = mf_str_of(ing_polygon.name);
@@ -321,8 +332,7 @@ static int fill_event(const struct ing_provider_config *config, const struct ing
     event->page = page->number;
     if (page->request_id[0] != '\0')
         event->request_id = mf_str_of(page->request_id);
-    return news ? ing_polygon_fill_news(page, item, scratch, event, err)
-                : ing_polygon_fill_bar(config, page, item, scratch, event, err);
+    return polygon_feeds[page->work->feed].fill(config, page, item, scratch, event, err);
 }
 
 const struct ing_provider ing_polygon = {

@@ -199,7 +199,8 @@ int ing_publisher_send(struct ing_publisher *publisher, struct ing_batch *batch,
 static void fill_dead_letter(const struct ing_reject *reject, const char *feed, struct mf_event *event)
 {
     mf_event_init(event, MF_EVENT_DEAD_LETTER);
-    event->symbol = mf_str_of(reject->work->symbol);
+    bool of_market = reject->work->market != ING_MARKET_NONE; // the row's ticker may be what is wrong
+    event->symbol = of_market ? MF_STR("_UNKNOWN") : mf_str_of(reject->work->symbol);
     event->asset_class = reject->work->asset_class;
     event->source = mf_str_of(ing_polygon.name);
     event->lane = mf_str_of(reject->lane);

@@ -129,6 +129,7 @@ static const struct mf_setting_def ingest_defs[] = {
     COUNT("INGEST_PARALLEL", "8", 1, 64, "Requests under way at once."),
     COUNT("INGEST_BARS_PAGE_LIMIT", "50000", 1, 50000, "Base aggregates per page asked for."),
     COUNT("INGEST_NEWS_PAGE_LIMIT", "1000", 1, 1000, "Articles per page asked for."),
+    COUNT("INGEST_REFERENCE_PAGE_LIMIT", "1000", 1, 1000, "Rows per page asked for of tickers."),
     COUNT("INGEST_PAGES_MAX", "10000", 1, 1000000,
           "Pages of one range; more is taken for a loop of the provider."),
     COUNT("INGEST_RETRY_ATTEMPTS", "8", 1, 1000,
@@ -196,6 +197,7 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->parallel = count_of(settings, "INGEST_PARALLEL");
     config->bars_page_limit = count_of(settings, "INGEST_BARS_PAGE_LIMIT");
     config->news_page_limit = count_of(settings, "INGEST_NEWS_PAGE_LIMIT");
+    config->reference_page_limit = count_of(settings, "INGEST_REFERENCE_PAGE_LIMIT");
     config->pages_max = count_of(settings, "INGEST_PAGES_MAX");
     config->publish_forming = mf_settings_boolean(settings, "INGEST_PUBLISH_FORMING");
     config->warmup = mf_settings_boolean(settings, "INGEST_WARMUP");

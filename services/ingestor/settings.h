@@ -22,7 +22,8 @@ struct ing_config {
     int64_t poll_ms, closed_poll_ms, news_poll_ms, overlap_ms, news_overlap_ms, settle_ms;
     int64_t heartbeat_ms, heartbeat_exclude_ms;
     int64_t retry_base_ms, retry_max_ms;
-    unsigned retry_attempts, parallel, bars_page_limit, news_page_limit, pages_max;
+    unsigned retry_attempts, parallel, bars_page_limit, news_page_limit;
+    unsigned reference_page_limit, pages_max;
     bool publish_forming, warmup, minute_bars, day_bars, news;
     enum mf_adjusted adjusted;
     struct ing_shard shard;

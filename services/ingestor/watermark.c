@@ -139,6 +139,10 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
     }
     mf_jw_key(&w, "page");
     mf_jw_u64(&w, watermark->page);
+    if (watermark->pass > 0) {
+        mf_jw_key(&w, "pass");
+        mf_jw_u64(&w, watermark->pass);
+    }
     mf_jw_key(&w, "events");
     mf_jw_u64(&w, watermark->events);
     if (watermark->skipped.count > 0)
@@ -251,10 +255,13 @@ int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_wa
     struct ing_watermark found;
     ing_watermark_init(&found);
     uint64_t page = 0;
+    uint64_t pass = 0;
     if (!read_status(root, &found.status) || !read_count(root, "page", &page) || page > 1000000 ||
+        !read_count(root, "pass", &pass) || pass >= ING_PASS_MAX ||
         !read_count(root, "events", &found.events))
         return bad(err, "status or counts");
     found.page = (unsigned)page;
+    found.pass = (unsigned)pass;
     if (!read_time(root, "from", &found.range.from_us) || !read_time(root, "to", &found.range.to_us) ||
         !read_time(root, "position", &found.position_us) ||
         !read_time(root, "last_time", &found.last_time_us) || !read_ranges(root, &found.skipped))

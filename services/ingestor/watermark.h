@@ -39,6 +39,7 @@ struct ing_watermark {
     int64_t position_us;
     int64_t last_time_us;  // newest acknowledged event; INT64_MIN = none
     unsigned page;         // of the range under way
+    unsigned pass;         // of a feed that is read in several: an enum ing_pass
     char cursor[4096 + 1]; // path and query of the next page, without key; "" = the range's first page
     uint64_t events;       // acknowledged, over all starts of the run
     struct ing_range_list skipped;

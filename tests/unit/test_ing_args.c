@@ -289,9 +289,9 @@ static void test_abandon(void **state)
         const char *says; // NULL = right
     } cases[] = {
         {{"--abandon", "some-run"}, 2, NULL},
-        {{NULL}, 0, "backfill what? bars, news or --abandon RUN"},
-        {{"foo"}, 1, "backfill what? bars, news or --abandon RUN, not 'foo'"},
-        {{"--from", "2024-01-02"}, 2, "backfill what? bars, news or --abandon RUN, not '--from'"},
+        {{NULL}, 0, "backfill what? bars, news, symbols or --abandon RUN"},
+        {{"foo"}, 1, "backfill what? bars, news, symbols or --abandon RUN, not 'foo'"},
+        {{"--from", "2024-01-02"}, 2, "backfill what? bars, news, symbols or --abandon RUN, not '--from'"},
         {{"--abandon", "no/run"}, 2, "--abandon: 'no/run' is not a run's id"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
@@ -329,6 +329,32 @@ static void test_arguments(void **state)
     assert_int_equal(args.timespan, ING_TIMESPAN_MINUTE);
     assert_int_equal(args.adjusted, MF_ADJUSTED_SPLIT);
     ing_backfill_args_free(&args);
+}
+
+static void test_symbols_arguments(void **state)
+{
+    (void)state;
+    struct ing_backfill_args args;
+    struct mf_error err;
+    assert_int_equal(parse(ING_FEED_SYMBOLS, "--symbols MSFT,AAPL", 0, &args, &err), 0);
+    assert_int_equal(args.symbols.count, 2);
+    assert_int_equal(args.market, ING_MARKET_NONE);
+    assert_int_equal(mf_date_cmp(args.from, today), 0); // a run is of its day
+    ing_backfill_args_free(&args);
+    assert_int_equal(parse(ING_FEED_SYMBOLS, "--market crypto", 0, &args, &err), 0);
+    assert_int_equal(args.market, ING_MARKET_CRYPTO);
+    assert_int_equal(args.symbols.count, 1);
+    assert_string_equal(args.symbols.items[0], "market:crypto");
+    ing_backfill_args_free(&args);
+    static const char *const bad[] = {"--market options", "--market stocks --symbols A", "--from 2024-01-02",
+                                      "--timespan day"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        if (parse(ING_FEED_SYMBOLS, bad[i], 0, &args, &err) == 0)
+            fail_msg("accepted: %s", bad[i]);
+        assert_int_equal(err.class, MF_ERROR_CONFIG);
+    }
+    assert_int_equal(
+        parse(ING_FEED_BARS, "--market stocks --from 2024-01-02 --to 2024-01-02", 0, &args, &err), -1);
 }
 
 static void test_bad_arguments(void **state)
@@ -428,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_too_many_symbols),
         cmocka_unit_test(test_abandon),
         cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_symbols_arguments),
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_run_id),
     };

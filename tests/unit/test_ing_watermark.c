@@ -124,6 +124,7 @@ static void test_round_trip(void **state)
     mark.position_us = ing_time("2024-01-10T05:00:00Z");
     mark.last_time_us = ing_time("2024-01-09T21:59:00.123Z");
     mark.page = 7;
+    mark.pass = ING_PASS_ACTIVE;
     mark.events = 12345678901;
     mf_str_copy(mark.cursor, sizeof mark.cursor, MF_STR("/v2/aggs?cursor=a%2Fb\"\\"));
     ing_range_list_add(&mark.skipped, (struct ing_range){mark.range.from_us, mark.position_us});
@@ -140,6 +141,7 @@ static void test_round_trip(void **state)
     assert_int_equal(back.position_us, mark.position_us);
     assert_int_equal(back.last_time_us, mark.last_time_us);
     assert_int_equal(back.page, 7);
+    assert_int_equal(back.pass, ING_PASS_ACTIVE);
     assert_int_equal(back.events, mark.events);
     assert_string_equal(back.cursor, mark.cursor);
     assert_int_equal(back.skipped.count, 1);
@@ -192,6 +194,7 @@ static void test_bad_values(void **state)
         "{\"version\":1,\"status\":\"sleeping\"}",
         "{\"version\":1,\"status\":\"running\",\"page\":-1}",
         "{\"version\":1,\"status\":\"running\",\"page\":99999999}",
+        "{\"version\":1,\"status\":\"running\",\"pass\":9}",
         "{\"version\":1,\"status\":\"running\",\"events\":1.5}",
         "{\"version\":1,\"status\":\"running\",\"last_time\":\"noon\"}",
         "{\"version\":1,\"status\":\"running\",\"skipped\":[{\"from\":\"2024-01-02T00:00:00Z\"}]}",

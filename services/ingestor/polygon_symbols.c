@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Polygon reference tickers: rows to what is known about an instrument. The event's time is the vendor's own
+// "last updated", so that the same knowledge is the same event however often it is fetched. Pure.
+#include "common/url.h"
+#include "services/ingestor/bar_session.h"
+#include "services/ingestor/polygon.h"
+
+enum { CURRENCY_MAX = 16 };
+
+void ing_polygon_add_symbols_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                  struct mf_buf *url)
+{
+    (void)config;
+    mf_buf_add_c(url, "/v3/reference/tickers");
+    if (work->market != ING_MARKET_NONE)
+        mf_url_add_query(url, "market", mf_str_of(ing_markets[work->market].name));
+    else
+        mf_url_add_query(url, "ticker", mf_str_of(work->symbol));
+    mf_url_add_query(url, "active", work->pass == ING_PASS_ACTIVE ? MF_STR("true") : MF_STR("false"));
+    mf_url_add_query(url, "sort", MF_STR("ticker"));
+    mf_url_add_query(url, "order", MF_STR("asc"));
+}
+
+// The day as it is written, whichever zone the time is in: a delisting carries midnight of either UTC or New
+// York. True with *date left as it is when there is none.
+static bool take_date(const struct mf_json_node *row, const char *key, struct mf_date *date)
+{
+    const struct mf_json_node *node = mf_json_get(row, key);
+    if (node == NULL || mf_json_type(node) == MF_JSON_NULL)
+        return true;
+    struct mf_str text = ing_text_of(row, key);
+    int64_t time_us;
+    if (text.len > 10 && !mf_time_parse(text, &time_us))
+        return false;
+    text.len = text.len > 10 ? 10 : text.len;
+    return mf_date_parse(text, date);
+}
+
+// When the vendor last changed the row; without that, when the instrument was delisted, or the day that was
+// asked for.
+static bool known_since(const struct ing_provider_config *config, const struct ing_page *page,
+                        const struct mf_json_node *row, struct ing_item *item)
+{
+    const struct ing_work *work = page->work;
+    struct mf_date delisted = {0};
+    if (ing_text_of(row, "last_updated_utc").data != NULL) {
+        if (!mf_time_parse(ing_text_of(row, "last_updated_utc"), &item->vendor_us))
+            return false;
+    } else if (!take_date(row, "delisted_utc", &delisted)) {
+        return false;
+    } else {
+        item->vendor_us = delisted.year > 0
+                              ? ing_market_midnight_us(config->calendar, work->asset_class, delisted)
+                              : work->from_us;
+    }
+    int64_t rest = item->vendor_us % MF_US_PER_MS;
+    item->event_time_us = item->vendor_us - (rest < 0 ? rest + MF_US_PER_MS : rest);
+    return true;
+}
+
+// Empty when the row is an event as far as its identity goes.
+static const char *identity_problem(const struct ing_provider_config *config, const struct ing_page *page,
+                                    const struct mf_json_node *row, struct ing_item *item)
+{
+    if (mf_json_type(row) != MF_JSON_OBJECT)
+        return "bad_type";
+    item->key = ing_text_of(row, "ticker");
+    if (item->key.data == NULL)
+        return "missing_field";
+    if (!mf_symbol_is_valid(item->key))
+        return "bad_symbol";
+    if (!known_since(config, page, row, item))
+        return "bad_time";
+    return item->event_time_us > page->asked_us ? "future_timestamp" : "";
+}
+
+// N37: a parameter that was ignored shows in rows of another ticker or market.
+static bool is_asked_for(const struct ing_work *work, const struct mf_json_node *row)
+{
+    if (work->market == ING_MARKET_NONE)
+        return mf_str_eq_c(ing_text_of(row, "ticker"), work->symbol);
+    struct mf_str market = ing_text_of(row, "market");
+    return market.data == NULL || mf_str_eq_c(market, ing_markets[work->market].name);
+}
+
+void ing_polygon_symbol_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                              struct ing_page *page)
+{
+    struct ing_row_walk walk;
+    for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page)) {
+        bool has_ticker = mf_json_type(walk.row) == MF_JSON_OBJECT && ing_text_of(walk.row, "ticker").len > 0;
+        if (has_ticker && !is_asked_for(page->work, walk.row)) {
+            page->counts.foreign++;
+            continue;
+        }
+        struct ing_item *item = ing_page_add(page);
+        item->index = walk.index;
+        item->row = walk.row;
+        mf_str_copy(item->reason, sizeof item->reason,
+                    mf_str_of(identity_problem(config, page, walk.row, item)));
+    }
+}
+
+// Absent for an empty text too: "" says nothing.
+static struct mf_str text_of(const struct mf_json_node *row, const char *key)
+{
+    struct mf_str text = ing_text_of(row, key);
+    return text.len > 0 ? text : MF_STR_NULL;
+}
+
+// Pairs have a symbol (USD) beside the name (United States Dollar); stocks have a symbol called name (usd).
+static struct mf_str currency_of(const struct mf_json_node *row)
+{
+    struct mf_str symbol = text_of(row, "currency_symbol");
+    struct mf_str name = text_of(row, "currency_name");
+    if (symbol.data != NULL)
+        return symbol;
+    return name.len <= CURRENCY_MAX ? name : MF_STR_NULL;
+}
+
+int ing_polygon_fill_symbol(const struct ing_provider_config *config, const struct ing_page *page,
+                            const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                            struct mf_error *err)
+{
+    (void)config, (void)scratch;
+    const struct mf_json_node *row = item->row;
+    struct mf_symbol_info *info = &event->symbol_info;
+    event->symbol = item->key;
+    event->asset_class = mf_asset_class_of_symbol(item->key);
+    info->name = text_of(row, "name");
+    if (info->name.data == NULL)
+        return mf_error_set(err, MF_ERROR_POISON, "missing_field", "name is absent");
+    info->exchange = text_of(row, "primary_exchange");
+    info->type = text_of(row, "type");
+    info->currency = currency_of(row);
+    info->figi = text_of(row, "composite_figi");
+    if (!take_date(row, "list_date", &info->list_date) || !take_date(row, "delisted_utc", &info->delist_date))
+        return mf_error_set(err, MF_ERROR_POISON, "bad_date", "list_date or delisted_utc is not a date");
+    const struct mf_json_node *active = mf_json_get(row, "active");
+    bool said = active != NULL && mf_json_type(active) == MF_JSON_BOOL;
+    info->active = said ? mf_json_bool(active) : page->work->pass == ING_PASS_ACTIVE;
+    return 0;
+}
