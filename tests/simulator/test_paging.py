@@ -69,6 +69,8 @@ def test_a_limit_below_one_window_still_moves_on(client: Client) -> None:
         "/v2/aggs/ticker/AAPL/range/1/day/2000-03-01/2013-03-01?limit=5",
         "/v2/reference/news?limit=2",
         "/v3/reference/tickers?limit=2",
+        "/v3/reference/splits?limit=2",
+        "/v3/reference/dividends?limit=2",
     ],
 )
 def test_next_url_is_absolute_and_carries_only_a_cursor(client: Client, path: str) -> None:
@@ -107,6 +109,34 @@ def test_ticker_pages_add_up(client: Client) -> None:
     assert {"AAPL", "X:BTCUSD", "NVDA", "C:EURUSD"} <= {row["ticker"] for row in whole}
     crypto = client.rows("/v3/reference/tickers?market=crypto&limit=3")
     assert crypto == [row for row in whole if row["market"] == "crypto"]
+
+
+@pytest.mark.parametrize(("kind", "day"), [("splits", "execution_date"), ("dividends", "ex_dividend_date")])
+def test_action_pages_add_up(client: Client, kind: str, day: str) -> None:
+    url = f"/v3/reference/{kind}?sort={day}"
+    for order in ("asc", "desc"):
+        whole = client.get(f"{url}&order={order}&limit=1000").json["results"]
+        assert len(whole) > 4
+        assert client.rows(f"{url}&order={order}&limit=3") == whole
+        days = [row[day] for row in whole]
+        assert days == sorted(days, reverse=order == "desc")
+        assert len({row["id"] for row in whole}) == len(whole)
+    one = client.rows(
+        f"{url}&ticker={whole[0]['ticker']}&{day}.gte={whole[0][day]}&{day}.lte={whole[0][day]}"
+    )
+    assert one == [whole[0]]
+    assert client.rows(f"{url}&{day}.lt=1990-01-01") == []
+    assert client.get(f"{url}&{day}.gte=soon").status == 400
+
+
+def test_dividends_are_declared_ahead(client: Client) -> None:
+    rows = client.rows("/v3/reference/dividends?ticker=KO&limit=1000")
+    ahead = [row for row in rows if row["ex_dividend_date"] > "2026-03-18"]
+    assert ahead == []  # the next one is in June
+    client.simulator.set_clock(now="2026-05-10T12:00:00Z")
+    later = client.rows("/v3/reference/dividends?ticker=KO&limit=1000")
+    assert len(later) == len(rows) + 1
+    assert later[0]["ex_dividend_date"] == "2026-06-10"
 
 
 def test_delisted_tickers_are_shown_when_asked_for(client: Client) -> None:

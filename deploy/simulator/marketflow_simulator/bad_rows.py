@@ -52,11 +52,28 @@ _TICKERS: Changes = {
     "bad_updated": lambda row: {"last_updated_utc": '"lately"'},
     "bad_delisted": lambda row: {"delisted_utc": '"2019-02-30T00:00:00Z"'},
 }
+# To a split, to a dividend.
+_SPLITS: Changes = {
+    "missing_ratio": lambda row: {},
+    "zero_ratio": lambda row: {"split_to": "0"},
+    "other_ratio": lambda row: {"split_to": plain(Decimal(row["split_to"]) + 1)},
+    "ratio_as_text": lambda row: {"split_from": f'"{row["split_from"]}.0"'},
+    "bad_date": lambda row: {"execution_date": '"2005-02-30"'},
+}
+_DIVIDENDS: Changes = {
+    "missing_cash": lambda row: {},
+    "negative_cash": lambda row: {"cash_amount": "-" + row["cash_amount"]},
+    "other_cash": lambda row: {"cash_amount": plain(Decimal(row["cash_amount"]) * 2)},
+    "too_precise": lambda row: {"cash_amount": "0.1234567890123"},
+    "bad_date": lambda row: {"ex_dividend_date": '"soon"'},
+}
 _DROPPED = {
     "missing_close": "c", "missing_title": "title", "missing_id": "id", "missing_name": "name",
-    "missing_ticker": "ticker",
+    "missing_ticker": "ticker", "missing_ratio": "split_to", "missing_cash": "cash_amount",
 }  # fmt: skip
-_VARIANTS = {"aggs": _BARS, "news": _NEWS, "tickers": _TICKERS}
+_VARIANTS = {
+    "aggs": _BARS, "news": _NEWS, "tickers": _TICKERS, "splits": _SPLITS, "dividends": _DIVIDENDS,
+}  # fmt: skip
 
 
 def _exponent(text: str) -> str:

@@ -114,6 +114,8 @@ _PATHS = {
     "aggs": "/v2/aggs/ticker/",
     "news": "/v2/reference/news",
     "tickers": "/v3/reference/tickers",
+    "splits": "/v3/reference/splits",
+    "dividends": "/v3/reference/dividends",
 }
 _MATCH_TYPES = {"path": str, "endpoint": str, "symbol": str, "page": int, "timespan": str}
 

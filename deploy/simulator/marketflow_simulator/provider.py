@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote
 
-from . import cursor
+from . import actions, cursor
 from .aggregates import DEFAULT_LIMIT, MAX_LIMIT, Query, read_page
 from .bars import REPLAY, SYNTHETIC, Source
 from .clock import Clock, format_instant, parse_instant
@@ -282,6 +282,42 @@ class Provider:
             symbol=asked.get("ticker", ""),
         )
         return Answer(page, number, url(number, after))
+
+    # --- corporate actions -----------------------------------------------------------------------
+
+    def actions(self, endpoint: actions.Endpoint, base: str, query: Mapping[str, str]) -> Answer:
+        """GET /v3/reference/splits, /v3/reference/dividends"""
+        asked = cursor.decode(query["cursor"]) if "cursor" in query else dict(query)
+        limit = _number(asked, "limit", 10, 1_000)
+        order = _choice(asked, "order", "desc", _SORTS)
+        _choice(asked, "sort", endpoint.day, (endpoint.day,))
+        number, shown = _whole(asked, "page", 1), _whole(asked, "resume", 0)
+        today = datetime.fromtimestamp(self.clock.now_ms() / 1000, NEW_YORK).date()
+        try:
+            found = actions.wanted(endpoint, self.seed, today, asked, order)
+        except ValueError as problem:
+            raise BadRequest(f"the parameter '{endpoint.day}' is not a date") from problem
+
+        def url(page: int, position: int) -> str:
+            kept = {k: v for k, v in asked.items() if k not in ("page", "resume", "cursor")}
+            fields: dict[str, object] = {**kept, "page": page, "resume": position}
+            return f"{base}{endpoint.path}?cursor={cursor.encode(fields)}"
+
+        rows = [action.row for action in found[shown : shown + limit]]
+        real = (
+            bool(rows) and all(row["ticker"] in REPLAY_NAMES for row in rows) and endpoint is actions.SPLITS
+        )
+        page = Page(
+            kind=endpoint.kind,
+            label=REPLAY if real else SYNTHETIC,
+            head={},
+            rows=[row_of_object(row) for row in rows],
+            tail={"status": '"OK"', "request_id": json.dumps(self.request_id())},
+            next_url=url(number + 1, shown + limit) if len(found) > shown + limit else None,
+            results="list",
+            symbol=asked.get("ticker", ""),
+        )
+        return Answer(page, number, url(number, shown))
 
     @staticmethod
     def _asked_ticker(asked: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import cursor, wire
+from . import actions, cursor, wire
 from .access import KeyFile, MinuteLimit
 from .clock import Clock, parse_instant
 from .faults import BEFORE, PAGE, WIRE, Fault, FaultError, FaultTable, Subject
@@ -47,6 +47,8 @@ class Server:
         app.router.add_get(AGGS_PATH, self._data("aggs", self._aggregates))
         app.router.add_get("/v2/reference/news", self._data("news", self._news))
         app.router.add_get("/v3/reference/tickers", self._data("tickers", self._tickers))
+        for endpoint in (actions.SPLITS, actions.DIVIDENDS):
+            app.router.add_get(endpoint.path, self._data(endpoint.kind, self._actions(endpoint)))
         app.router.add_get("/v1/marketstatus/now", self._plain("status", self.provider.market_now))
         app.router.add_get("/v1/marketstatus/upcoming", self._plain("status", self.provider.market_upcoming))
         app.router.add_route("*", "/control/{what}", self._control)
@@ -167,6 +169,12 @@ class Server:
 
     async def _tickers(self, request: web.Request) -> Answer:
         return self.provider.tickers(self._base(request), dict(request.query))
+
+    def _actions(self, endpoint: actions.Endpoint) -> Build:
+        async def build(request: web.Request) -> Answer:
+            return self.provider.actions(endpoint, self._base(request), dict(request.query))
+
+        return build
 
     async def _nothing(self, request: web.Request) -> Answer:
         raise web.HTTPNotFound
