@@ -14,6 +14,7 @@ struct ing_app;
 
 struct ing_mode {
     const char *name;
+    enum ing_feed feed; // of a backfill
     // Fills state and the driver. CONFIG for arguments.
     int (*create)(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
                   struct mf_error *err);
@@ -63,8 +64,7 @@ void ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struc
                        const char *run_id, const struct ing_watermark *mark,
                        const struct ing_overlap *overlap);
 
-extern const struct ing_mode ing_mode_live, ing_mode_warmup;
-extern const struct ing_mode ing_mode_backfill_bars, ing_mode_backfill_news, ing_mode_backfill_symbols;
-extern const struct ing_mode ing_mode_abandon;
+extern const struct ing_mode ing_mode_live, ing_mode_warmup, ing_mode_abandon;
+extern const struct ing_mode ing_modes_backfill[ING_FEED_MAX];
 
 #endif

@@ -46,15 +46,15 @@ static int64_t range_end(const struct backfill_series *series, int64_t now_us)
     return day || series->mark.range.to_us < now_us ? series->mark.range.to_us : now_us;
 }
 
-// Where to go on when only the newest event is known. Articles share a second, and more of them may come:
-// theirs is read again, and repeats are known downstream.
+// Where to go on when only the newest event is known. Articles share a second, splits a day, and more of them
+// may come: theirs is read again, and repeats are known downstream.
 static int64_t after_last(const struct backfill_series *series)
 {
     const struct ing_watermark *mark = &series->mark;
     int64_t next_us = mark->last_time_us;
     if (next_us == INT64_MIN || next_us < mark->position_us)
         return mark->position_us;
-    return series->base.work.feed == ING_FEED_NEWS ? next_us : next_us + MF_US_PER_MS;
+    return series->base.work.feed == ING_FEED_BARS ? next_us + MF_US_PER_MS : next_us;
 }
 
 static void save(struct backfill *backfill, struct backfill_series *series)
@@ -295,16 +295,17 @@ static void on_finish(void *arg)
 static void on_owned(void *arg);
 static void on_lost(void *arg, const struct mf_error *err);
 
-static int create(struct ing_app *app, enum ing_feed feed, int argc, char **argv, void **state,
-                  struct ing_driver *driver, struct mf_error *err)
+static int create(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
+                  struct mf_error *err)
 {
     struct backfill *backfill = mf_calloc(1, sizeof *backfill);
     *backfill = (struct backfill){.app = app, .topic = mf_strdup(app->config.topic_backfill)};
     *state = backfill;
     backfill->progress_timer = mf_timer_new(app->service->loop, on_progress, backfill);
     backfill->finish_timer = mf_timer_new(app->service->loop, on_finish, backfill);
-    if (ing_backfill_args_parse(feed, argc, argv, app->service->settings, mf_date_of_utc(mf_clock_real_us()),
-                                mf_random_seed(), &backfill->args, err) < 0)
+    if (ing_backfill_args_parse(app->mode->feed, argc, argv, app->service->settings,
+                                mf_date_of_utc(mf_clock_real_us()), mf_random_seed(), &backfill->args,
+                                err) < 0)
         return -1;
     snprintf(backfill->lane, sizeof backfill->lane, "backfill:%s", backfill->args.run_id);
     const struct ing_owner_ops owner_ops = {.on_owned = on_owned, .on_lost = on_lost, .arg = backfill};
@@ -320,24 +321,6 @@ static int create(struct ing_app *app, enum ing_feed feed, int argc, char **argv
                                   .lane = backfill->lane,
                                   .arg = backfill};
     return 0;
-}
-
-static int create_bars(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
-                       struct mf_error *err)
-{
-    return create(app, ING_FEED_BARS, argc, argv, state, driver, err);
-}
-
-static int create_news(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
-                       struct mf_error *err)
-{
-    return create(app, ING_FEED_NEWS, argc, argv, state, driver, err);
-}
-
-static int create_symbols(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
-                          struct mf_error *err)
-{
-    return create(app, ING_FEED_SYMBOLS, argc, argv, state, driver, err);
 }
 
 static void backfill_free(void **state)
@@ -564,13 +547,21 @@ static void status(void *state, char *text, size_t size)
              ing_engine_in_flight(backfill->app->engine));
 }
 
-#define BACKFILL_MODE(name_, create_)                                                             \
-    {                                                                                             \
-        .name = (name_), .create = (create_), .topic = topic, .wants_watermark = wants_watermark, \
-        .seen_watermark = seen_watermark, .begin = begin, .refreshed = refreshed, .leave = leave, \
-        .status = status, .free = backfill_free                                                   \
-    }
+#define BACKFILL_MODE(name_, feed_)                \
+    [feed_] = {.name = "backfill " name_,          \
+               .feed = (feed_),                    \
+               .create = create,                   \
+               .topic = topic,                     \
+               .wants_watermark = wants_watermark, \
+               .seen_watermark = seen_watermark,   \
+               .begin = begin,                     \
+               .refreshed = refreshed,             \
+               .leave = leave,                     \
+               .status = status,                   \
+               .free = backfill_free}
 
-const struct ing_mode ing_mode_backfill_bars = BACKFILL_MODE("backfill bars", create_bars);
-const struct ing_mode ing_mode_backfill_news = BACKFILL_MODE("backfill news", create_news);
-const struct ing_mode ing_mode_backfill_symbols = BACKFILL_MODE("backfill symbols", create_symbols);
+const struct ing_mode ing_modes_backfill[ING_FEED_MAX] = {
+    BACKFILL_MODE("bars", ING_FEED_BARS),           BACKFILL_MODE("news", ING_FEED_NEWS),
+    BACKFILL_MODE("symbols", ING_FEED_SYMBOLS),     BACKFILL_MODE("splits", ING_FEED_SPLITS),
+    BACKFILL_MODE("dividends", ING_FEED_DIVIDENDS),
+};

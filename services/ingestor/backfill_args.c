@@ -94,6 +94,8 @@ static int take_market(const struct texts *texts, struct ing_backfill_args *args
     if (texts->symbols != NULL || texts->symbols_file != NULL)
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
                             "--market excludes --symbols and --symbols-file");
+    if (args->feed != ING_FEED_SYMBOLS && strcmp(texts->market, "stocks") != 0)
+        return bad(err, "--market", texts->market, "stocks, the only market with splits and dividends");
     if (!ing_market_parse(mf_str_of(texts->market), &args->market))
         return bad(err, "--market", texts->market, "stocks, otc, indices, crypto or fx");
     snprintf(name, sizeof name, "market:%s", ing_markets[args->market].name);
@@ -225,10 +227,11 @@ int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf
     const struct mf_option options[] = {{.name = "--abandon", .value = &text, .required = true}};
     if (argc == 0) // of all that follows the word backfill, only this is left
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
-                            "backfill what? bars, news, symbols or --abandon RUN");
+                            "backfill what? bars, news, symbols, splits, dividends or --abandon RUN");
     if (!mf_str_starts_with(mf_str_of(argv[0]), "--abandon"))
-        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
-                            "backfill what? bars, news, symbols or --abandon RUN, not '%.100s'", argv[0]);
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "bad_arguments",
+            "backfill what? bars, news, symbols, splits, dividends or --abandon RUN, not '%.100s'", argv[0]);
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
         return -1;
     assert(text != NULL); // required

@@ -114,7 +114,8 @@ static void write_totals(struct mf_json_writer *w, const struct ing_engine_total
     write_count(w, "pages", totals->pages);
     mf_jw_key(w, "events");
     mf_jw_object_begin(w);
-    static const enum mf_event_type types[] = {MF_EVENT_BAR, MF_EVENT_NEWS, MF_EVENT_SYMBOL};
+    static const enum mf_event_type types[] = {MF_EVENT_BAR, MF_EVENT_NEWS, MF_EVENT_SYMBOL,
+                                               MF_EVENT_CORPORATE_ACTION};
     for (size_t i = 0; i < MF_ARRAY_LEN(types); i++)
         write_count(w, mf_event_type_name(types[i]), events_of_type(totals, types[i]));
     mf_jw_object_end(w);

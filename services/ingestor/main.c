@@ -14,6 +14,8 @@ static const char backfill_bars_help[] =
 static const char backfill_symbols_help[] =
     "As backfill bars. Delisted instruments are asked for first, then those that trade. With --market, all of a\n"
     "market. The same command is another run every day (UTC).";
+static const char backfill_actions_help[] =
+    "As backfill bars. The days are those on which the action first shows in the price. With --market, all symbols.";
 // clang-format on
 
 static const struct mf_command commands[] = {
@@ -35,6 +37,18 @@ static const struct mf_command commands[] = {
          "[--symbols A,B|--symbols-file FILE|--market stocks|otc|indices|crypto|fx] [--run-id ID|--again]",
      .summary = "fetch what is known about symbols today, then exit",
      .help = backfill_symbols_help},
+    {.name = "backfill splits",
+     .kind = MF_COMMAND_JOB,
+     .usage =
+         "[--symbols A,B|--symbols-file FILE|--market stocks] --from DATE --to DATE [--run-id ID|--again]",
+     .summary = "fetch a range of splits, then exit",
+     .help = backfill_actions_help},
+    {.name = "backfill dividends",
+     .kind = MF_COMMAND_JOB,
+     .usage =
+         "[--symbols A,B|--symbols-file FILE|--market stocks] --from DATE --to DATE [--run-id ID|--again]",
+     .summary = "fetch a range of dividends, then exit",
+     .help = backfill_actions_help},
     {.name = "backfill",
      .kind = MF_COMMAND_JOB,
      .usage = "--abandon RUN",
@@ -49,8 +63,15 @@ static int start(struct mf_service *service, const struct mf_command *command, i
                  void **state, struct mf_error *err)
 {
     static const struct ing_mode *const modes[MF_ARRAY_LEN(commands)] = {
-        &ing_mode_live,    &ing_mode_backfill_bars, &ing_mode_backfill_news, &ing_mode_backfill_symbols,
-        &ing_mode_abandon, &ing_mode_warmup};
+        &ing_mode_live,
+        &ing_modes_backfill[ING_FEED_BARS],
+        &ing_modes_backfill[ING_FEED_NEWS],
+        &ing_modes_backfill[ING_FEED_SYMBOLS],
+        &ing_modes_backfill[ING_FEED_SPLITS],
+        &ing_modes_backfill[ING_FEED_DIVIDENDS],
+        &ing_mode_abandon,
+        &ing_mode_warmup,
+    };
     struct ing_app *app = NULL;
     if (ing_app_new(service, modes[command - commands], argc, argv, &app, err) < 0)
         return -1;

@@ -26,6 +26,6 @@ extern const struct mf_metric_def ing_metric_defs[ING_M_MAX];
 
 // Makes the known series, so that they are there before the first event.
 void ing_metrics_declare(struct mf_metrics *metrics);
-const char *ing_metric_type(enum ing_feed feed); // "bar", "news", "symbol"
+const char *ing_metric_type(enum ing_feed feed); // the events' type: "bar", "news", …
 
 #endif

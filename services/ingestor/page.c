@@ -12,6 +12,8 @@ const struct ing_feed_info ing_feeds[ING_FEED_MAX] = {
     [ING_FEED_BARS] = {"bars", MF_EVENT_BAR},
     [ING_FEED_NEWS] = {"news", MF_EVENT_NEWS},
     [ING_FEED_SYMBOLS] = {"symbols", MF_EVENT_SYMBOL},
+    [ING_FEED_SPLITS] = {"splits", MF_EVENT_CORPORATE_ACTION},
+    [ING_FEED_DIVIDENDS] = {"dividends", MF_EVENT_CORPORATE_ACTION},
 };
 
 const struct ing_market_info ing_markets[ING_MARKET_MAX] = {
@@ -42,7 +44,7 @@ const char *ing_feed_name(enum ing_feed feed)
 
 bool ing_feed_is_reference(enum ing_feed feed)
 {
-    return ing_feeds[feed].type == MF_EVENT_SYMBOL;
+    return ing_feeds[feed].type == MF_EVENT_SYMBOL || ing_feeds[feed].type == MF_EVENT_CORPORATE_ACTION;
 }
 
 bool ing_market_parse(struct mf_str text, enum ing_market *market)
@@ -152,20 +154,42 @@ static int compare_items(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
+static bool is_again(const struct ing_item *before, const struct ing_item *item)
+{
+    return before->reason[0] == '\0' && item->reason[0] == '\0' &&
+           before->event_time_us == item->event_time_us && mf_str_eq(before->key, item->key);
+}
+
+// Of the items [from, to), which are one event, the last is moved to `kept`, and those that say otherwise
+// before it. Returns where the next one goes.
+static size_t keep_last(struct ing_page *page, size_t from, size_t to, size_t kept)
+{
+    struct ing_item *items = page->items;
+    size_t first = kept;
+    for (size_t i = from; i + 1 < to; i++) {
+        bool said_before = kept > first && items[i].content == items[kept - 1].content;
+        if (said_before || items[i].content == items[to - 1].content) {
+            page->counts.duplicates++;
+            continue;
+        }
+        mf_str_copy(items[i].reason, sizeof items[i].reason, MF_STR("conflicting_row"));
+        page->counts.rejected++;
+        items[kept++] = items[i];
+    }
+    items[kept++] = items[to - 1];
+    return kept;
+}
+
 void ing_page_arrange(struct ing_page *page)
 {
     if (page->count == 0)
         return;
     qsort(page->items, page->count, sizeof *page->items, compare_items);
     size_t kept = 0;
-    for (size_t i = 0; i < page->count; i++) {
-        const struct ing_item *item = &page->items[i];
-        struct ing_item *before = kept > 0 ? &page->items[kept - 1] : NULL;
-        bool again = before != NULL && before->reason[0] == '\0' && item->reason[0] == '\0' &&
-                     before->event_time_us == item->event_time_us && mf_str_eq(before->key, item->key);
-        if (again)
-            page->counts.duplicates++;
-        page->items[again ? kept - 1 : kept++] = *item;
+    for (size_t from = 0, to = 0; from < page->count; from = to) {
+        for (to = from + 1; to < page->count && is_again(&page->items[from], &page->items[to]);)
+            to++;
+        kept = keep_last(page, from, to, kept);
     }
     page->count = kept;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c, polygon_news.c and
-// polygon_symbols.c, and what the tests look at. The vendor renamed itself Massive; the name polygon stays in
-// our events (source), settings and metrics.
+// Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c, polygon_news.c,
+// polygon_symbols.c and polygon_actions.c, and what the tests look at. The vendor renamed itself Massive; the
+// name polygon stays in our events (source), settings and metrics.
 #ifndef ING_POLYGON_H
 #define ING_POLYGON_H
 
@@ -17,6 +17,10 @@ enum ing_answer ing_polygon_classify(int status, const struct mf_json_node *root
 struct mf_str ing_polygon_number(const struct mf_json_node *object, const char *key);
 // A whole number in any of the forms that feeds use: 12, "12", 12.0, 1.2e1. False when it is none.
 bool ing_polygon_integer(const struct mf_json_node *object, const char *key, int64_t *out);
+
+// The member's number in the form events carry it, its text in `out`; volume and vwap rounded. POISON.
+int ing_polygon_read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
+                            struct mf_str *number, struct mf_error *err);
 
 // Rows of the parsed answer to items, by feed. The future begins at `latest_us`.
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
@@ -36,6 +40,15 @@ void ing_polygon_add_symbols_path(const struct ing_provider_config *config, cons
 void ing_polygon_symbol_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                               struct ing_page *page);
 int ing_polygon_fill_symbol(const struct ing_provider_config *config, const struct ing_page *page,
+                            const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                            struct mf_error *err);
+
+// Splits and dividends: the same for both.
+void ing_polygon_add_actions_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                  struct mf_buf *url);
+void ing_polygon_action_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                              struct ing_page *page);
+int ing_polygon_fill_action(const struct ing_provider_config *config, const struct ing_page *page,
                             const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                             struct mf_error *err);
 

@@ -109,12 +109,12 @@ static struct mf_str round_decimals(struct mf_str text, char out[ROUNDED_SIZE])
     return out[0] == '0' ? (struct mf_str){out + 1, kept} : (struct mf_str){out, kept + 1};
 }
 
-// The member's number in the form events carry it, its text in `out`. Prices are taken digit for digit or not
+// Prices are taken digit for digit or not
 // at all. Volume and vwap are the vendor's own floating-point sums (0.30000000000000004; the documentation's
 // example of a crypto bar has ten decimals): what lies beyond the eighth decimal is not data, and refusing it
 // would refuse whole feeds.
-static int read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
-                       struct mf_str *number, struct mf_error *err)
+int ing_polygon_read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
+                            struct mf_str *number, struct mf_error *err)
 {
     const struct mf_json_node *node = mf_json_get(row, key);
     char rounded[ROUNDED_SIZE];
@@ -146,7 +146,7 @@ static int fill_required(const struct ing_work *work, const struct mf_json_node 
         bool none = work->asset_class == MF_ASSET_INDEX && mf_json_get(row, wanted[i].key) == NULL;
         if (none && wanted[i].number == &bar->volume)
             *wanted[i].number = MF_STR("0");
-        else if (read_number(row, wanted[i].key, scratch->numbers[i], wanted[i].number, err) < 0)
+        else if (ing_polygon_read_number(row, wanted[i].key, scratch->numbers[i], wanted[i].number, err) < 0)
             return -1;
     }
     return 0;
@@ -158,7 +158,7 @@ static int fill_optional(const struct mf_json_node *row, struct ing_scratch *scr
     struct mf_bar *bar = &event->bar;
     const struct mf_json_node *vwap = mf_json_get(row, "vw");
     if (vwap != NULL && mf_json_type(vwap) != MF_JSON_NULL) {
-        if (read_number(row, "vw", scratch->numbers[5], &bar->vwap, err) < 0)
+        if (ing_polygon_read_number(row, "vw", scratch->numbers[5], &bar->vwap, err) < 0)
             return -1;
         if (mf_decimal_cmp(bar->vwap, MF_STR("0")) == 0) // a window without trades has none
             bar->vwap = MF_STR_NULL;

@@ -14,7 +14,14 @@
 #include "common/http_client.h"
 #include "common/json_reader.h"
 
-enum ing_feed { ING_FEED_BARS, ING_FEED_NEWS, ING_FEED_SYMBOLS, ING_FEED_MAX };
+enum ing_feed {
+    ING_FEED_BARS,
+    ING_FEED_NEWS,
+    ING_FEED_SYMBOLS,
+    ING_FEED_SPLITS,
+    ING_FEED_DIVIDENDS,
+    ING_FEED_MAX
+};
 struct ing_feed_info {
     const char *name;        // as in commands, heartbeats and watermarks
     enum mf_event_type type; // of its events
@@ -86,11 +93,14 @@ enum ing_answer {
 const char *ing_answer_name(enum ing_answer answer); // "data", "empty", …
 
 struct ing_item {
-    int64_t event_time_us;           // INT64_MIN when it could not be read
-    int64_t vendor_us;               // the stamp as the vendor set it
-    const struct mf_json_node *row;  // NULL when the row is not JSON
-    struct mf_str raw;               // the row's bytes when it is not JSON
-    struct mf_str key;               // beyond the time: an article's id, a ticker; absent for bars
+    int64_t event_time_us;          // INT64_MIN when it could not be read
+    int64_t vendor_us;              // the stamp as the vendor set it
+    const struct mf_json_node *row; // NULL when the row is not JSON
+    struct mf_str raw;              // the row's bytes when it is not JSON
+    struct mf_str key;              // beyond the time: an article's id, a ticker; absent for bars
+    // Hash of what the row says, where a time and key may have one row only: those that say otherwise than
+    // the last one become dead letters ("conflicting_row"). 0 = the last one counts, whatever the others say.
+    uint64_t content;
     uint32_t index;                  // place in the answer, from 0
     char reason[MF_ERROR_CODE_SIZE]; // why it is a dead letter; empty = it is an event, as far as known
 };

@@ -72,6 +72,8 @@ static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
     [ING_FEED_BARS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_bar},
     [ING_FEED_NEWS] = {add_news_path, ing_polygon_news_items, ing_polygon_fill_news},
     [ING_FEED_SYMBOLS] = {ing_polygon_add_symbols_path, ing_polygon_symbol_items, ing_polygon_fill_symbol},
+    [ING_FEED_SPLITS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
+    [ING_FEED_DIVIDENDS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
 };
 
 static int build_request(const struct ing_provider_config *config, const struct ing_work *work,

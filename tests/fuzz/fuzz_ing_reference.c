@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     struct ing_provider_config config = {.base_url = "https://h", .secret = "key", .calendar = calendar};
-    struct ing_work work = {.feed = ING_FEED_SYMBOLS, .symbol = "AAPL", .limit = 10};
+    static const enum ing_feed feeds[] = {ING_FEED_SYMBOLS, ING_FEED_SPLITS, ING_FEED_DIVIDENDS};
+    struct ing_work work = {.feed = feeds[(data[0] & 3) % 3], .symbol = "AAPL", .limit = 10};
     work.pass = (data[0] >> 2 & 3) % ING_PASS_MAX;
     work.market = (data[0] >> 4 & 7) % ING_MARKET_MAX;
     work.to_us = INT64_C(1735689600) * MF_US_PER_SECOND;

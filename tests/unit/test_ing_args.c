@@ -289,9 +289,11 @@ static void test_abandon(void **state)
         const char *says; // NULL = right
     } cases[] = {
         {{"--abandon", "some-run"}, 2, NULL},
-        {{NULL}, 0, "backfill what? bars, news, symbols or --abandon RUN"},
-        {{"foo"}, 1, "backfill what? bars, news, symbols or --abandon RUN, not 'foo'"},
-        {{"--from", "2024-01-02"}, 2, "backfill what? bars, news, symbols or --abandon RUN, not '--from'"},
+        {{NULL}, 0, "backfill what? bars, news, symbols, splits, dividends or --abandon RUN"},
+        {{"foo"}, 1, "backfill what? bars, news, symbols, splits, dividends or --abandon RUN, not 'foo'"},
+        {{"--from", "2024-01-02"},
+         2,
+         "backfill what? bars, news, symbols, splits, dividends or --abandon RUN, not '--from'"},
         {{"--abandon", "no/run"}, 2, "--abandon: 'no/run' is not a run's id"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
@@ -353,6 +355,15 @@ static void test_symbols_arguments(void **state)
             fail_msg("accepted: %s", bad[i]);
         assert_int_equal(err.class, MF_ERROR_CONFIG);
     }
+    static const char days[] = "--market stocks --from 2024-01-02 --to 2024-01-31";
+    assert_int_equal(parse(ING_FEED_SPLITS, days, 0, &args, &err), 0);
+    assert_int_equal(args.market, ING_MARKET_STOCKS);
+    assert_int_equal(args.from.day, 2);
+    ing_backfill_args_free(&args);
+    assert_int_equal(parse(ING_FEED_DIVIDENDS, "--market stocks", 0, &args, &err), -1); // no days
+    assert_int_equal(parse(ING_FEED_SPLITS, "--market fx --from 2024-01-02 --to 2024-01-31", 0, &args, &err),
+                     -1);
+    assert_non_null(strstr(err.message, "--market"));
     assert_int_equal(
         parse(ING_FEED_BARS, "--market stocks --from 2024-01-02 --to 2024-01-02", 0, &args, &err), -1);
 }
