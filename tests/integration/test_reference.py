@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from line import PARTITIONS, Line, Message
+from mflocal import wait_for
 
 TICKERS = "/v3/reference/tickers"
 STOCKS = ["symbols", "--market", "stocks"]
@@ -146,3 +148,124 @@ def test_symbols_reach_their_table(line: Line, tmp_path: Path) -> None:
 
 def of_live(line: Line) -> list[Message]:
     return [m for m in line.messages("SYMBOLS_FILTERED") if m.event["lane"] == "live"]
+
+
+DAYS = ["--from", "2000-03-01", "--to", "2013-03-01"]
+SPLITS = ["splits", "--market", "stocks", *DAYS]
+DIVIDENDS = ["dividends", "--market", "stocks", *DAYS]
+# Of the replayed symbols, and an invented one that is delisted.
+KNOWN = [
+    ("AAPL", "2000-06-21", 1, 2),
+    ("MSFT", "2003-02-18", 1, 2),
+    ("AAPL", "2005-02-28", 1, 2),
+    ("ZZOLD", "2006-09-05", 10, 1),
+]
+
+
+def actions(line: Line) -> list[dict[str, Any]]:
+    return events(line, "corporate_action")
+
+
+def ratios(line: Line) -> list[tuple[Any, ...]]:
+    found = [(e["symbol"], e["ex_date"], e["split_from"], e["split_to"]) for e in actions(line)]
+    return sorted(found, key=lambda one: str(one[1]))
+
+
+def test_splits_come_in_pages(line: Line) -> None:
+    summary = line.backfill(*SPLITS, INGEST_REFERENCE_PAGE_LIMIT="1")
+    assert summary["complete"] is True
+    assert summary["events"]["corporate_action"] == len(KNOWN)
+    assert ratios(line) == KNOWN
+    apple = next(e for e in actions(line) if e["ex_date"] == "2005-02-28")
+    assert apple["event_time"] == "2005-02-28T05:00:00.000Z"  # midnight in New York
+    assert len(requests(line, "/v3/reference/splits")) == len(KNOWN)
+    assert lane_ends(line) == set(range(PARTITIONS))
+
+
+def test_duplicate_splits_are_dropped_and_counted(line: Line) -> None:
+    """N16: the same rows again, and one of another ratio; one split per ticker and day in the table."""
+    line.parts.simulator.add_fault("duplicate_rows", match={"endpoint": "splits"}, times=None, count=2)
+    for index, (variant, insert) in enumerate([("ratio_as_text", True), ("other_ratio", True)]):
+        line.parts.simulator.add_fault(
+            "bad_row", match={"endpoint": "splits"}, index=2 * index, variant=variant, insert=insert
+        )
+    for name in ("sink", "processor"):
+        line.start(name)
+    summary = line.backfill(*SPLITS)
+    assert summary["duplicates"] == 3  # the first one three times, once as text; the second one twice
+    assert [m.event["reason"] for m in line.messages("DLQ")] == ["conflicting_row"]
+    assert summary["rejected"] == summary["dead_lettered"] == 1
+    line.wait_count("raw_corporate_actions", len(KNOWN))
+    rows = line.query("SELECT symbol, payload->>'ex_date' FROM raw.raw_corporate_actions ORDER BY 2")
+    assert rows == [[symbol, day] for symbol, day, _, _ in KNOWN]
+
+
+def test_a_changed_split_is_a_revision(line: Line) -> None:
+    """The vendor says the ratio otherwise within one run's lane: the same key, the next revision."""
+    line.start("processor")
+    line.backfill("splits", "--symbols", "AAPL", *DAYS, "--run-id", "one")
+    first = next(m for m in line.messages("RAW_BACKFILL") if m.key == "AAPL")
+    changed = first.event | {"split_to": 3, "lane": "live"}
+    del changed["event_id"]
+    live = first.event | {"lane": "live"}
+    del live["event_id"]
+    file = line.layout.log / "events.jsonl"
+    file.write_text(json.dumps(live) + "\n" + json.dumps(changed) + "\n" + json.dumps(changed) + "\n")
+    completed = line.run("marketflowctl", "events", "complete", str(file))
+    line.produce("RAW", [text.encode() for text in completed.stdout.splitlines()], b"AAPL")
+    wait_for(lambda: len(passed(line)) >= 2, 60, "both revisions", 0.1)
+    assert [m.headers.get("mf-revision") for m in passed(line)] == [None, "1"]
+    assert passed(line)[1].event["split_to"] == 3
+
+
+def passed(line: Line) -> list[Message]:
+    return [m for m in line.messages("CORPORATE_ACTIONS_FILTERED") if m.event["lane"] == "live"]
+
+
+def test_dividends(line: Line) -> None:
+    summary = line.backfill(*DIVIDENDS, INGEST_REFERENCE_PAGE_LIMIT="100")
+    got = actions(line)
+    assert summary["complete"] is True
+    assert len(got) == 6 * 4 * 13  # six payers, four a year
+    assert all(event["kind"] == "dividend" and event["currency"] == "USD" for event in got)
+    assert len({(event["symbol"], event["ex_date"]) for event in got}) == len(got)
+    assert all(0.19 < event["cash_amount"] < 1.01 for event in got)
+    assert all("2000-03-01" <= event["ex_date"] <= "2013-03-01" for event in got)
+
+
+def test_what_is_announced_comes_with_its_day(line: Line) -> None:
+    """Dividends are declared ahead; a run up to today leaves out what has not come, and says so by going on."""
+    today = datetime.now(UTC).date()
+    days = ["--from", str(today - timedelta(days=200)), "--to", str(today)]
+    summary = line.backfill("dividends", "--symbols", "KO,IBM", *days, code=75)
+    assert summary["complete"] is False
+    assert {event["symbol"] for event in actions(line)} == {"KO", "IBM"}
+    assert max(event["ex_date"] for event in actions(line)) <= str(today)
+    asked = requests(line, "/v3/reference/dividends")
+    line.backfill("dividends", "--symbols", "KO,IBM", *days, code=75)
+    assert len(requests(line, "/v3/reference/dividends")) > len(asked)
+
+
+def test_bad_actions_become_dead_letters(line: Line) -> None:
+    for endpoint, variants in (
+        ("splits", ["missing_ratio", "zero_ratio", "bad_date"]),
+        ("dividends", ["missing_cash", "negative_cash", "too_precise", "bad_date"]),
+    ):
+        for index, variant in enumerate(variants):
+            line.parts.simulator.add_fault(
+                "bad_row", match={"endpoint": endpoint}, index=index, variant=variant
+            )
+    assert line.backfill(*SPLITS)["dead_lettered"] == 3
+    assert line.backfill(*DIVIDENDS)["dead_lettered"] == 4
+    reasons = sorted(m.event["reason"] for m in line.messages("DLQ"))
+    assert reasons == sorted(
+        [
+            "missing_field",
+            "bad_value",
+            "bad_date",
+            "missing_field",
+            "bad_value",
+            "number_out_of_range",
+            "bad_date",
+        ]
+    )
