@@ -129,6 +129,20 @@ def test_action_pages_add_up(client: Client, kind: str, day: str) -> None:
     assert client.get(f"{url}&{day}.gte=soon").status == 400
 
 
+def test_ticker_events(client: Client) -> None:
+    result = client.get("/vX/reference/tickers/META/events?types=ticker_change").json["results"]
+    assert [(row["date"], row["ticker_change"]["ticker"]) for row in result["events"]] == [
+        ("2022-06-09", "META"),
+        ("2012-05-18", "FB"),
+    ]
+    (row,) = client.rows("/v3/reference/tickers?ticker=META")
+    assert result["composite_figi"] == row["composite_figi"]
+    (event,) = client.get("/vX/reference/tickers/KO/events").json["results"]["events"]
+    assert event["ticker_change"] == {"ticker": "KO"} and event["type"] == "ticker_change"
+    assert client.get("/vX/reference/tickers/ZZGONE/events").json["status"] == "NOT_FOUND"
+    assert client.get("/vX/reference/tickers/KO/events?types=splits").status == 400
+
+
 def test_dividends_are_declared_ahead(client: Client) -> None:
     rows = client.rows("/v3/reference/dividends?ticker=KO&limit=1000")
     ahead = [row for row in rows if row["ex_dividend_date"] > "2026-03-18"]

@@ -52,6 +52,14 @@ _TICKERS: Changes = {
     "bad_updated": lambda row: {"last_updated_utc": '"lately"'},
     "bad_delisted": lambda row: {"delisted_utc": '"2019-02-30T00:00:00Z"'},
 }
+# To a ticker's event.
+_TICKER_EVENTS: Changes = {
+    "missing_date": lambda row: {},
+    "bad_date": lambda row: {"date": '"2012-02-30"'},
+    "bad_ticker": lambda row: {"ticker_change": '{"ticker":"NOT A TICKER"}'},
+    "other_ticker": lambda row: {"ticker_change": '{"ticker":"ZZELSE"}'},
+    "other_type": lambda row: {"type": '"something_else"'},
+}
 # To a split, to a dividend.
 _SPLITS: Changes = {
     "missing_ratio": lambda row: {},
@@ -70,9 +78,11 @@ _DIVIDENDS: Changes = {
 _DROPPED = {
     "missing_close": "c", "missing_title": "title", "missing_id": "id", "missing_name": "name",
     "missing_ticker": "ticker", "missing_ratio": "split_to", "missing_cash": "cash_amount",
+    "missing_date": "date",
 }  # fmt: skip
 _VARIANTS = {
     "aggs": _BARS, "news": _NEWS, "tickers": _TICKERS, "splits": _SPLITS, "dividends": _DIVIDENDS,
+    "ticker_events": _TICKER_EVENTS,
 }  # fmt: skip
 
 

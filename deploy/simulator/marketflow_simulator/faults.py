@@ -114,6 +114,7 @@ _PATHS = {
     "aggs": "/v2/aggs/ticker/",
     "news": "/v2/reference/news",
     "tickers": "/v3/reference/tickers",
+    "ticker_events": "/vX/reference/tickers/",
     "splits": "/v3/reference/splits",
     "dividends": "/v3/reference/dividends",
 }

@@ -29,6 +29,10 @@ class Page:
     symbol: str = ""
     range_ms: tuple[int, int] = (0, 0)
     extra: dict[str, str] = field(default_factory=dict)
+    inside: dict[str, str] | None = None  # results is an object: these members, and the rows as its `events`
+
+    def _results(self, rows: list[Row]) -> str:
+        return _array(rows) if self.inside is None else render_row(self.inside | {"events": _array(rows)})
 
     def render(self) -> str:
         """The JSON text."""
@@ -37,14 +41,19 @@ class Page:
             parts.append('"results":null')
         elif self.results in ("empty", "list") or (self.results == "auto" and self.rows):
             rows = self.rows if self.results != "empty" else []
-            parts.append(f'"results":[{",".join(map(render_row, rows))}]')
+            parts.append(f'"results":{self._results(rows)}')
         tail = dict(self.tail)
-        tail["count"] = str(len(self.rows))
+        if self.inside is None:
+            tail["count"] = str(len(self.rows))
         parts.extend(f'"{key}":{value}' for key, value in tail.items())
         if self.next_url is not None:
             parts.append(f'"next_url":{json.dumps(self.next_url)}')
         parts.extend(f'"{key}":{value}' for key, value in self.extra.items())
         return "{" + ",".join(parts) + "}"
+
+
+def _array(rows: list[Row]) -> str:
+    return f"[{','.join(map(render_row, rows))}]"
 
 
 def render_row(row: Row) -> str:

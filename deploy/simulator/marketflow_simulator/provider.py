@@ -19,7 +19,7 @@ from .bars import REPLAY, SYNTHETIC, Source
 from .clock import Clock, format_instant, parse_instant
 from .news import NewsQuery, articles
 from .page import Page, Row, row_of_bar, row_of_object
-from .reference import DELISTED, figi_of
+from .reference import DELISTED, figi_of, names_of
 from .replay import Replay
 from .sessions import NEW_YORK, asset_class, early_closes, holidays, market_state
 from .synthetic import Synthetic
@@ -282,6 +282,29 @@ class Provider:
             symbol=asked.get("ticker", ""),
         )
         return Answer(page, number, url(number, after))
+
+    def ticker_events(self, base: str, symbol: str, query: Mapping[str, str]) -> Answer | None:
+        """GET /vX/reference/tickers/{id}/events; None for what no instrument is called now. The newest first."""
+        _choice(query, "types", "ticker_change", ("ticker_change",))
+        names = names_of(symbol)
+        if names is None or asset_class(symbol) != "stock":
+            return None
+        rows = [
+            {"ticker_change": {"ticker": name}, "type": "ticker_change", "date": day.isoformat()}
+            for day, name in reversed(names)
+        ]
+        known = self.ticker_row(symbol)
+        page = Page(
+            kind="ticker_events",
+            label=SYNTHETIC,
+            head={},
+            rows=[row_of_object(row) for row in rows],
+            tail={"status": '"OK"', "request_id": json.dumps(self.request_id())},
+            results="list",
+            symbol=symbol,
+            inside={name: json.dumps(known[name]) for name in ("name", "composite_figi")},
+        )
+        return Answer(page, 1, f"{base}/vX/reference/tickers/{quote(symbol, safe=':.')}/events")
 
     # --- corporate actions -----------------------------------------------------------------------
 

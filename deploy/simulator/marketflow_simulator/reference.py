@@ -39,6 +39,19 @@ def figi_of(seed: int, symbol: str) -> str:
     return "BBG" + "".join(_FIGI_LETTERS[at] for at in drawn)
 
 
+# A company that changed its name, which is public; and an invented one that did so twice.
+RENAMES = {
+    "META": ((date(2012, 5, 18), "FB"), (date(2022, 6, 9), "META")),
+    "ZZNEW": ((date(2001, 2, 5), "ZZOLDER"), (date(2010, 7, 1), "ZZMID"), (date(2018, 11, 5), "ZZNEW")),
+}
+_FIRST_NAMED = date(2000, 1, 3)
+
+
+def names_of(symbol: str) -> tuple[tuple[date, str], ...] | None:
+    """The tickers of the instrument that has this one now, oldest first; None for one that has gone."""
+    return None if symbol in DELISTED else RENAMES.get(symbol, ((_FIRST_NAMED, symbol),))
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """A split or dividend: the day it first shows in the price, and its row."""

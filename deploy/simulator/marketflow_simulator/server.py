@@ -27,6 +27,7 @@ from .page_faults import change_page
 from .provider import Answer, Provider
 
 _SMALL_PAGE = 500  # larger pages are built off the loop
+EVENTS_PATH = "/vX/reference/tickers/{ticker}/events"
 AGGS_PATH = "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}"
 Build = Callable[[web.Request], Awaitable[Answer]]
 
@@ -47,6 +48,7 @@ class Server:
         app.router.add_get(AGGS_PATH, self._data("aggs", self._aggregates))
         app.router.add_get("/v2/reference/news", self._data("news", self._news))
         app.router.add_get("/v3/reference/tickers", self._data("tickers", self._tickers))
+        app.router.add_get(EVENTS_PATH, self._data("ticker_events", self._ticker_events))
         for endpoint in (actions.SPLITS, actions.DIVIDENDS):
             app.router.add_get(endpoint.path, self._data(endpoint.kind, self._actions(endpoint)))
         app.router.add_get("/v1/marketstatus/now", self._plain("status", self.provider.market_now))
@@ -169,6 +171,13 @@ class Server:
 
     async def _tickers(self, request: web.Request) -> Answer:
         return self.provider.tickers(self._base(request), dict(request.query))
+
+    async def _ticker_events(self, request: web.Request) -> Answer:
+        ticker = request.match_info["ticker"]
+        found = self.provider.ticker_events(self._base(request), ticker, dict(request.query))
+        if found is None:
+            raise web.HTTPNotFound
+        return found
 
     def _actions(self, endpoint: actions.Endpoint) -> Build:
         async def build(request: web.Request) -> Answer:
