@@ -67,6 +67,7 @@ static void end_series(struct backfill *backfill, struct backfill_series *series
 {
     series->ended = true;
     backfill->ended++;
+    ing_backfill_forget_names(series);
     const struct mf_metric_def *def = &ing_metric_defs[ING_M_PENDING_RANGES];
     mf_metric_set(MF_METRIC(backfill->app->service->metrics, def, ing_metric_type(series->base.work.feed)),
                   (double)(backfill->count - backfill->ended));
@@ -82,6 +83,7 @@ static void begin_chunk(struct backfill *backfill, struct backfill_series *serie
     work->from_us = from_us;
     work->to_us = series->chunk_to_us = chunk_end(backfill, work, from_us, to_us);
     work->pass = (enum ing_pass)series->mark.pass;
+    series->base.may_be_unknown = ing_work_is_of_renames(work);
     bool resumed = !series->retrying && series->mark.cursor[0] != '\0';
     series->from_cursor = resumed;
     series->base.expect_data = true;
@@ -122,25 +124,16 @@ static void add_skipped(struct ing_range_list *list, struct ing_range range)
         list->items[list->count - 1].to_us = range.to_us;
 }
 
-// Symbols are read twice. A ticker of which neither pass had a row is one that the provider does not know
-// (N49): recorded, and no reason to ask again.
+// True: the series goes on with its next pass, or has ended otherwise than complete.
 static bool begin_next_pass(struct backfill *backfill, struct backfill_series *series)
 {
-    struct ing_watermark *mark = &series->mark;
-    if (series->base.work.feed != ING_FEED_SYMBOLS)
+    if (!ing_backfill_next_pass(series))
         return false;
-    bool last = mark->pass + 1 == ING_PASS_MAX;
-    if (last && (backfill->args.market != ING_MARKET_NONE || series->rows > 0))
-        return false;
-    mark->cursor[0] = '\0';
-    mark->page = 0;
-    mark->status = last ? ING_STATUS_UNKNOWN_TICKER : mark->status;
-    mark->pass += !last;
     save(backfill, series);
-    if (last)
-        end_series(backfill, series);
-    else
+    if (series->mark.status == ING_STATUS_RUNNING)
         go_on(backfill, series);
+    else
+        end_series(backfill, series);
     return true;
 }
 
@@ -188,7 +181,8 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
     struct backfill_series *series = of(base);
     struct ing_watermark *mark = &series->mark;
     series->events += result->published;
-    series->rows += result->counts.rows - result->counts.foreign;
+    if (!ing_work_is_of_renames(&base->work))
+        series->rows += result->counts.rows - result->counts.foreign;
     mark->events += result->published;
     series->from_cursor = false;
     if (series->retrying)
@@ -229,13 +223,17 @@ static void refused(struct backfill *backfill, struct backfill_series *series)
     end_series(backfill, series);
 }
 
-// There are no parts of a pass that could be left out: the next start asks for it again.
+// There are no parts of a pass that could be left out: the next start asks for it again. Without its other
+// names a symbol is still worth having.
 static void not_covered(struct backfill *backfill, struct backfill_series *series)
 {
     if (series->base.work.feed != ING_FEED_SYMBOLS) {
         chunk_done(backfill, series, false);
         return;
     }
+    series->unnamed = ing_work_is_of_renames(&series->base.work);
+    if (series->unnamed && begin_next_pass(backfill, series))
+        return;
     series->mark.status = ING_STATUS_PARTIAL;
     save(backfill, series);
     end_series(backfill, series);
@@ -311,7 +309,8 @@ static int create(struct ing_app *app, int argc, char **argv, void **state, stru
     const struct ing_owner_ops owner_ops = {.on_owned = on_owned, .on_lost = on_lost, .arg = backfill};
     backfill->owner = ing_owner_new(app, backfill->args.run_id, &owner_ops);
     backfill->started_us = mf_clock_monotonic_us();
-    *driver = (struct ing_driver){.prepare = prepare,
+    *driver = (struct ing_driver){.page_read = ing_backfill_take_names,
+                                  .prepare = prepare,
                                   .page_done = page_done,
                                   .page_failed = page_failed,
                                   .range_done = range_done,
@@ -330,8 +329,10 @@ static void backfill_free(void **state)
     ing_backfill_report(backfill);
     ing_batch_abandon(&backfill->batch);
     ing_owner_free(&backfill->owner);
-    for (size_t i = 0; i < backfill->count; i++)
+    for (size_t i = 0; i < backfill->count; i++) {
         ing_engine_remove(backfill->app->engine, &backfill->series[i].base);
+        ing_backfill_forget_names(&backfill->series[i]);
+    }
     mf_timer_free(&backfill->progress_timer);
     mf_timer_free(&backfill->finish_timer);
     ing_backfill_args_free(&backfill->args);
@@ -417,7 +418,8 @@ static int read_mark(struct backfill *backfill, struct mf_json *json, struct bac
     series->mark = known;
     // A symbol's few rows are read from the beginning: they say together whether it is known.
     if (backfill->args.feed == ING_FEED_SYMBOLS && backfill->args.market == ING_MARKET_NONE) {
-        series->mark.pass = series->mark.page = 0;
+        series->mark.pass = ing_backfill_first_pass(&series->base.work);
+        series->mark.page = 0;
         series->mark.cursor[0] = '\0';
     }
     series->retrying = known.skipped.count > 0;
@@ -455,6 +457,7 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     mf_str_copy(work->symbol, sizeof work->symbol, mf_str_of(symbol));
     ing_series_init(&series->base, config, mf_random_seed());
     ing_watermark_init(&series->mark);
+    series->mark.pass = ing_backfill_first_pass(work);
     series->mark.range.from_us = series->mark.position_us =
         ing_market_midnight_us(calendar, work->asset_class, args->from);
     series->mark.range.to_us =

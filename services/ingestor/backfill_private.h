@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside a backfill: backfill.c (ranges and what happens to them), backfill_finish.c (lane end, the run's
+// Inside a backfill: backfill.c (ranges and what happens to them), backfill_passes.c (feeds that are read
+// several times), backfill_finish.c (lane end, the run's
 // record, abandoning), backfill_report.c (progress and the final JSON).
 #ifndef ING_BACKFILL_PRIVATE_H
 #define ING_BACKFILL_PRIVATE_H
@@ -11,16 +12,18 @@
 struct backfill_series {
     struct ing_series base;
     struct ing_watermark mark;
-    bool open_ended;       // its range ends today or later
-    int64_t end_us;        // where it ends for this process; does not move
-    bool ended;            // nothing more will be asked for by this process
-    bool retrying;         // a range that the plan did not cover the last time
-    size_t retry_at;       // its place in mark.skipped
-    bool from_cursor;      // the first page of this process is one in the middle
-    int64_t chunk_to_us;   // end of the range under way
-    uint64_t events;       // published by this process
-    uint64_t rows;         // of its symbol, seen by this process
-    struct mf_error error; // why it gave up, or was refused; no code = fine
+    bool open_ended;             // its range ends today or later
+    int64_t end_us;              // where it ends for this process; does not move
+    bool ended;                  // nothing more will be asked for by this process
+    bool retrying;               // a range that the plan did not cover the last time
+    size_t retry_at;             // its place in mark.skipped
+    bool from_cursor;            // the first page of this process is one in the middle
+    int64_t chunk_to_us;         // end of the range under way
+    uint64_t events;             // published by this process
+    uint64_t rows;               // of its symbol, seen by this process
+    struct ing_aliases *aliases; // other names of its symbol; NULL = none are known
+    bool unnamed;                // the plan does not cover them
+    struct mf_error error;       // why it gave up, or was refused; no code = fine
 };
 
 struct backfill {
@@ -45,6 +48,14 @@ struct backfill {
     bool terminal;                     // stderr is one
 };
 
+// backfill_passes.c
+enum ing_pass ing_backfill_first_pass(const struct ing_work *work);
+// After a pass: the mark is that of the next one, or of a series that has ended otherwise than complete.
+// False: there is none, and nothing is to be said.
+bool ing_backfill_next_pass(struct backfill_series *series);
+// ing_driver.page_read: keeps the names of a symbol for its rows, which come with the next passes.
+void ing_backfill_take_names(void *arg, struct ing_series *base, const struct ing_page *page);
+void ing_backfill_forget_names(struct backfill_series *series);
 // backfill_finish.c
 void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err); // the run is another's now
 void ing_backfill_finish(struct backfill *backfill);   // all series have ended, or nothing goes on

@@ -50,6 +50,7 @@ struct ing_series {
     struct ing_due due;
     struct ing_retry retry;
     enum ing_series_state state;
+    bool may_be_unknown;        // 404 is a right answer: nothing
     bool expect_data;           // an answer without rows is asked for again once
     int64_t failing_since_us;   // monotonic; 0 = the last request went well
     struct mf_error last_error; // why it fails, as long as failing_since_us is set
@@ -78,6 +79,8 @@ struct ing_driver {
     // The range of a series whose first page is about to be asked for (again). False = nothing to ask: the
     // range is complete as it is. NULL = the range is as the work says.
     bool (*plan)(void *arg, struct ing_series *series);
+    // The page was read and is about to be published. May be NULL.
+    void (*page_read)(void *arg, struct ing_series *series, const struct ing_page *page);
     // Lane, ingest time and flags of an event, before it is encoded. False = not to be published.
     bool (*prepare)(void *arg, struct ing_series *series, const struct ing_page *page,
                     struct mf_event *event);

@@ -102,6 +102,11 @@ static void act(struct ing_engine *engine, struct ing_series *series, const stru
         ing_engine_end_range(engine, series, ING_RANGE_PLAN_LIMIT, err);
         break;
     case ING_STEP_SKIP_SERIES:
+        if (series->may_be_unknown) {
+            series->failing_since_us = 0;
+            ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
+            break;
+        }
         log_failure(engine, series, err, "unknown_ticker", decision);
         ing_engine_reject_answer(engine, series, body, page, err, ING_RANGE_UNKNOWN_TICKER);
         break;

@@ -355,6 +355,8 @@ void ing_engine_publish(struct ing_engine *engine, struct ing_series *series)
                                               .counts = page->counts,
                                               .flags = page->flags};
     take_next_url(engine, series);
+    if (engine->driver.page_read != NULL)
+        engine->driver.page_read(engine->driver.arg, series, page);
     engine->table_item = 0;
     engine->reject_waiting = 0;
     int64_t now_us = mf_clock_real_us();

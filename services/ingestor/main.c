@@ -13,7 +13,7 @@ static const char backfill_bars_help[] =
     "Exit 0: complete. 75: not complete, start it again. 78: bad arguments.";
 static const char backfill_symbols_help[] =
     "As backfill bars. Delisted instruments are asked for first, then those that trade. With --market, all of a\n"
-    "market. The same command is another run every day (UTC).";
+    "market, without the names that its symbols have had before. The same command is another run every day (UTC).";
 static const char backfill_actions_help[] =
     "As backfill bars. The days are those on which the action first shows in the price. With --market, all symbols.";
 // clang-format on

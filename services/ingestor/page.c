@@ -69,6 +69,11 @@ bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan)
     return false;
 }
 
+bool ing_work_is_of_renames(const struct ing_work *work)
+{
+    return work->feed == ING_FEED_SYMBOLS && work->pass == ING_PASS_RENAMES;
+}
+
 const char *ing_work_feed(const struct ing_work *work, char text[64])
 {
     struct mf_buf out;

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c, polygon_news.c,
-// polygon_symbols.c and polygon_actions.c, and what the tests look at. The vendor renamed itself Massive; the
-// name polygon stays in our events (source), settings and metrics.
+// polygon_symbols.c, polygon_renames.c and polygon_actions.c, and what the tests look at. The vendor renamed
+// itself Massive; the name polygon stays in our events (source), settings and metrics.
 #ifndef ING_POLYGON_H
 #define ING_POLYGON_H
 
 #include "services/ingestor/provider.h"
 
-// What status and body mean together; root is NULL when the body is not JSON. Puts a stable reason into code
-// (empty for data and empty) and the vendor's words, not yet made safe, into *message (absent when there are
-// none).
-enum ing_answer ing_polygon_classify(int status, const struct mf_json_node *root,
+// What status and body mean together, for this work; root is NULL when the body is not JSON. Puts a stable
+// reason into code (empty for data and empty) and the vendor's words, not yet made safe, into *message
+// (absent when there are none).
+enum ing_answer ing_polygon_classify(const struct ing_work *work, int status, const struct mf_json_node *root,
                                      char code[MF_ERROR_CODE_SIZE], struct mf_str *message);
 
 // Number text of a member, whether the vendor sent a number or a string; absent when it is neither.
@@ -42,6 +42,10 @@ void ing_polygon_symbol_items(const struct ing_provider_config *config, const st
 int ing_polygon_fill_symbol(const struct ing_provider_config *config, const struct ing_page *page,
                             const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                             struct mf_error *err);
+
+// Ticker events: the path, and rows to page->aliases; bad ones are items with a reason.
+void ing_polygon_add_renames_path(const struct ing_work *work, struct mf_buf *url);
+void ing_polygon_rename_items(const struct mf_json_node *rows, struct mf_str figi, struct ing_page *page);
 
 // Splits and dividends: the same for both.
 void ing_polygon_add_actions_path(const struct ing_provider_config *config, const struct ing_work *work,

@@ -11,6 +11,10 @@ void ing_polygon_add_symbols_path(const struct ing_provider_config *config, cons
                                   struct mf_buf *url)
 {
     (void)config;
+    if (work->pass == ING_PASS_RENAMES) {
+        ing_polygon_add_renames_path(work, url);
+        return;
+    }
     mf_buf_add_c(url, "/v3/reference/tickers");
     if (work->market != ING_MARKET_NONE)
         mf_url_add_query(url, "market", mf_str_of(ing_markets[work->market].name));
@@ -118,6 +122,18 @@ static struct mf_str currency_of(const struct mf_json_node *row)
     return name.len <= CURRENCY_MAX ? name : MF_STR_NULL;
 }
 
+// The names of the instrument that has the ticker now: not those of one that had it before (N14).
+static void take_aliases(const struct ing_aliases *aliases, struct mf_symbol_info *info)
+{
+    bool other = aliases != NULL && aliases->figi[0] != '\0' && info->figi.data != NULL &&
+                 !mf_str_eq_c(info->figi, aliases->figi);
+    info->alias_count = aliases != NULL && !other ? aliases->count : 0;
+    for (size_t i = 0; i < info->alias_count; i++)
+        info->aliases[i] = (struct mf_symbol_alias){.symbol = mf_str_of(aliases->items[i].symbol),
+                                                    .from = aliases->items[i].from,
+                                                    .to = aliases->items[i].to};
+}
+
 int ing_polygon_fill_symbol(const struct ing_provider_config *config, const struct ing_page *page,
                             const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                             struct mf_error *err)
@@ -134,6 +150,7 @@ int ing_polygon_fill_symbol(const struct ing_provider_config *config, const stru
     info->type = text_of(row, "type");
     info->currency = currency_of(row);
     info->figi = text_of(row, "composite_figi");
+    take_aliases(page->work->aliases, info);
     if (!take_date(row, "list_date", &info->list_date) || !take_date(row, "delisted_utc", &info->delist_date))
         return mf_error_set(err, MF_ERROR_POISON, "bad_date", "list_date or delisted_utc is not a date");
     const struct mf_json_node *active = mf_json_get(row, "active");

@@ -61,20 +61,33 @@ bool ing_market_parse(struct mf_str text, enum ing_market *market);
 
 // Symbols are read in passes, each with pages of its own. Delisted instruments come first: a ticker that is
 // in use again is then said last as what it is now.
-enum ing_pass { ING_PASS_DELISTED, ING_PASS_ACTIVE, ING_PASS_MAX };
+// Before both, the names that a single stock has had, which become part of what is said about it.
+enum ing_pass { ING_PASS_RENAMES, ING_PASS_DELISTED, ING_PASS_ACTIVE, ING_PASS_MAX };
+
+// Names of an instrument, the oldest first.
+struct ing_aliases {
+    struct {
+        char symbol[MF_SYMBOL_MAX + 1];
+        struct mf_date from, to; // year 0 = open
+    } items[MF_SYMBOL_ALIASES_MAX];
+    size_t count;
+    char figi[33]; // of the instrument; "" = not said
+};
 
 // One range of one series.
 struct ing_work {
     enum ing_feed feed;
-    enum ing_timespan timespan; // bars only
-    enum mf_adjusted adjusted;  // bars only: NONE or SPLIT
-    enum ing_pass pass;         // symbols only
-    enum ing_market market;     // reference feeds; then symbol is "market:<name>"
+    enum ing_timespan timespan;        // bars only
+    enum mf_adjusted adjusted;         // bars only: NONE or SPLIT
+    enum ing_pass pass;                // symbols only
+    const struct ing_aliases *aliases; // symbols only, borrowed: what the first pass said; NULL = nothing
+    enum ing_market market;            // reference feeds; then symbol is "market:<name>"
     char symbol[MF_SYMBOL_MAX + 1];
     enum mf_asset_class asset_class;
     int64_t from_us, to_us; // event times wanted: [from, to)
     unsigned limit;         // items per page asked for
 };
+bool ing_work_is_of_renames(const struct ing_work *work);
 // Feed name of heartbeats and feed_status: "polygon.bars.1m", "polygon.news", "polygon.symbols".
 const char *ing_work_feed(const struct ing_work *work, char text[64]);
 
@@ -132,8 +145,9 @@ struct ing_page {
     struct ing_item *items;
     size_t count, capacity;
     struct ing_page_counts counts;
-    struct mf_buf repaired; // the answer without the rows that are not JSON
-    struct mf_buf lost;     // those rows
+    struct ing_aliases aliases; // of a page of renames, whose right rows are no items
+    struct mf_buf repaired;     // the answer without the rows that are not JSON
+    struct mf_buf lost;         // those rows
 };
 void ing_page_init(struct ing_page *page);
 void ing_page_free(struct ing_page *page);

@@ -88,9 +88,11 @@ static int build_request(const struct ing_provider_config *config, const struct 
     mf_buf_clear(url);
     mf_buf_add(url, config->base_url, base_len);
     polygon_feeds[work->feed].add_path(config, work, url);
-    char limit[16];
-    snprintf(limit, sizeof limit, "%u", work->limit);
-    mf_url_add_query(url, "limit", mf_str_of(limit));
+    if (!ing_work_is_of_renames(work)) { // which come on one page
+        char limit[16];
+        snprintf(limit, sizeof limit, "%u", work->limit);
+        mf_url_add_query(url, "limit", mf_str_of(limit));
+    }
     *endpoint = ing_feed_name(work->feed);
     if (url->overflow || url->len > MF_URL_MAX)
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_work", "the request for '%s' is too long",
@@ -117,19 +119,36 @@ static enum ing_answer because(enum ing_answer answer, const char *code, char ou
     return answer;
 }
 
+// The answer's rows, NULL when there are none. The events of a ticker lie within its one result.
+static const struct mf_json_node *rows_of(const struct ing_work *work, const struct mf_json_node *root,
+                                          bool *wrong)
+{
+    const struct mf_json_node *rows = mf_json_get(root, "results");
+    *wrong = false;
+    if (ing_work_is_of_renames(work) && rows != NULL && mf_json_type(rows) != MF_JSON_NULL) {
+        *wrong = mf_json_type(rows) != MF_JSON_OBJECT;
+        rows = *wrong ? NULL : mf_json_get(rows, "events");
+    }
+    if (rows == NULL || mf_json_type(rows) == MF_JSON_NULL)
+        return NULL;
+    *wrong = mf_json_type(rows) != MF_JSON_ARRAY;
+    return *wrong ? NULL : rows;
+}
+
 // 200 says that somebody answered, not that it was the vendor, nor that all went well.
-static enum ing_answer classify_ok(const struct mf_json_node *root, struct mf_str message,
-                                   char code[MF_ERROR_CODE_SIZE])
+static enum ing_answer classify_ok(const struct ing_work *work, const struct mf_json_node *root,
+                                   struct mf_str message, char code[MF_ERROR_CODE_SIZE])
 {
     if (root == NULL || mf_json_type(root) != MF_JSON_OBJECT)
         return because(ING_ANSWER_TRANSIENT, "not_json", code);
-    const struct mf_json_node *rows = mf_json_get(root, "results");
-    bool none = rows == NULL || mf_json_type(rows) == MF_JSON_NULL;
-    if (!none && mf_json_type(rows) != MF_JSON_ARRAY)
+    bool wrong;
+    const struct mf_json_node *rows = rows_of(work, root, &wrong);
+    if (wrong)
         return because(ING_ANSWER_TRANSIENT, "unexpected_shape", code);
     struct mf_str status = ing_text_of(root, "status");
     if (status.data == NULL || mf_str_eq_c(status, "OK") || mf_str_eq_c(status, "DELAYED"))
-        return because(none || mf_json_count(rows) == 0 ? ING_ANSWER_EMPTY : ING_ANSWER_DATA, "", code);
+        return because(rows == NULL || mf_json_count(rows) == 0 ? ING_ANSWER_EMPTY : ING_ANSWER_DATA, "",
+                       code);
     // An error that travels as 200: gateways have been seen to do that.
     if (mf_str_eq_c(status, "NOT_AUTHORIZED"))
         return because(ING_ANSWER_PLAN_LIMIT, "plan_limit", code);
@@ -138,7 +157,7 @@ static enum ing_answer classify_ok(const struct mf_json_node *root, struct mf_st
     return because(ING_ANSWER_TRANSIENT, "error_status", code);
 }
 
-enum ing_answer ing_polygon_classify(int status, const struct mf_json_node *root,
+enum ing_answer ing_polygon_classify(const struct ing_work *work, int status, const struct mf_json_node *root,
                                      char code[MF_ERROR_CODE_SIZE], struct mf_str *message)
 {
     bool object = root != NULL && mf_json_type(root) == MF_JSON_OBJECT;
@@ -151,7 +170,7 @@ enum ing_answer ing_polygon_classify(int status, const struct mf_json_node *root
         *message = mf_json_text(root);
     }
     switch (status) {
-    case 200: return classify_ok(root, *message, code);
+    case 200: return classify_ok(work, root, *message, code);
     case 400: return because(ING_ANSWER_PERMANENT, "bad_request", code);
     case 401: return because(ING_ANSWER_KEY_REJECTED, "key_rejected", code);
     case 403: return because(ING_ANSWER_PLAN_LIMIT, "plan_limit", code);
@@ -263,9 +282,16 @@ static void take_mode(struct ing_page *page, struct mf_str data_mode)
 static void take_rows(const struct ing_provider_config *config, const struct mf_json_node *root,
                       struct ing_page *page)
 {
-    const struct mf_json_node *rows = mf_json_get(root, "results");
+    bool wrong;
+    const struct mf_json_node *rows = rows_of(page->work, root, &wrong);
     page->counts.rows = (rows != NULL ? mf_json_count(rows) : 0) + page->count;
-    polygon_feeds[page->work->feed].add_items(config, rows, page);
+    if (ing_work_is_of_renames(page->work)) {
+        const struct mf_json_node *result = rows != NULL ? mf_json_get(root, "results") : NULL;
+        ing_polygon_rename_items(rows, result != NULL ? ing_text_of(result, "composite_figi") : MF_STR_NULL,
+                                 page);
+    } else {
+        polygon_feeds[page->work->feed].add_items(config, rows, page);
+    }
     for (size_t i = 0; i < page->count; i++)
         page->counts.rejected += page->items[i].reason[0] != '\0';
     ing_page_arrange(page);
@@ -291,6 +317,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->next = MF_STR_NULL;
     page->count = 0;
     page->counts = (struct ing_page_counts){0};
+    page->aliases.count = 0;
     take_mode(page, reply->data_mode);
     keep_request_id(page, reply->request_id);
     const struct mf_json_node *root = NULL;
@@ -298,7 +325,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     if (ing_page_parse(page, reply->body, "results", &root, &err) < 0)
         root = NULL;
     struct mf_str message;
-    page->answer = ing_polygon_classify(reply->status, root, page->code, &message);
+    page->answer = ing_polygon_classify(page->work, reply->status, root, page->code, &message);
     if (root == NULL && message.data == NULL && reply->body.len > 0)
         message = mf_str_of(err.message);
     ing_safe_text(message, config->secret, page->detail);

@@ -29,6 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ing_reply reply = {.work = &work, .asked_us = work.to_us, .status = 200};
     reply.body = (struct mf_str){(const char *)data + 1, size - 1};
     ing_polygon.decode(&config, &reply, &page);
+    if (page.aliases.count > MF_SYMBOL_ALIASES_MAX)
+        abort();
+    work.aliases = &page.aliases;
     for (size_t i = 0; i < page.count; i++) {
         const struct ing_item *item = &page.items[i];
         if (item->reason[0] != '\0')

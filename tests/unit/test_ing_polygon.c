@@ -68,7 +68,8 @@ static void test_classify(void **state)
                 mf_json_parse(json, mf_str_of(answers[i].body), &mf_json_limits_body, &root, NULL), 0);
         char code[MF_ERROR_CODE_SIZE] = "left";
         struct mf_str message;
-        enum ing_answer answer = ing_polygon_classify(answers[i].status, root, code, &message);
+        static const struct ing_work bars = {.feed = ING_FEED_BARS};
+        enum ing_answer answer = ing_polygon_classify(&bars, answers[i].status, root, code, &message);
         if (answer != answers[i].answer || strcmp(code, answers[i].code) != 0 ||
             !mf_str_eq(message, mf_str_of(answers[i].message)))
             fail_msg("%d %s: %s %s", answers[i].status, answers[i].body, ing_answer_name(answer), code);
