@@ -124,6 +124,54 @@ def test_bad_rows_become_dead_letters(line: Line) -> None:
     assert len(events(line)) == summary["events"]["symbol"]
 
 
+EVENTS = "/vX/reference/tickers"
+META = [{"symbol": "FB", "from": "2012-05-18", "to": "2022-06-08"}, {"symbol": "META", "from": "2022-06-09"}]
+
+
+def test_other_names_come_with_the_symbol(line: Line) -> None:
+    """N14: who asks for META learns that its years before 2022 are FB's."""
+    summary = line.backfill("symbols", "--symbols", "META,KO,ZZNEW,ZZGONE,X:BTCUSD")
+    assert summary["complete"] is True
+    names = {event["symbol"]: event["aliases"] for event in events(line)}
+    assert names["META"] == META
+    assert [alias["symbol"] for alias in names["ZZNEW"]] == ["ZZOLDER", "ZZMID", "ZZNEW"]
+    assert names["KO"] == names["ZZGONE"] == names["X:BTCUSD"] == []
+    assert not line.messages("DLQ")  # that nothing is called ZZGONE now is a right answer
+    assert not any("BTC" in request["path"] for request in requests(line, EVENTS))
+
+
+@pytest.mark.parametrize(
+    ("variant", "reason"),
+    [("missing_date", "missing_field"), ("bad_date", "bad_date"), ("bad_ticker", "bad_symbol")],
+)
+def test_a_bad_name_is_a_dead_letter(line: Line, variant: str, reason: str) -> None:
+    line.parts.simulator.add_fault("bad_row", match={"endpoint": "ticker_events"}, index=1, variant=variant)
+    assert line.backfill("symbols", "--symbols", "META")["complete"] is True
+    assert [(m.event["reason"], m.event["symbol"]) for m in line.messages("DLQ")] == [(reason, "META")]
+    assert [event["aliases"] for event in events(line)] == [[]]
+
+
+def test_a_plan_without_names_is_partial(line: Line) -> None:
+    """The symbol is worth having without them; the next start asks again."""
+    line.expected_errors.append("plan")
+    line.parts.simulator.add_fault("forbidden", match={"endpoint": "ticker_events"}, times=1)
+    summary = line.backfill("symbols", "--symbols", "META", code=75)
+    assert summary["symbols"]["META"]["status"] == "partial"
+    assert summary["symbols"]["META"]["error"]["code"] == "plan_limit"
+    assert [event["aliases"] for event in events(line)] == [[]]
+    assert line.backfill("symbols", "--symbols", "META")["complete"] is True
+    assert events(line)[-1]["aliases"] == META
+
+
+def test_names_are_read_again_after_a_failure(line: Line) -> None:
+    """They are kept nowhere: a start behind them would publish the symbol without."""
+    line.expected_errors.append("series_given_up")
+    line.parts.simulator.add_fault("server_error", match={"endpoint": "tickers"})
+    line.backfill("symbols", "--symbols", "META", code=75, INGEST_RETRY_ATTEMPTS="1")
+    assert line.backfill("symbols", "--symbols", "META")["complete"] is True
+    assert [event["aliases"] for event in events(line)] == [META]
+
+
 def test_symbols_reach_their_table(line: Line, tmp_path: Path) -> None:
     """From history and, as the live feed would send them, from market.raw."""
     for name in ("sink", "processor"):
