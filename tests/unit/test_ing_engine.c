@@ -401,6 +401,20 @@ static void test_failures_stay_with_their_series(void **state)
     free(log);
 }
 
+// What may be unknown is a complete range without anything: no dead letter, no complaint.
+static void test_what_may_be_unknown(void **state)
+{
+    struct fixture *f = *state;
+    f->told[2].series.may_be_unknown = true;
+    begin(f, 2);
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[2].end, ING_RANGE_COMPLETE);
+    assert_int_equal(f->told[2].pages, 0);
+    assert_int_equal(f->asked[2], 1);
+    assert_int_equal(f->told[2].series.failing_since_us, 0);
+    assert_int_equal(ing_engine_totals(f->engine)->dead_lettered, 0);
+}
+
 // The same question is answered in the same way every time; one dead letter says so.
 static void test_a_refused_answer_is_reported_once(void **state)
 {
@@ -552,6 +566,7 @@ int main(void)
         CASE(test_nothing_before_the_acknowledgement),
         CASE(test_a_lost_record_is_asked_for_again),
         CASE(test_failures_stay_with_their_series),
+        CASE(test_what_may_be_unknown),
         CASE(test_a_refused_answer_is_reported_once),
         CASE(test_what_is_cut_says_so),
         CASE(test_a_rejected_key),
