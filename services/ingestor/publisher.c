@@ -202,6 +202,10 @@ static void fill_dead_letter(const struct ing_reject *reject, const char *feed, 
     bool of_market = reject->work->market != ING_MARKET_NONE; // the row's ticker may be what is wrong
     event->symbol = of_market ? MF_STR("_UNKNOWN") : mf_str_of(reject->work->symbol);
     event->asset_class = reject->work->asset_class;
+    if (reject->symbol.data != NULL) {
+        event->symbol = reject->symbol;
+        event->asset_class = mf_asset_class_of_symbol(reject->symbol);
+    }
     event->source = mf_str_of(ing_polygon.name);
     event->lane = mf_str_of(reject->lane);
     event->event_time_us = event->ingest_time_us = reject->time_us - reject->time_us % MF_US_PER_MS;

@@ -51,6 +51,7 @@ int ing_publisher_send(struct ing_publisher *publisher, struct ing_batch *batch,
 
 struct ing_reject { // why something of an answer is no event
     const struct ing_work *work;
+    struct mf_str symbol; // of the row, where it may be another than the work's; absent = the work's
     const char *lane;
     const char *reason, *detail;
     struct mf_str raw;

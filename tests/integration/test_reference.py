@@ -120,7 +120,9 @@ def test_bad_rows_become_dead_letters(line: Line) -> None:
     letters = [m.event for m in line.messages("DLQ")]
     assert {letter["reason"] for letter in letters} == {"missing_field", "bad_symbol", "bad_time", "bad_date"}
     assert {letter["origin"]["feed"] for letter in letters} == {"polygon.symbols"}
-    assert {letter["symbol"] for letter in letters} == {"_UNKNOWN"}
+    # Of the row's own ticker, where it has one.
+    assert {letter["symbol"] for letter in letters if letter["reason"] == "bad_symbol"} == {"_UNKNOWN"}
+    assert len({letter["symbol"] for letter in letters}) == 4
     assert len(events(line)) == summary["events"]["symbol"]
 
 
@@ -241,7 +243,8 @@ def test_duplicate_splits_are_dropped_and_counted(line: Line) -> None:
         line.start(name)
     summary = line.backfill(*SPLITS)
     assert summary["duplicates"] == 3  # the first one three times, once as text; the second one twice
-    assert [m.event["reason"] for m in line.messages("DLQ")] == ["conflicting_row"]
+    letters = [m.event for m in line.messages("DLQ")]
+    assert [(letter["reason"], letter["symbol"]) for letter in letters] == [("conflicting_row", "MSFT")]
     assert summary["rejected"] == summary["dead_lettered"] == 1
     line.wait_count("raw_corporate_actions", len(KNOWN))
     rows = line.query("SELECT symbol, payload->>'ex_date' FROM raw.raw_corporate_actions ORDER BY 2")
