@@ -278,6 +278,69 @@ def test_a_bad_row_can_be_added_or_written_by_hand(client: Client, clean: list[d
     assert '"c":1e-7' in reply.text and "v" not in reply.json["results"][0]
 
 
+TICKERS = "/v3/reference/tickers?active=false&limit=3"
+SPLITS = "/v3/reference/splits?limit=3"
+DIVIDENDS = "/v3/reference/dividends?limit=3"
+EVENTS = "/vX/reference/tickers/META/events"
+# endpoint, URL, variant: a member of the row, and what it is then (None: it is not there)
+BAD_REFERENCE: list[tuple[str, str, str, str, Any]] = [
+    ("tickers", TICKERS, "missing_name", "name", None),
+    ("tickers", TICKERS, "missing_ticker", "ticker", None),
+    ("tickers", TICKERS, "bad_ticker", "ticker", "NOT A TICKER"),
+    ("tickers", TICKERS, "bad_updated", "last_updated_utc", "lately"),
+    ("tickers", TICKERS, "bad_delisted", "delisted_utc", "2019-02-30T00:00:00Z"),
+    ("splits", SPLITS, "missing_ratio", "split_to", None),
+    ("splits", SPLITS, "zero_ratio", "split_to", 0),
+    ("splits", SPLITS, "other_ratio", "split_to", 2),
+    ("splits", SPLITS, "ratio_as_text", "split_from", "10.0"),
+    ("splits", SPLITS, "bad_date", "execution_date", "2005-02-30"),
+    ("dividends", DIVIDENDS, "missing_cash", "cash_amount", None),
+    ("dividends", DIVIDENDS, "too_precise", "cash_amount", 0.1234567890123),
+    ("dividends", DIVIDENDS, "bad_date", "ex_dividend_date", "soon"),
+    ("ticker_events", EVENTS, "missing_date", "date", None),
+    ("ticker_events", EVENTS, "bad_date", "date", "2012-02-30"),
+    ("ticker_events", EVENTS, "bad_ticker", "ticker_change", {"ticker": "NOT A TICKER"}),
+    ("ticker_events", EVENTS, "other_ticker", "ticker_change", {"ticker": "ZZELSE"}),
+    ("ticker_events", EVENTS, "other_type", "type", "something_else"),
+]
+
+
+def reference_rows(client: Client, url: str) -> list[dict[str, Any]]:
+    results = client.get(url).json["results"]
+    return list(results["events"] if isinstance(results, dict) else results)
+
+
+@pytest.mark.parametrize(("endpoint", "url", "variant", "member", "value"), BAD_REFERENCE)
+def test_bad_reference_rows(
+    client: Client, endpoint: str, url: str, variant: str, member: str, value: Any
+) -> None:
+    clean = reference_rows(client, url)
+    client.simulator.add_fault("bad_row", match={"endpoint": endpoint}, variant=variant, index=1)
+    spoilt = reference_rows(client, url)
+    assert spoilt[1].get(member) == value
+    assert spoilt[0] == clean[0] and spoilt[2:] == clean[2:]
+    rest = {name: text for name, text in spoilt[1].items() if name != member}
+    assert rest == {name: text for name, text in clean[1].items() if name != member}
+
+
+def test_other_dividends(client: Client) -> None:
+    cash = reference_rows(client, DIVIDENDS)[0]["cash_amount"]
+    for variant, factor in (("negative_cash", -1), ("other_cash", 2)):
+        client.simulator.add_fault("bad_row", match={"endpoint": "dividends"}, variant=variant)
+        assert reference_rows(client, DIVIDENDS)[0]["cash_amount"] == pytest.approx(cash * factor)
+
+
+@pytest.mark.parametrize("kind", ["null_results", "absent_results", "empty_results"])
+def test_ticker_events_without_rows(client: Client, kind: str) -> None:
+    client.simulator.add_fault(kind, match={"endpoint": "ticker_events"})
+    body = client.get(EVENTS).json
+    assert body["status"] == "OK"
+    if kind == "empty_results":
+        assert body["results"]["events"] == [] and body["results"]["name"]
+    else:
+        assert body.get("results") is None and ("results" in body) == (kind == "null_results")
+
+
 @pytest.mark.parametrize(
     "variant",
     [
