@@ -469,6 +469,11 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     if (read_mark(backfill, json, series, err) < 0)
         return -1;
     series->end_us = range_end(series, now_us);
+    // Pairs and indices are never split and pay nothing: there is nothing to ask for.
+    if (ing_feeds[work->feed].type == MF_EVENT_CORPORATE_ACTION && work->asset_class != MF_ASSET_STOCK) {
+        series->open_ended = false;
+        series->end_us = series->mark.position_us;
+    }
     return 0;
 }
 

@@ -284,6 +284,15 @@ def test_dividends(line: Line) -> None:
     assert all("2000-03-01" <= event["ex_date"] <= "2013-03-01" for event in got)
 
 
+def test_pairs_have_no_splits(line: Line) -> None:
+    """Symbols of all kinds in one list: only stocks are worth a request."""
+    summary = line.backfill("splits", "--symbols", "AAPL,X:BTCUSD,C:EURUSD,I:SPX", *DAYS)
+    assert summary["complete"] is True
+    assert {one["status"] for one in summary["symbols"].values()} == {"complete"}
+    assert [request["symbol"] for request in requests(line, "/v3/reference/splits")] == ["AAPL"]
+    assert len(actions(line)) == 2
+
+
 def test_what_is_announced_comes_with_its_day(line: Line) -> None:
     """Dividends are declared ahead; a run up to today leaves out what has not come, and says so by going on."""
     today = datetime.now(UTC).date()
