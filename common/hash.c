@@ -3,6 +3,7 @@
 #include "common/hash.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <xxhash.h>
 
 static const char hex_digits[] = "0123456789abcdef";
@@ -54,6 +55,16 @@ void mf_sha256(const void *data, size_t len, unsigned char digest[32])
     int done = EVP_Digest(len > 0 ? data : "", len, digest, NULL, EVP_sha256(), NULL);
     // It fails only without memory or without a default provider; neither leaves anything sensible to do.
     assert(done == 1);
+    (void)done;
+}
+
+void mf_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, unsigned char digest[32])
+{
+    unsigned digest_len = 0;
+    assert(key_len <= INT32_MAX);
+    const unsigned char *done = HMAC(EVP_sha256(), key_len > 0 ? key : "", (int)key_len,
+                                     len > 0 ? data : (const unsigned char *)"", len, digest, &digest_len);
+    assert(done != NULL && digest_len == 32);
     (void)done;
 }
 

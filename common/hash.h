@@ -26,6 +26,8 @@ char *mf_hash128_hex(struct mf_hash128 hash, char text[33]);
 
 void mf_sha256(const void *data, size_t len, unsigned char digest[32]);
 char *mf_sha256_hex(const void *data, size_t len, char text[65]);
+// HMAC-SHA-256 (RFC 2104) of data with a key of any length.
+void mf_hmac_sha256(const void *key, size_t key_len, const void *data, size_t len, unsigned char digest[32]);
 
 // Java's murmur2 of a key, sign bit cleared: partition = mf_murmur2(key) % partition_count, as the default
 // partitioner of Java clients and librdkafka's murmur2 (KIP-480 clients; seed 0x9747b28c).

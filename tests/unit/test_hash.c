@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/backoff.h"
 
@@ -154,12 +155,43 @@ static void base64_returns_what_went_in(void **state)
     }
 }
 
+// RFC 4231, test cases 1, 2 and 6 (a key longer than the hash's block).
+static void hmac_matches_the_standard(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        size_t key_len;
+        const char *data, *digest;
+    } cases[] = {
+        {"\x0b", 20, "Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {"Jefe", 0, "what do ya want for nothing?",
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {"\xaa", 131, "Test Using Larger Than Block-Size Key - Hash Key First",
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        char key[131], text[65];
+        unsigned char digest[32];
+        size_t len = cases[i].key_len > 0 ? cases[i].key_len : strlen(cases[i].key);
+        if (cases[i].key_len > 0)
+            memset(key, cases[i].key[0], len);
+        else
+            memcpy(key, cases[i].key, len);
+        mf_hmac_sha256(key, len, cases[i].data, strlen(cases[i].data), digest);
+        for (size_t j = 0; j < sizeof digest; j++)
+            snprintf(text + 2 * j, 3, "%02x", digest[j]);
+        assert_string_equal(text, cases[i].digest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(xxh3_has_its_canonical_form),     cmocka_unit_test(sha256_matches_the_standard),
         cmocka_unit_test(murmur2_partitions_as_java_does), cmocka_unit_test(base64_matches_rfc_4648),
         cmocka_unit_test(only_canonical_base64_is_read),   cmocka_unit_test(base64_returns_what_went_in),
+        cmocka_unit_test(hmac_matches_the_standard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
