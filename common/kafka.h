@@ -147,6 +147,7 @@ struct mf_kafka_message {
     int32_t partition;
     int64_t offset;
     int64_t timestamp_ms;
+    bool append_time;    // the time stamp is the broker's (LogAppendTime), told by the follower only
     struct mf_str key;   // absent when null
     struct mf_str value; // absent when null
     const void *native;  // for mf_kafka_message_header
@@ -277,6 +278,26 @@ void mf_kafka_reader_choose(struct mf_kafka_reader *reader, const int32_t *parti
 int64_t mf_kafka_reader_remaining(const struct mf_kafka_reader *reader);
 void mf_kafka_reader_free(struct mf_kafka_reader **reader);
 
+// ---------------------------------------------------------------- follower: one partition, from a time on,
+// for as long as it lives
+struct mf_kafka_follower;
+struct mf_kafka_follower_ops {
+    // Every record in the order of the log; when the log does not reach back that far, or has been made anew,
+    // from its beginning.
+    void (*on_message)(void *arg, const struct mf_kafka_message *message);
+    // All records that were there at some moment after the start have been handed over. Once.
+    void (*on_current)(void *arg);
+    // FATAL; once, nothing follows. A broker that is away is waited for.
+    void (*on_error)(void *arg, const struct mf_error *err);
+    void *arg;
+};
+// Reads partition 0 of the topic, without a group, read_uncommitted: the records with a time stamp of from_ms
+// and later (maybe some before). Once a broker answers, asking it for that place blocks up to 1 s.
+int mf_kafka_follower_new(const struct mf_kafka_config *config, const char *topic, int64_t from_ms,
+                          const struct mf_kafka_follower_ops *ops, struct mf_kafka_follower **follower,
+                          struct mf_error *err);
+void mf_kafka_follower_free(struct mf_kafka_follower **follower); // also inside its callbacks
+
 // ---------------------------------------------------------------- admin (blocking; for commands and start
 // checks)
 struct mf_kafka_topic_spec {
@@ -285,6 +306,7 @@ struct mf_kafka_topic_spec {
     int replication;
     const char *cleanup;  // "delete", "compact"
     int64_t retention_ms; // -1 = leave out
+    bool append_time;     // time stamps are the broker's: what is computed from them has one clock
 };
 enum mf_kafka_topic_result {
     MF_KAFKA_TOPIC_CREATED,

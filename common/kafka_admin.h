@@ -5,7 +5,7 @@
 
 #include "kafka.h"
 
-#define KAFKA_TOPIC_CONFIGS_MAX 5
+#define KAFKA_TOPIC_CONFIGS_MAX 6
 
 struct kafka_topic_config {
     const char *name;

@@ -37,6 +37,8 @@ size_t kafka_topic_wanted(const struct mf_kafka_topic_spec *spec,
         want(wanted, &count, "segment.bytes", COMPACT_SEGMENT_BYTES);
         want(wanted, &count, "min.cleanable.dirty.ratio", COMPACT_DIRTY_RATIO);
     }
+    if (spec->append_time)
+        want(wanted, &count, "message.timestamp.type", "LogAppendTime");
     if (spec->replication >= REPLICATION_SAFE)
         want(wanted, &count, "min.insync.replicas", IN_SYNC_SAFE);
     return count;

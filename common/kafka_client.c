@@ -151,6 +151,7 @@ bool kafka_client_event(struct kafka_client *client, struct rd_kafka_op_s *event
 static bool is_consumer(enum kafka_role role)
 {
     return role == KAFKA_ROLE_CONSUMER || role == KAFKA_ROLE_READER || role == KAFKA_ROLE_PROBE ||
+           role == KAFKA_ROLE_FOLLOWER ||
            role == KAFKA_ROLE_ADMIN; // a consumer's metadata requests never create topics
 }
 

@@ -35,8 +35,9 @@ enum kafka_role {
     KAFKA_ROLE_PRODUCER,
     KAFKA_ROLE_TRANSACTIONAL,
     KAFKA_ROLE_CONSUMER,
-    KAFKA_ROLE_READER, // a consumer of whole topics, without membership
-    KAFKA_ROLE_PROBE,  // finds the ends of a topic, open transactions included
+    KAFKA_ROLE_READER,   // a consumer of whole topics, without membership
+    KAFKA_ROLE_PROBE,    // finds the ends of a topic, open transactions included
+    KAFKA_ROLE_FOLLOWER, // reads on at the end of a partition that seldom has something new
     KAFKA_ROLE_ADMIN,
     KAFKA_ROLE_MAX
 };

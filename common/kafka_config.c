@@ -8,7 +8,8 @@
 #include "common/topics.h"
 
 #define PRODUCERS (1u << KAFKA_ROLE_PRODUCER | 1u << KAFKA_ROLE_TRANSACTIONAL)
-#define CONSUMERS (1u << KAFKA_ROLE_CONSUMER | 1u << KAFKA_ROLE_READER | 1u << KAFKA_ROLE_PROBE)
+#define CONSUMERS \
+    (1u << KAFKA_ROLE_CONSUMER | 1u << KAFKA_ROLE_READER | 1u << KAFKA_ROLE_PROBE | 1u << KAFKA_ROLE_FOLLOWER)
 #define EVERY (PRODUCERS | CONSUMERS | 1u << KAFKA_ROLE_ADMIN)
 
 #define QUEUED_KBYTES_MAX 2097151 // librdkafka's own limit
@@ -51,6 +52,10 @@ static const struct fixed fixed_properties[] = {
     {1u << KAFKA_ROLE_CONSUMER, "partition.assignment.strategy", "range"},
     {1u << KAFKA_ROLE_PROBE, "isolation.level", "read_uncommitted"},
     {1u << KAFKA_ROLE_READER, "isolation.level", "read_committed"},
+    {1u << KAFKA_ROLE_FOLLOWER, "isolation.level", "read_uncommitted"},
+    // A record is handed over the moment it is there; without any, two requests a second.
+    {1u << KAFKA_ROLE_FOLLOWER, "fetch.wait.max.ms", "500"},
+    {1u << KAFKA_ROLE_FOLLOWER, "fetch.min.bytes", "1"},
 };
 
 // A configuration under construction: after the first refusal nothing more is set.
@@ -193,7 +198,8 @@ const char *kafka_role_name(enum kafka_role role)
     static const char *const names[KAFKA_ROLE_MAX] = {
         [KAFKA_ROLE_PRODUCER] = "producer", [KAFKA_ROLE_TRANSACTIONAL] = "transactional producer",
         [KAFKA_ROLE_CONSUMER] = "consumer", [KAFKA_ROLE_READER] = "reader",
-        [KAFKA_ROLE_PROBE] = "probe",       [KAFKA_ROLE_ADMIN] = "admin",
+        [KAFKA_ROLE_PROBE] = "probe",       [KAFKA_ROLE_FOLLOWER] = "follower",
+        [KAFKA_ROLE_ADMIN] = "admin",
     };
     assert(role < KAFKA_ROLE_MAX);
     return names[role];

@@ -10,6 +10,7 @@ const struct mf_topic_def mf_topics[MF_TOPIC_MAX] = {
      MF_TOPIC_PARTITIONS_##partitions,                                            \
      cleanup,                                                                     \
      retention,                                                                   \
+     MF_TOPIC_##role == MF_TOPIC_INGESTOR_BUDGET,                                 \
      writer,                                                                      \
      carries},
     MF_TOPIC_TABLE(MF_TOPIC_ROW)

@@ -34,8 +34,8 @@ enum mf_topic_partitions {
     X(METRICS, "market.metrics", SHARED, "delete", MF_DAYS_MS(7), "processor", "computed statistics")                  \
     X(DLQ, "market.dlq", SHARED, "delete", MF_DAYS_MS(30), "all", "dead letters")                                      \
     X(INGESTOR_WATERMARKS, "market.ingestor.watermarks", ONE, "compact", -1, "ingestor", "its own state")              \
-    X(INGESTOR_BUDGET, "market.ingestor.budget", ONE, "delete", MF_DAYS_MS(1), "ingestor",                             \
-      "request budget claims (reserved: not written yet)")                                                             \
+    X(INGESTOR_BUDGET, "market.ingestor.budget", ONE, "delete", MF_DAYS_MS(2), "ingestor",                             \
+      "request budget claims, by the broker's clock")                                                             \
     X(PROCESSOR_CHANGELOG, "market.processor.changelog", SHARED, "compact", -1, "processor", "its own state")
 // clang-format on
 
@@ -53,6 +53,7 @@ struct mf_topic_def {
     enum mf_topic_partitions partitions;
     const char *cleanup;
     int64_t retention_ms;
+    bool append_time; // time stamps are the broker's (LogAppendTime)
     const char *written_by;
     const char *carries;
 };

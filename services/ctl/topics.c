@@ -17,6 +17,7 @@ void ctl_topics_specs(const struct mf_settings *settings, struct mf_kafka_topic_
             .replication = (int)mf_settings_integer(settings, "KAFKA_REPLICATION_FACTOR"),
             .cleanup = topic->cleanup,
             .retention_ms = topic->retention_ms,
+            .append_time = topic->append_time,
         };
     }
 }

@@ -227,7 +227,7 @@ static void make_topic(struct bench *bench)
         kafka_mock_topic(bench->world, bench->topic, PARTITIONS);
         return;
     }
-    struct mf_kafka_topic_spec spec = {bench->topic, PARTITIONS, 1, "delete", 3600000};
+    struct mf_kafka_topic_spec spec = {bench->topic, PARTITIONS, 1, "delete", 3600000, false};
     struct mf_kafka_topic_report report;
     struct mf_error err;
     if (mf_kafka_topics(&bench->world->kafka, &spec, 1, true, WAIT_MS, &report, &err) < 0) {

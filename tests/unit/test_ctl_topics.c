@@ -38,6 +38,7 @@ static void test_specs_follow_the_table_and_the_settings(void **state)
         assert_int_equal(specs[role].replication, 3);
         assert_string_equal(specs[role].cleanup, mf_topics[role].cleanup);
         assert_int_equal(specs[role].retention_ms, mf_topics[role].retention_ms);
+        assert_int_equal(specs[role].append_time, role == MF_TOPIC_INGESTOR_BUDGET);
         assert_string_equal(specs[role].name, role == MF_TOPIC_DLQ ? "dead" : mf_topics[role].default_name);
     }
     mf_settings_free(&settings);

@@ -23,20 +23,20 @@ static const char *wanted_value(const struct mf_kafka_topic_spec *spec, const ch
 static void a_topic_is_made_by_its_kind(void **state)
 {
     (void)state;
-    struct mf_kafka_topic_spec log = {"a", 8, 1, "delete", INT64_C(604800000)};
+    struct mf_kafka_topic_spec log = {"a", 8, 1, "delete", INT64_C(604800000), false};
     assert_string_equal(wanted_value(&log, "cleanup.policy"), "delete");
     assert_string_equal(wanted_value(&log, "retention.ms"), "604800000");
     assert_null(wanted_value(&log, "segment.bytes"));
     assert_null(wanted_value(&log, "min.insync.replicas"));
 
-    struct mf_kafka_topic_spec compacted = {"b", 8, 3, "compact", -1};
+    struct mf_kafka_topic_spec compacted = {"b", 8, 3, "compact", -1, false};
     assert_string_equal(wanted_value(&compacted, "cleanup.policy"), "compact");
     assert_null(wanted_value(&compacted, "retention.ms"));
     assert_string_equal(wanted_value(&compacted, "segment.bytes"), "16777216");
     assert_string_equal(wanted_value(&compacted, "min.cleanable.dirty.ratio"), "0.1");
     assert_string_equal(wanted_value(&compacted, "min.insync.replicas"), "2");
 
-    struct mf_kafka_topic_spec everything = {"c", 8, 3, "compact", INT64_MAX};
+    struct mf_kafka_topic_spec everything = {"c", 8, 3, "compact", INT64_MAX, true};
     struct kafka_topic_config wanted[KAFKA_TOPIC_CONFIGS_MAX];
     assert_int_equal(kafka_topic_wanted(&everything, wanted), KAFKA_TOPIC_CONFIGS_MAX);
     assert_string_equal(wanted[1].value, "9223372036854775807");
@@ -45,7 +45,7 @@ static void a_topic_is_made_by_its_kind(void **state)
 static void what_differs_is_named_with_its_remedy(void **state)
 {
     (void)state;
-    struct mf_kafka_topic_spec spec = {"a", 8, 3, "delete", 1000};
+    struct mf_kafka_topic_spec spec = {"a", 8, 3, "delete", 1000, false};
     struct mf_kafka_topic_report report = {.result = MF_KAFKA_TOPIC_EXISTS};
     kafka_topic_found(&spec, 8, 3, &report);
     assert_int_equal(report.result, MF_KAFKA_TOPIC_EXISTS);
@@ -80,7 +80,7 @@ static void a_cluster_that_does_not_answer_is_transient(void **state)
 {
     (void)state;
     struct kafka_world *world = kafka_world_at("127.0.0.1:9", NULL); // discard: nobody listens
-    struct mf_kafka_topic_spec spec = {"a", 8, 1, "delete", 1000};
+    struct mf_kafka_topic_spec spec = {"a", 8, 1, "delete", 1000, false};
     struct mf_kafka_topic_report report;
     struct mf_error err;
     assert_int_equal(mf_kafka_topics(&world->kafka, &spec, 1, false, 300, &report, &err), -1);
@@ -94,7 +94,7 @@ static void a_missing_topic_is_reported_and_not_made_for_ever(void **state)
 {
     (void)state;
     struct kafka_world *world = kafka_world_new(1, NULL);
-    struct mf_kafka_topic_spec spec = {"a", 8, 1, "delete", 1000};
+    struct mf_kafka_topic_spec spec = {"a", 8, 1, "delete", 1000, false};
     struct mf_kafka_topic_report report;
     struct mf_error err;
     assert_int_equal(mf_kafka_topics(&world->kafka, &spec, 1, false, 5000, &report, &err), 0);

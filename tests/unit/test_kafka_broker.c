@@ -54,8 +54,8 @@ struct setup {
 
 static void make_topics(struct setup *setup)
 {
-    const struct mf_kafka_topic_spec specs[] = {{setup->names.in, PARTITIONS, 1, "delete", 3600000},
-                                                {setup->names.out, PARTITIONS, 1, "compact", -1}};
+    const struct mf_kafka_topic_spec specs[] = {{setup->names.in, PARTITIONS, 1, "delete", 3600000, false},
+                                                {setup->names.out, PARTITIONS, 1, "compact", -1, false}};
     struct mf_kafka_topic_report reports[2];
     struct mf_error err;
     if (mf_kafka_topics(&setup->world->kafka, specs, 2, true, WAIT_MS, reports, &err) < 0)
@@ -309,9 +309,9 @@ static void topics_are_made_compared_and_left_alone(void **state)
 {
     (void)state;
     NEEDS_BROKER(setup);
-    struct mf_kafka_topic_spec specs[] = {{setup->names.in, PARTITIONS, 1, "delete", 3600000},
-                                          {setup->names.out, PARTITIONS, 1, "compact", -1},
-                                          {"no-such-topic", 1, 1, "delete", 1000}};
+    struct mf_kafka_topic_spec specs[] = {{setup->names.in, PARTITIONS, 1, "delete", 3600000, false},
+                                          {setup->names.out, PARTITIONS, 1, "compact", -1, false},
+                                          {"no-such-topic", 1, 1, "delete", 1000, false}};
     struct mf_kafka_topic_report reports[3];
     struct mf_error err;
     assert_int_equal(mf_kafka_topics(&setup->world->kafka, specs, 3, false, WAIT_MS, reports, &err), 0);
@@ -329,7 +329,7 @@ static void topics_are_made_compared_and_left_alone(void **state)
     assert_int_equal(reports[1].result, MF_KAFKA_TOPIC_DIFFERS);
     assert_non_null(strstr(reports[1].detail, "cleanup.policy is compact, should be delete"));
     // Refused by the cluster, not by us.
-    struct mf_kafka_topic_spec impossible = {"impossible-topic", 1, 9, "delete", 1000};
+    struct mf_kafka_topic_spec impossible = {"impossible-topic", 1, 9, "delete", 1000, false};
     assert_int_equal(mf_kafka_topics(&setup->world->kafka, &impossible, 1, true, WAIT_MS, reports, &err), -1);
     assert_int_equal(err.class, MF_ERROR_CONFIG);
     setup_free(setup);
