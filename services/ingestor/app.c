@@ -23,6 +23,12 @@ static void on_fatal(void *arg, const struct mf_error *err)
     mf_service_fail(app->service, err, "publishing to Kafka");
 }
 
+static void on_limiter_fatal(void *arg, const struct mf_error *err)
+{
+    struct ing_app *app = arg;
+    mf_service_fail(app->service, err, "following the request budget");
+}
+
 // ---------------------------------------------------------------- the start
 
 static int wrong_partitions(const char *topic, int32_t found, int32_t wanted, struct mf_error *err)
@@ -47,7 +53,10 @@ static int check_partitions(struct ing_app *app, struct mf_error *err)
             return wrong_partitions(topics[i], found, config->partitions, err);
     }
     int32_t found = 0;
-    return ing_publisher_partitions(app->publisher, config->topic_watermarks, &found, err);
+    if (ing_publisher_partitions(app->publisher, config->topic_watermarks, &found, err) < 0)
+        return -1;
+    return config->budget_shared ? ing_publisher_partitions(app->publisher, config->topic_budget, &found, err)
+                                 : 0;
 }
 
 // A broker that is away, or topics that are made just now, are no reason to leave: not ready, and again soon.
@@ -74,6 +83,7 @@ static void on_start(void *arg)
     }
     app->checked = true;
     app->waiting.code[0] = '\0';
+    ing_limiter_start(app->limiter);
     ing_store_read(app->store);
 }
 
@@ -160,6 +170,7 @@ static int make_engine(struct ing_app *app, const struct ing_driver *driver, str
         .calendar = app->calendar,
         .provider = &ing_polygon,
         .publisher = app->publisher,
+        .limiter = app->limiter,
         .driver = *driver,
         .attempts_max = live ? 0 : app->config.retry_attempts,
         .rate_limited_max = live ? 0 : RATE_LIMITED_MAX,
@@ -183,6 +194,13 @@ static int make_parts(struct ing_app *app, int argc, char **argv, struct mf_erro
         ing_publisher_new(&app->kafka, &app->config, &publisher_ops, &app->publisher, err) < 0)
         return -1;
     app->store = ing_store_new(&app->kafka, app->config.topic_watermarks, &store_ops);
+    struct ing_limiter_config limiter = {.kafka = &app->kafka,
+                                         .config = &app->config,
+                                         .provider = ing_polygon.name,
+                                         .publisher = app->publisher,
+                                         .on_fatal = on_limiter_fatal,
+                                         .arg = app};
+    app->limiter = ing_limiter_new(&limiter);
     return make_engine(app, &driver, err);
 }
 
@@ -221,6 +239,7 @@ void ing_app_free(struct ing_app **app)
     if (old->state != NULL)
         old->mode->free(&old->state);
     ing_engine_free(&old->engine);
+    ing_limiter_free(&old->limiter);
     ing_store_free(&old->store);
     ing_publisher_free(&old->publisher);
     mf_calendar_free(&old->calendar);
@@ -240,6 +259,7 @@ int ing_app_reload(struct ing_app *app, const struct mf_settings *fresh, struct 
     // ends.
     ing_config_free(&app->config);
     app->config = config;
+    ing_limiter_reconfigure(app->limiter, &app->config);
     ing_engine_reconfigure(app->engine, &app->config);
     if (ing_engine_is_parked(app->engine))
         ing_engine_resume(app->engine); // the key may be another one
@@ -261,6 +281,7 @@ void ing_app_check_ready(struct ing_app *app, struct mf_health *health)
     bool parked = ing_engine_is_parked(app->engine);
     mf_health_add(health, "key", !parked, "%s",
                   parked ? "the provider rejected POLYGON_API_KEY" : "not rejected");
+    ing_limiter_check_ready(app->limiter, health);
     if (app->mode->check_ready != NULL)
         app->mode->check_ready(app->state, health);
 }

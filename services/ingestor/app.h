@@ -39,6 +39,7 @@ struct ing_app {
     struct mf_calendar *calendar;
     struct mf_kafka_config kafka;
     struct ing_publisher *publisher;
+    struct ing_limiter *limiter;
     struct ing_engine *engine;
     struct ing_store *store;
     const struct ing_mode *mode;

@@ -456,6 +456,7 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     work->adjusted = work->asset_class == MF_ASSET_STOCK ? args->adjusted : MF_ADJUSTED_NONE;
     mf_str_copy(work->symbol, sizeof work->symbol, mf_str_of(symbol));
     ing_series_init(&series->base, config, mf_random_seed());
+    series->base.priority = ING_PRIORITY_BACKFILL;
     ing_watermark_init(&series->mark);
     series->mark.pass = ing_backfill_first_pass(work);
     series->mark.range.from_us = series->mark.position_us =

@@ -65,6 +65,18 @@ static double share_done(const struct backfill *backfill)
     return all > 0 ? done / all : 1;
 }
 
+// What is left of the time, or why no time can be told.
+static void estimate(const struct backfill *backfill, double seconds, double share, char *text, size_t size)
+{
+    char until[MF_TIME_TEXT_SIZE];
+    int64_t parked_us = ing_limiter_parked_until_us(backfill->app->limiter);
+    double left = share > 0.001 ? seconds * (1 - share) / share : 0;
+    if (parked_us != 0)
+        snprintf(text, size, "budget used up until %s", mf_time_format_ms(parked_us, until));
+    else
+        snprintf(text, size, "ETA %02d:%02d:%02d", (int)(left / 3600), (int)(left / 60) % 60, (int)left % 60);
+}
+
 // One line, rewritten in place; nothing on what is not a terminal.
 void ing_backfill_progress(struct backfill *backfill)
 {
@@ -73,12 +85,11 @@ void ing_backfill_progress(struct backfill *backfill)
     uint64_t events = ing_backfill_events(backfill);
     double seconds = (double)(mf_clock_monotonic_us() - backfill->started_us) / (double)MF_US_PER_SECOND;
     double share = share_done(backfill);
-    double left = share > 0.001 ? seconds * (1 - share) / share : 0;
-    fprintf(stderr,
-            "\rrun %s  %5.1f %%  %zu/%zu series  %" PRIu64 " events  %.0f/s  ETA %02d:%02d:%02d\033[K%s",
+    char left[64];
+    estimate(backfill, seconds, share, left, sizeof left);
+    fprintf(stderr, "\rrun %s  %5.1f %%  %zu/%zu series  %" PRIu64 " events  %.0f/s  %s\033[K%s",
             backfill->args.run_id, share * 100, backfill->ended, backfill->count, events,
-            seconds > 0 ? (double)events / seconds : 0, (int)(left / 3600), (int)(left / 60) % 60,
-            (int)left % 60, backfill->finished ? "\n" : "");
+            seconds > 0 ? (double)events / seconds : 0, left, backfill->finished ? "\n" : "");
     fflush(stderr);
 }
 

@@ -11,6 +11,8 @@ enum { TICK_MS = 1000, ALIVE_WITHIN_S = 15, HOSTS_MAX = 2 };
 // What a dead letter shows before the encoder cuts it: above all that the largest answer (8 MiB) becomes when
 // it is written with escapes and a key of one character is replaced by three.
 #define RAW_MAX ((size_t)80 * 1024 * 1024)
+// How far ahead a claim of the budget looks: half of the time that its grant is good for.
+#define SOON_US (ING_BUDGET_GRANT_US / 2)
 // A timer that is late by clock steps or suspension must not leave work lying for long.
 #define PUMP_WAIT_MAX_US (30 * MF_US_PER_SECOND)
 
@@ -58,7 +60,8 @@ static void unlink_series(struct ing_engine *engine, struct ing_series *series)
 void ing_engine_wait(struct ing_engine *engine, struct ing_series *series, int64_t delay_us)
 {
     ing_engine_set_state(engine, series, ING_SERIES_WAITING);
-    ing_scheduler_put(&engine->scheduler, &series->due, mf_clock_monotonic_us() + delay_us);
+    ing_scheduler_put(&engine->schedulers[series->priority], &series->due,
+                      mf_clock_monotonic_us() + delay_us);
     ing_engine_pump(engine);
 }
 
@@ -100,7 +103,7 @@ void ing_engine_remove(struct ing_engine *engine, struct ing_series *series)
     if (series->engine == NULL)
         return;
     mf_http_client_cancel(engine->http, &series->request);
-    ing_scheduler_remove(&engine->scheduler, &series->due);
+    ing_scheduler_remove(&engine->schedulers[series->priority], &series->due);
     ing_engine_queue_remove(engine, series);
     ing_batch_abandon(&series->batch);
     if (engine->table == series) {
@@ -161,6 +164,36 @@ static void note_limit(struct ing_engine *engine, int64_t now_us, bool limited)
     engine->limited_since_us = limited ? now_us : 0;
 }
 
+// The first that is due among those of the highest priority. NULL when none is; wait_us: until one will be.
+static struct ing_due *next_due(const struct ing_engine *engine, int64_t now_us, int64_t *wait_us)
+{
+    for (int priority = 0; priority < ING_PRIORITY_MAX; priority++) {
+        struct ing_due *first = ing_scheduler_first(&engine->schedulers[priority]);
+        if (first != NULL && first->due_us <= now_us)
+            return first;
+        if (first != NULL && first->due_us - now_us < *wait_us)
+            *wait_us = first->due_us - now_us;
+    }
+    return NULL;
+}
+
+// For a claim: what could start now, and what will have come due while its grant is good.
+static struct ing_demand demand(void *arg)
+{
+    const struct ing_engine *engine = arg;
+    int64_t now_us = mf_clock_monotonic_us();
+    unsigned slots = engine->config->parallel > engine->busy ? engine->config->parallel - engine->busy : 1;
+    for (enum ing_priority priority = 0; priority < ING_PRIORITY_MAX; priority++) {
+        const struct ing_scheduler *scheduler = &engine->schedulers[priority];
+        unsigned now = ing_scheduler_count(scheduler, now_us, slots);
+        if (now == 0)
+            continue;
+        unsigned soon = ing_scheduler_count(scheduler, now_us + SOON_US, ING_BUDGET_COUNT_MAX);
+        return (struct ing_demand){.priority = priority, .now = now, .soon = soon};
+    }
+    return (struct ing_demand){.priority = ING_PRIORITY_MAX};
+}
+
 void ing_engine_pump(struct ing_engine *engine)
 {
     int64_t wait_us = PUMP_WAIT_MAX_US;
@@ -173,27 +206,25 @@ void ing_engine_pump(struct ing_engine *engine)
     engine->pumping = true;
     while (!engine->draining && !engine->parked && engine->busy < engine->config->parallel &&
            !ing_publisher_pressure(engine->setup.publisher)) {
-        struct ing_due *first = ing_scheduler_first(&engine->scheduler);
+        struct ing_due *first = next_due(engine, now_us, &wait_us);
         if (first == NULL)
             break;
-        if (first->due_us > now_us) {
-            wait_us = first->due_us - now_us;
-            break;
-        }
-        struct ing_series *series = first->owner;
-        if (series->next_page == NULL && engine->driver.plan != NULL &&
-            !engine->driver.plan(engine->driver.arg, series)) {
-            ing_scheduler_remove(&engine->scheduler, first);
-            ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
-            continue;
-        }
-        int64_t limit_us = mf_ratelimit_take(engine->limit, now_us, mf_clock_real_us());
+        int64_t limit_us = ing_limiter_ask(engine->limiter, now_us);
         if (limit_us > 0) {
             limited = true;
             wait_us = limit_us;
             break;
         }
-        ing_scheduler_remove(&engine->scheduler, first);
+        struct ing_series *series = first->owner;
+        struct ing_scheduler *scheduler = &engine->schedulers[series->priority];
+        if (series->next_page == NULL && engine->driver.plan != NULL &&
+            !engine->driver.plan(engine->driver.arg, series)) {
+            ing_scheduler_remove(scheduler, first);
+            ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
+            continue;
+        }
+        ing_limiter_spend(engine->limiter);
+        ing_scheduler_remove(scheduler, first);
         start_request(engine, series);
     }
     engine->pumping = false;
@@ -222,10 +253,7 @@ static void on_tick(void *arg)
 {
     struct ing_engine *engine = arg;
     engine->last_tick_us = mf_clock_monotonic_us();
-    double tokens = mf_ratelimit_available(engine->limit, engine->last_tick_us);
-    if (engine->config->requests_per_minute == 0)
-        tokens = -1;
-    mf_metric_set(MF_METRIC0(engine->setup.metrics, &ing_metric_defs[ING_M_RATE_TOKENS]), tokens);
+    ing_limiter_gauges(engine->limiter, engine->last_tick_us);
 }
 
 void ing_engine_room(struct ing_engine *engine)
@@ -291,13 +319,14 @@ int ing_engine_new(const struct ing_engine_config *config, struct ing_engine **e
     struct ing_engine *made = mf_calloc(1, sizeof *made);
     *made = (struct ing_engine){.setup = *config, .driver = config->driver};
     ing_engine_reconfigure(made, config->config);
-    ing_scheduler_init(&made->scheduler);
+    made->limiter = config->limiter;
+    for (int priority = 0; priority < ING_PRIORITY_MAX; priority++)
+        ing_scheduler_init(&made->schedulers[priority]);
     ing_page_init(&made->page);
     ing_page_init(&made->error_page);
     mf_buf_init(&made->url, MF_URL_MAX);
     mf_buf_init(&made->raw, RAW_MAX);
     made->queue_last = &made->queue_first;
-    made->limit = mf_ratelimit_new(config->config->requests_per_minute, config->config->requests_per_day);
     made->pump_timer = mf_timer_new(config->loop, on_pump, made);
     made->slice_timer = mf_timer_new(config->loop, on_slice, made);
     made->tick_timer = mf_timer_new(config->loop, on_tick, made);
@@ -306,6 +335,8 @@ int ing_engine_new(const struct ing_engine_config *config, struct ing_engine **e
         ing_engine_free(&made);
         return -1;
     }
+    struct ing_limiter_ops ops = {.demand = demand, .on_news = on_pump, .arg = made};
+    ing_limiter_listen(made->limiter, &ops);
     on_tick(made);
     mf_timer_arm_every_ms(made->tick_timer, TICK_MS);
     *engine = made;
@@ -325,8 +356,8 @@ void ing_engine_free(struct ing_engine **engine)
     mf_timer_free(&old->slice_timer);
     mf_timer_free(&old->tick_timer);
     mf_deferred_free(&old->next_page);
-    mf_ratelimit_free(&old->limit);
-    ing_scheduler_free(&old->scheduler);
+    for (int priority = 0; priority < ING_PRIORITY_MAX; priority++)
+        ing_scheduler_free(&old->schedulers[priority]);
     ing_page_free(&old->page);
     ing_page_free(&old->error_page);
     mf_buf_free(&old->url);

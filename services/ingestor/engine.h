@@ -9,7 +9,7 @@
 #ifndef ING_ENGINE_H
 #define ING_ENGINE_H
 
-#include "common/ratelimit.h"
+#include "services/ingestor/limiter.h"
 #include "services/ingestor/publisher.h"
 #include "services/ingestor/retry.h"
 #include "services/ingestor/scheduler.h"
@@ -50,6 +50,7 @@ struct ing_series {
     struct ing_due due;
     struct ing_retry retry;
     enum ing_series_state state;
+    enum ing_priority priority; // of its requests; changed only while the series is idle
     bool may_be_unknown;        // 404 is a right answer: nothing
     bool expect_data;           // an answer without rows is asked for again once
     int64_t failing_since_us;   // monotonic; 0 = the last request went well
@@ -117,6 +118,7 @@ struct ing_engine_config {
     const struct mf_calendar *calendar;
     const struct ing_provider *provider;
     struct ing_publisher *publisher;
+    struct ing_limiter *limiter;
     struct ing_driver driver;
     unsigned attempts_max, rate_limited_max; // of the retry policy; 0 = for ever
 };
@@ -141,7 +143,7 @@ void ing_engine_drain(struct ing_engine *engine);
 // After the key was rejected: goes on with the key of the configuration, which may be another one by now.
 void ing_engine_resume(struct ing_engine *engine);
 bool ing_engine_is_parked(const struct ing_engine *engine);
-// Takes over changed settings. The request budget stays that of the start.
+// Takes over changed settings.
 void ing_engine_reconfigure(struct ing_engine *engine, const struct ing_config *config);
 
 const struct ing_engine_totals *ing_engine_totals(const struct ing_engine *engine);

@@ -89,7 +89,7 @@ static void act(struct ing_engine *engine, struct ing_series *series, const stru
         count_retry(engine, series, decision->metric_reason);
     switch (decision->step) {
     case ING_STEP_WAIT_ALL:
-        mf_ratelimit_penalty(engine->limit, mf_clock_monotonic_us(), decision->wait_ms * MF_US_PER_MS);
+        ing_limiter_hold(engine->limiter, decision->wait_ms * MF_US_PER_MS);
         log_failure(engine, series, err, "rate_limited", decision);
         ing_engine_wait(engine, series, 0);
         break;

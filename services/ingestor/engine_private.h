@@ -12,8 +12,8 @@ struct ing_engine {
     struct ing_driver driver;
     struct ing_provider_config provider;
     struct mf_http_client *http;
-    struct mf_ratelimit *limit;
-    struct ing_scheduler scheduler;
+    struct ing_limiter *limiter;
+    struct ing_scheduler schedulers[ING_PRIORITY_MAX];
     struct ing_series *all;
     struct mf_timer *pump_timer;  // when the next series is due
     struct mf_timer *slice_timer; // the next slice of the page on the table

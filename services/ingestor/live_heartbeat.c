@@ -168,7 +168,8 @@ void ing_live_heartbeat(struct live *live)
     char names[LIVE_FEED_MAX][64];
     int64_t now_us = now_ms_aligned();
     int64_t now_monotonic_us = mf_clock_monotonic_us();
-    bool parked = ing_engine_is_parked(live->app->engine);
+    bool parked =
+        ing_engine_is_parked(live->app->engine) || ing_limiter_parked_until_us(live->app->limiter) != 0;
     bool parked_changed = parked != live->status_parked;
     live->status_parked = parked;
     envelope(&event, MF_EVENT_HEARTBEAT, now_us);

@@ -14,6 +14,21 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
         {.name = "marketflow_rate_limit_tokens",
          .type = MF_METRIC_GAUGE,
          .help = "Requests that may start now within the limit per minute; -1 without a limit."},
+    [ING_M_BUDGET_CLAIMS] =
+        {.name = "marketflow_budget_claims_total",
+         .type = MF_METRIC_COUNTER,
+         .help = "Claims of the key's request budget, by result: granted, partial, refused, late (seen after "
+                 "more than a second, wasted), lost (not delivered).",
+         .labels = {"result"}},
+    [ING_M_BUDGET_HOLDS] = {.name = "marketflow_budget_holds_total",
+                            .type = MF_METRIC_COUNTER,
+                            .help = "Answers 429 that other processes with the key were given and told of."},
+    [ING_M_BUDGET_USED] = {.name = "marketflow_budget_used_today",
+                           .type = MF_METRIC_GAUGE,
+                           .help = "Requests of this UTC day that the key's processes have claimed."},
+    [ING_M_BUDGET_PARKED] = {.name = "marketflow_budget_parked_until_timestamp_seconds",
+                             .type = MF_METRIC_GAUGE,
+                             .help = "When the used up budget of the day is renewed; 0 = it is not used up."},
     [ING_M_RECORDS] =
         {.name = "marketflow_ingest_records_total",
          .type = MF_METRIC_COUNTER,
@@ -60,6 +75,10 @@ void ing_metrics_declare(struct mf_metrics *metrics)
 {
     static const char *const results[] = {"ok", "invalid", "duplicate", "out_of_range", "foreign"};
     static const char *const reasons[] = {"429", "5xx", "transport", "empty"};
+    static const char *const claims[] = {"granted", "partial", "refused", "late", "lost"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(claims); i++)
+        MF_METRIC(metrics, &ing_metric_defs[ING_M_BUDGET_CLAIMS], claims[i]);
+    MF_METRIC0(metrics, &ing_metric_defs[ING_M_BUDGET_HOLDS]);
     for (unsigned feed = 0; feed < ING_FEED_MAX; feed++) {
         const char *type = ing_metric_type((enum ing_feed)feed);
         for (size_t i = 0; i < MF_ARRAY_LEN(results); i++)

@@ -11,6 +11,10 @@ enum ing_metric {
     ING_M_RETRIES,        // endpoint, reason
     ING_M_RATE_WAIT,      // counter of seconds
     ING_M_RATE_TOKENS,    // gauge
+    ING_M_BUDGET_CLAIMS,  // result
+    ING_M_BUDGET_HOLDS,   // counter
+    ING_M_BUDGET_USED,    // gauge
+    ING_M_BUDGET_PARKED,  // gauge
     ING_M_RECORDS,        // type, result
     ING_M_PAGES,          // type
     ING_M_LAST_SUCCESS,   // type

@@ -286,3 +286,11 @@ int ing_publisher_watermark(struct ing_publisher *publisher, struct ing_batch *b
         .topic = publisher->config->topic_watermarks, .partition = 0, .key = key, .value = value};
     return produce(publisher, batch, &record, err);
 }
+
+int ing_publisher_budget(struct ing_publisher *publisher, struct ing_batch *batch, struct mf_str key,
+                         struct mf_str value, struct mf_error *err)
+{
+    struct mf_kafka_record record = {
+        .topic = publisher->config->topic_budget, .partition = 0, .key = key, .value = value};
+    return produce(publisher, batch, &record, err);
+}

@@ -72,5 +72,8 @@ int ing_publisher_heartbeat(struct ing_publisher *publisher, struct ing_batch *b
 // up for it.
 int ing_publisher_watermark(struct ing_publisher *publisher, struct ing_batch *batch, struct mf_str key,
                             struct mf_str value, struct mf_error *err);
+// A record of the request budget, keyed by what stands for the provider's key.
+int ing_publisher_budget(struct ing_publisher *publisher, struct ing_batch *batch, struct mf_str key,
+                         struct mf_str value, struct mf_error *err);
 
 #endif

@@ -81,6 +81,25 @@ struct ing_due *ing_scheduler_first(const struct ing_scheduler *scheduler)
     return scheduler->count > 0 ? scheduler->heap[1] : NULL;
 }
 
+// Below one that is not due nothing is: the walk in heap order touches what is due and its children only.
+unsigned ing_scheduler_count(const struct ing_scheduler *scheduler, int64_t until_us, unsigned max)
+{
+    unsigned count = 0;
+    size_t place = 1;
+    while (place > 0 && count < max) {
+        bool due = place <= scheduler->count && scheduler->heap[place]->due_us <= until_us;
+        count += due;
+        if (due) {
+            place *= 2;
+            continue;
+        }
+        while (place % 2 == 1) // up from a right child, or from the top: there is no more
+            place /= 2;
+        place += place > 0;
+    }
+    return count;
+}
+
 struct ing_due *ing_scheduler_take(struct ing_scheduler *scheduler, int64_t now_us)
 {
     struct ing_due *first = ing_scheduler_first(scheduler);

@@ -66,10 +66,15 @@ static const struct mf_setting_def polygon_defs[] = {
          "Hosts that the provider may name in next_url besides the base URL's; others are refused.",
      .check = check_hosts},
     COUNT("POLYGON_REQUESTS_PER_MINUTE", "5", 0, MF_RATELIMIT_PER_MINUTE_MAX,
-          "Requests that one process starts in any 60 s; 0 = no limit. 5 is the free plan; keep below 6000. "
-          "Processes that share a key share its plan: divide."),
-    COUNT("POLYGON_REQUESTS_PER_DAY", "0", 0, 10000000,
-          "Requests that one process starts in one UTC day; 0 = no limit. A restart counts anew."),
+          "Requests that start with the key in any 60 s, in all processes together (INGEST_BUDGET); 0 = no "
+          "limit. 5 is the free plan; keep below 6000. The same for all processes."),
+    COUNT(
+        "POLYGON_REQUESTS_PER_DAY", "0", 0, 10000000,
+        "Requests that start with the key in one UTC day, in all processes together; 0 = no limit. Used up, "
+        "nothing is asked until the day ends."),
+    MILLISECONDS("POLYGON_RATE_WINDOW_MS", "60000", 1000, 60000,
+                 "Window in ms that POLYGON_REQUESTS_PER_MINUTE counts in: less than a minute for a provider "
+                 "that counts by shorter ones. The same for all processes; with INGEST_BUDGET=own a minute."),
     MILLISECONDS("POLYGON_DELAY_MS", "0", 0, 86400000,
                  "How far in ms the plan's data lag behind the market: 900000 for a delayed plan."),
     MILLISECONDS(
@@ -118,6 +123,12 @@ static const struct mf_setting_def ingest_defs[] = {
                  "How far in ms behind its newest bar a poll reads again, to see corrections."),
     MILLISECONDS("INGEST_NEWS_OVERLAP_MS", "7200000", 0, 604800000,
                  "The same for news, which may appear late and be edited."),
+    {.name = "INGEST_BUDGET",
+     .type = MF_SETTING_CHOICE,
+     .default_value = "shared",
+     .choices = "shared|own",
+     .description = "Who counts requests: all processes that use the key together, by claims on "
+                    "KAFKA_TOPIC_INGESTOR_BUDGET, or this process alone, anew after a restart."},
     MILLISECONDS("INGEST_SETTLE_MS", "5000", 0, 3600000,
                  "Time in ms after a window's end by which the provider has it; heartbeats wait for it."),
     MILLISECONDS("INGEST_HEARTBEAT_MS", "5000", 100, 3600000, "Period in ms of the heartbeats."),
@@ -170,6 +181,7 @@ static void fill_provider(const struct mf_settings *settings, struct ing_config 
     config->allowed_hosts = hosts_of(settings);
     config->requests_per_minute = count_of(settings, "POLYGON_REQUESTS_PER_MINUTE");
     config->requests_per_day = count_of(settings, "POLYGON_REQUESTS_PER_DAY");
+    config->rate_window_ms = mf_settings_integer(settings, "POLYGON_RATE_WINDOW_MS");
     config->delay_ms = mf_settings_integer(settings, "POLYGON_DELAY_MS");
     config->rate_limit_wait_ms = mf_settings_integer(settings, "POLYGON_RATE_LIMIT_WAIT_MS");
     config->connect_timeout_ms = mf_settings_integer(settings, "POLYGON_CONNECT_TIMEOUT_MS");
@@ -212,6 +224,8 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->topic_raw = mf_topic_name(settings, MF_TOPIC_RAW);
     config->topic_backfill = mf_topic_name(settings, MF_TOPIC_RAW_BACKFILL);
     config->topic_dlq = mf_topic_name(settings, MF_TOPIC_DLQ);
+    config->budget_shared = strcmp(mf_settings_string(settings, "INGEST_BUDGET"), "shared") == 0;
+    config->topic_budget = mf_topic_name(settings, MF_TOPIC_INGESTOR_BUDGET);
     config->topic_watermarks = mf_topic_name(settings, MF_TOPIC_INGESTOR_WATERMARKS);
 }
 
@@ -265,6 +279,8 @@ void ing_check_settings(const struct mf_settings *settings, struct mf_buf *probl
     ing_config_fill(settings, &config);
     if (config.retry_max_ms < config.retry_base_ms)
         mf_buf_add_c(problems, "INGEST_RETRY_BASE_MS: must not be more than INGEST_RETRY_MAX_MS\n");
+    if (!config.budget_shared && config.rate_window_ms != MF_US_PER_MINUTE / MF_US_PER_MS)
+        mf_buf_add_c(problems, "POLYGON_RATE_WINDOW_MS: is a minute with INGEST_BUDGET=own\n");
     if (config.shard.count > (unsigned)config.partitions)
         mf_buf_addf(problems, "INGEST_SHARD: has more shards than KAFKA_PARTITIONS, %d\n",
                     (int)config.partitions);

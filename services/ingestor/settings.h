@@ -17,18 +17,20 @@ struct ing_config {
     const char *base_url, *api_key, *ca_file;
     const char *const *allowed_hosts; // NULL-terminated, owned
     unsigned requests_per_minute, requests_per_day;
-    int64_t delay_ms, rate_limit_wait_ms, connect_timeout_ms, request_timeout_ms, low_speed_timeout_ms;
+    int64_t rate_window_ms, delay_ms, rate_limit_wait_ms, connect_timeout_ms, request_timeout_ms,
+        low_speed_timeout_ms;
     size_t body_max;
     int64_t poll_ms, closed_poll_ms, news_poll_ms, overlap_ms, news_overlap_ms, settle_ms;
     int64_t heartbeat_ms, heartbeat_exclude_ms;
     int64_t retry_base_ms, retry_max_ms;
     unsigned retry_attempts, parallel, bars_page_limit, news_page_limit;
     unsigned reference_page_limit, pages_max;
+    bool budget_shared; // with all processes that use the key
     bool publish_forming, warmup, minute_bars, day_bars, news;
     enum mf_adjusted adjusted;
     struct ing_shard shard;
     int32_t partitions;
-    const char *topic_raw, *topic_backfill, *topic_dlq, *topic_watermarks;
+    const char *topic_raw, *topic_backfill, *topic_dlq, *topic_watermarks, *topic_budget;
 };
 void ing_config_fill(const struct mf_settings *settings, struct ing_config *config);
 // For mf_service_ops: values that are right alone and do not fit together, and the symbols, whose file is

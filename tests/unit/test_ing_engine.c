@@ -36,6 +36,7 @@ struct fixture {
     struct mf_calendar *calendar;
     struct ing_config config;
     struct ing_publisher *publisher;
+    struct ing_limiter *limiter;
     struct ing_engine *engine;
     struct told told[SERIES_MAX];
     char base_url[64];
@@ -239,6 +240,9 @@ static int set_up(void **state)
     fill_config(f);
     struct ing_publisher_ops ops = {.on_room = on_room, .on_fatal = on_fatal, .arg = f};
     assert_int_equal(ing_publisher_new(&f->world->kafka, &f->config, &ops, &f->publisher, &err), 0);
+    struct ing_limiter_config limiter = {
+        .kafka = &f->world->kafka, .config = &f->config, .provider = "polygon"};
+    f->limiter = ing_limiter_new(&limiter);
     struct ing_engine_config setup = {.loop = f->world->loop,
                                       .log = f->world->log,
                                       .metrics = f->world->metrics,
@@ -246,6 +250,7 @@ static int set_up(void **state)
                                       .calendar = f->calendar,
                                       .provider = &ing_polygon,
                                       .publisher = f->publisher,
+                                      .limiter = f->limiter,
                                       .driver = {.prepare = prepare,
                                                  .wanted_reject = wanted_reject,
                                                  .page_done = page_done,
@@ -272,6 +277,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     ing_engine_free(&f->engine);
+    ing_limiter_free(&f->limiter);
     ing_publisher_free(&f->publisher);
     http_script_free(&f->script);
     mf_calendar_free(&f->calendar);
