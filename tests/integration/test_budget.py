@@ -6,6 +6,7 @@ What holds is judged by the provider's own journal. The window is a short one, s
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
 from typing import Any
@@ -99,19 +100,16 @@ def test_killed_with_a_claim(line: Line) -> None:
 
 
 def test_a_claim_of_a_dead_process_counts_for_its_window(line: Line) -> None:
-    known = line.backfill(*BACKFILL[1:], INGEST_BARS_PAGE_LIMIT="50000", **SHARED)
-    assert known["complete"] is True
-    message = line.messages("INGESTOR_BUDGET")[0]
-    dead = json.loads(message.value or b"{}")
-    dead |= {"process": "00000000000000dd", "count": PER_WINDOW, "number": 1}
-    line.parts.simulator.forget_requests()
-    written_ms = time.time() * 1000
-    line.produce(
-        "INGESTOR_BUDGET", [json.dumps(dead).encode()] * 2, key=(message.key or "").encode(), partition=0
-    )
-    again = line.backfill(*BACKFILL[1:], "--again", INGEST_BARS_PAGE_LIMIT="50000", **SHARED)
-    assert again["complete"] is True
-    assert requests(line)[0]["at_ms"] >= written_ms + WINDOW_MS
+    dead = {"version": 1, "kind": "claim", "process": "00000000000000dd", "number": 1, "priority": "backfill"}
+    dead |= {"count": PER_WINDOW, "per_minute": PER_WINDOW, "per_day": 0, "window_ms": WINDOW_MS}
+    known_as = hmac.new(line.parts.simulator.key.encode(), b"marketflow request budget 1|polygon", "sha256")
+    key = known_as.hexdigest()[:32].encode()
+    written_ms = int(time.time() * 1000)
+    line.produce("INGESTOR_BUDGET", [json.dumps(dead).encode()], key=key, partition=0)
+    summary = line.backfill(*BACKFILL[1:], INGEST_BARS_PAGE_LIMIT="50000", **SHARED)
+    assert summary["complete"] is True
+    assert requests(line)[0]["at_ms"] >= written_ms + WINDOW_MS + GRANT_MS
+    assert {message.key for message in line.messages("INGESTOR_BUDGET")} == {key.decode()}
 
 
 def test_a_limit_that_one_is_told_of_holds_the_other(line: Line) -> None:
