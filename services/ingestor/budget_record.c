@@ -77,7 +77,7 @@ static struct mf_str read_text(const struct mf_json_node *root, const char *key)
 
 static int read_claim(const struct mf_json_node *root, struct ing_budget_record *record, struct mf_error *err)
 {
-    int64_t number, count, per_minute, per_day, window_ms;
+    int64_t number = 0, count = 0, per_minute = 0, per_day = 0, window_ms = 0;
     struct mf_str priority = read_text(root, "priority");
     while (record->priority < ING_PRIORITY_MAX && !mf_str_eq_c(priority, ing_priority_name(record->priority)))
         record->priority++;
@@ -104,7 +104,7 @@ int ing_budget_decode(struct mf_json *json, struct mf_str text, struct ing_budge
     const struct mf_json_node *root;
     struct mf_error syntax;
     struct ing_budget_record read = {0};
-    int64_t value;
+    int64_t value = 0;
     if (text.len > ING_BUDGET_RECORD_MAX ||
         mf_json_parse(json, text, &mf_json_limits_event, &root, &syntax) < 0)
         return refuse(err, "no JSON");
