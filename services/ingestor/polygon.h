@@ -67,4 +67,11 @@ void ing_row_walk_begin(struct ing_row_walk *walk, const struct ing_page *page,
                         const struct mf_json_node *rows);
 void ing_row_walk_next(struct ing_row_walk *walk, const struct ing_page *page);
 
+// Makes a row an item, with the reason if it is no event; false when it is dropped, and counted.
+typedef bool ing_take_row(const struct ing_provider_config *config, struct ing_page *page,
+                          const struct mf_json_node *row, struct ing_item *item);
+// Every row of an answer that is in order of time; what stands before an older one is counted.
+void ing_polygon_take_rows(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                           struct ing_page *page, ing_take_row *take);
+
 #endif

@@ -117,20 +117,7 @@ static bool take_action(const struct ing_provider_config *config, struct ing_pag
 void ing_polygon_action_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                               struct ing_page *page)
 {
-    struct ing_row_walk walk;
-    int64_t before_us = INT64_MIN;
-    for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page)) {
-        struct ing_item *item = ing_page_add(page);
-        item->index = walk.index;
-        if (!take_action(config, page, walk.row, item)) {
-            page->count--;
-            continue;
-        }
-        if (item->reason[0] == '\0') {
-            page->counts.unsorted += item->event_time_us < before_us;
-            before_us = item->event_time_us;
-        }
-    }
+    ing_polygon_take_rows(config, rows, page, take_action);
 }
 
 int ing_polygon_fill_action(const struct ing_provider_config *config, const struct ing_page *page,

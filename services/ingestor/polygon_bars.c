@@ -54,20 +54,7 @@ static bool take_bar(const struct ing_provider_config *config, struct ing_page *
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page)
 {
-    struct ing_row_walk walk;
-    int64_t before_us = INT64_MIN;
-    for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page)) {
-        struct ing_item *item = ing_page_add(page);
-        item->index = walk.index;
-        if (!take_bar(config, page, walk.row, item)) {
-            page->count--;
-            continue;
-        }
-        if (item->event_time_us < before_us && item->reason[0] == '\0')
-            page->counts.unsorted++;
-        if (item->reason[0] == '\0')
-            before_us = item->event_time_us;
-    }
+    ing_polygon_take_rows(config, rows, page, take_bar);
 }
 
 enum { DECIMALS_MAX = 8, ROUNDED_SIZE = 80 };

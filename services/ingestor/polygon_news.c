@@ -45,8 +45,10 @@ static const char *identity_problem(const struct ing_page *page, const struct mf
     return "";
 }
 
-static bool take_article(struct ing_page *page, const struct mf_json_node *row, struct ing_item *item)
+static bool take_article(const struct ing_provider_config *config, struct ing_page *page,
+                         const struct mf_json_node *row, struct ing_item *item)
 {
+    (void)config;
     const struct ing_work *work = page->work;
     item->row = row;
     mf_str_copy(item->reason, sizeof item->reason, mf_str_of(identity_problem(page, row, item)));
@@ -67,21 +69,7 @@ static bool take_article(struct ing_page *page, const struct mf_json_node *row, 
 void ing_polygon_news_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                             struct ing_page *page)
 {
-    (void)config;
-    struct ing_row_walk walk;
-    int64_t before_us = INT64_MIN;
-    for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page)) {
-        struct ing_item *item = ing_page_add(page);
-        item->index = walk.index;
-        if (!take_article(page, walk.row, item)) {
-            page->count--;
-            continue;
-        }
-        if (item->reason[0] == '\0') {
-            page->counts.unsorted += item->event_time_us < before_us;
-            before_us = item->event_time_us;
-        }
-    }
+    ing_polygon_take_rows(config, rows, page, take_article);
 }
 
 static int take_texts(const struct mf_json_node *row, const char *key, struct mf_str *texts, size_t max,

@@ -239,6 +239,25 @@ void ing_row_walk_next(struct ing_row_walk *walk, const struct ing_page *page)
     skip_lost(walk, page);
 }
 
+void ing_polygon_take_rows(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                           struct ing_page *page, ing_take_row *take)
+{
+    struct ing_row_walk walk;
+    int64_t before_us = INT64_MIN;
+    for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page)) {
+        struct ing_item *item = ing_page_add(page);
+        item->index = walk.index;
+        if (!take(config, page, walk.row, item)) {
+            page->count--;
+            continue;
+        }
+        if (item->reason[0] == '\0') {
+            page->counts.unsorted += item->event_time_us < before_us;
+            before_us = item->event_time_us;
+        }
+    }
+}
+
 // N37: the answer must be about what was asked. A page of another ticker, or in another adjustment, is the
 // vendor's mistake and passes; nothing of it is used.
 static const char *envelope_problem(const struct ing_work *work, const struct mf_json_node *root)

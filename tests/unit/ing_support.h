@@ -4,7 +4,9 @@
 #ifndef MF_TEST_ING_SUPPORT_H
 #define MF_TEST_ING_SUPPORT_H
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "services/ingestor/provider.h"
 
@@ -124,6 +126,41 @@ static inline const char *ing_verdict(struct ing_fixture *f, size_t item)
     mf_buf_free(&out);
     mf_str_copy(code, sizeof code, mf_str_of(err.code));
     return code;
+}
+
+// A right answer with these rows.
+static inline void ing_decode_rows(struct ing_fixture *f, const struct ing_work *work, const char *rows)
+{
+    struct mf_buf body;
+    mf_buf_init(&body, 1024 * 1024);
+    mf_buf_addf(&body, "{\"status\":\"OK\",\"request_id\":\"r\",\"results\":[%s]}", rows);
+    ing_decode(f, work, 200, NULL, mf_buf_c_str(&body));
+    mf_buf_free(&body);
+}
+
+// Of two rows the first becomes a dead letter with the reason and its place, the second an event.
+static inline void ing_expect_rejected(struct ing_fixture *f, const struct ing_work *work, const char *bad,
+                                       const char *good, const char *reason)
+{
+    struct mf_buf rows;
+    mf_buf_init(&rows, 4096);
+    mf_buf_addf(&rows, "%s,%s", bad, good);
+    ing_decode_rows(f, work, mf_buf_c_str(&rows));
+    unsigned rejected = 0;
+    for (size_t i = 0; i < f->page.count; i++) {
+        const char *verdict = ing_verdict(f, i);
+        bool right = strcmp(verdict, reason) == 0 && f->page.items[i].index == 0;
+        rejected += verdict[0] != '\0';
+        if (verdict[0] != '\0' && !right) {
+            fprintf(stderr, "%s: %s\n", bad, verdict);
+            abort();
+        }
+    }
+    if (f->page.count != 2 || rejected != 1) {
+        fprintf(stderr, "%s: %zu items, %u rejected\n", bad, f->page.count, rejected);
+        abort();
+    }
+    mf_buf_free(&rows);
 }
 
 #endif

@@ -16,15 +16,6 @@
     "\"article_url\":\"https://w.test/a\",\"published_utc\":\"2024-01-02T14:30:00Z\",\"tickers\":[" tickers \
     "]" rest "}"
 
-static void decode_rows(struct ing_fixture *f, const struct ing_work *work, const char *rows)
-{
-    struct mf_buf body;
-    mf_buf_init(&body, 1024 * 1024);
-    mf_buf_addf(&body, "{\"status\":\"OK\",\"request_id\":\"r\",\"results\":[%s]}", rows);
-    ing_decode(f, work, 200, NULL, mf_buf_c_str(&body));
-    mf_buf_free(&body);
-}
-
 static struct ing_work january(const char *symbol)
 {
     return ing_news_work(symbol, "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z");
@@ -34,7 +25,7 @@ static void test_article(void **state)
 {
     struct ing_fixture *f = *state;
     struct ing_work work = january("MSFT");
-    decode_rows(
+    ing_decode_rows(
         f, &work,
         ARTICLE("x1", "\"AAPL\",\"MSFT\"",
                 ",\"author\":\"A\",\"description\":\"D\",\"keywords\":[\"k1\",\"\",\"k2\"],\"insights\":["
@@ -62,7 +53,7 @@ static void test_optional_fields(void **state)
     struct ing_fixture *f = *state;
     struct ing_work work = january("AAPL");
     // No insights, no description; an insight for another ticker only; null where a list may be
-    decode_rows(
+    ing_decode_rows(
         f, &work,
         ARTICLE("a", "\"AAPL\"", "") "," ARTICLE("b", "\"AAPL\"",
                                                  ",\"description\":null,\"keywords\":null,\"insights\":"
@@ -82,15 +73,15 @@ static void test_identity(void **state)
     struct ing_work work = january("AAPL");
     // One id twice in one page is one article, the later wording; a new id with the same title and URL is
     // another article.
-    decode_rows(f, &work,
-                ARTICLE("a", "\"AAPL\"", "") "," ARTICLE("b", "\"AAPL\"", "") "," ARTICLE(
-                    "a", "\"AAPL\"", ",\"author\":\"edited\""));
+    ing_decode_rows(f, &work,
+                    ARTICLE("a", "\"AAPL\"", "") "," ARTICLE("b", "\"AAPL\"", "") "," ARTICLE(
+                        "a", "\"AAPL\"", ",\"author\":\"edited\""));
     assert_int_equal(f->page.count, 2);
     assert_int_equal(f->page.counts.duplicates, 1);
     ing_event(f, 0);
     assert_true(mf_str_eq_c(f->event.news.author, "edited"));
     // N37: articles that do not mention the asked ticker are not what was asked for
-    decode_rows(f, &work, ARTICLE("a", "\"TSLA\"", "") "," ARTICLE("b", "", ""));
+    ing_decode_rows(f, &work, ARTICLE("a", "\"TSLA\"", "") "," ARTICLE("b", "", ""));
     assert_int_equal(f->page.count, 0);
     assert_int_equal(f->page.counts.foreign, 2);
 }
@@ -114,20 +105,7 @@ static void test_bad_articles(void **state)
         {"[]", "bad_type"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
-        struct mf_buf rows;
-        mf_buf_init(&rows, 4096);
-        mf_buf_addf(&rows, "%s,%s", cases[i].row, ARTICLE("good", "\"AAPL\"", ""));
-        decode_rows(f, &work, mf_buf_c_str(&rows));
-        assert_int_equal(f->page.count, 2);
-        unsigned bad = 0;
-        for (size_t k = 0; k < 2; k++) {
-            const char *reason = ing_verdict(f, k);
-            bad += reason[0] != '\0';
-            if (reason[0] != '\0' && (strcmp(reason, cases[i].reason) != 0 || f->page.items[k].index != 0))
-                fail_msg("%s: %s", cases[i].row, reason);
-        }
-        assert_int_equal(bad, 1);
-        mf_buf_free(&rows);
+        ing_expect_rejected(f, &work, cases[i].row, ARTICLE("good", "\"AAPL\"", ""), cases[i].reason);
     }
 }
 
@@ -145,7 +123,7 @@ static void test_text(void **state)
     for (int i = 0; i < 20480; i++)
         mf_buf_add_c(&rows, "long ");
     mf_buf_add_c(&rows, "\"}");
-    decode_rows(f, &work, mf_buf_c_str(&rows));
+    ing_decode_rows(f, &work, mf_buf_c_str(&rows));
     ing_event(f, 0);
     assert_true(mf_str_eq_c(f->event.news.title, "up \xf0\x9f\x9a\x80 \xf0\x9f\x93\x88 \xc3\xbc"));
     assert_int_equal(f->event.news.description.len, 102400);
@@ -174,11 +152,12 @@ static void test_times(void **state)
                  "\"published_utc\":%s,"
                  "\"tickers\":[\"AAPL\"]}",
                  cases[i].text);
-        decode_rows(f, &work, row);
+        ing_decode_rows(f, &work, row);
         ing_event(f, 0);
         assert_int_equal(f->event.event_time_us - ing_time("2024-01-02T14:30:00Z"), cases[i].ms * 1000);
     }
-    decode_rows(f, &work, "{\"id\":\"a\",\"published_utc\":\"2023-12-31T23:59:59Z\",\"tickers\":[\"AAPL\"]}");
+    ing_decode_rows(f, &work,
+                    "{\"id\":\"a\",\"published_utc\":\"2023-12-31T23:59:59Z\",\"tickers\":[\"AAPL\"]}");
     assert_int_equal(f->page.count, 0);
     assert_int_equal(f->page.counts.out_of_range, 1);
 }
@@ -196,7 +175,7 @@ static void test_list_limits(void **state)
         for (int i = 1; i < MF_NEWS_KEYWORDS_MAX + extra; i++)
             mf_buf_addf(&row, ",\"k%d\"", i);
         mf_buf_add_c(&row, "]}");
-        decode_rows(f, &work, mf_buf_c_str(&row));
+        ing_decode_rows(f, &work, mf_buf_c_str(&row));
         assert_string_equal(ing_verdict(f, 0), extra == 0 ? "" : "too_many_items");
         mf_buf_free(&row);
     }

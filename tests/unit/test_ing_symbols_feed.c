@@ -13,15 +13,6 @@
 #define ROW(ticker, rest) "{\"ticker\":\"" ticker "\",\"name\":\"N\",\"market\":\"stocks\"" rest "}"
 #define UPDATED ",\"last_updated_utc\":\"2024-03-01T00:00:00Z\""
 
-static void decode_rows(struct ing_fixture *f, const struct ing_work *work, const char *rows)
-{
-    struct mf_buf body;
-    mf_buf_init(&body, 1024 * 1024);
-    mf_buf_addf(&body, "{\"status\":\"OK\",\"request_id\":\"r\",\"count\":1,\"results\":[%s]}", rows);
-    ing_decode(f, work, 200, NULL, mf_buf_c_str(&body));
-    mf_buf_free(&body);
-}
-
 static struct ing_work of_symbol(const char *symbol)
 {
     struct ing_work work = ing_minute_work(symbol, "2024-06-03T04:00:00Z", "2024-06-04T04:00:00Z");
@@ -70,7 +61,7 @@ static void test_stock(void **state)
 {
     struct ing_fixture *f = *state;
     struct ing_work work = of_symbol("AAPL");
-    decode_rows(
+    ing_decode_rows(
         f, &work,
         "{\"ticker\":\"AAPL\",\"name\":\"Apple Inc.\",\"market\":\"stocks\",\"locale\":\"us\","
         "\"primary_exchange\":\"XNAS\",\"type\":\"CS\",\"active\":true,\"currency_name\":\"usd\","
@@ -97,7 +88,7 @@ static void test_pair(void **state)
 {
     struct ing_fixture *f = *state;
     struct ing_work work = of_market(ING_MARKET_CRYPTO);
-    decode_rows(
+    ing_decode_rows(
         f, &work,
         "{\"ticker\":\"X:BTCUSD\",\"name\":\"Bitcoin\",\"market\":\"crypto\",\"currency_symbol\":\"USD\","
         "\"currency_name\":\"United States Dollar\",\"base_currency_symbol\":\"BTC\"" UPDATED "},"
@@ -133,7 +124,7 @@ static void test_delisted(void **state)
         char row[400];
         snprintf(row, sizeof row, "{\"ticker\":\"GONE\",\"name\":\"Gone\",\"active\":false%s}",
                  cases[i].rest);
-        decode_rows(f, &work, row);
+        ing_decode_rows(f, &work, row);
         ing_event(f, 0);
         assert_int_equal(f->event.event_time_us, ing_time(cases[i].event_time));
         assert_int_equal(f->event.symbol_info.delist_date.year, 2019);
@@ -142,7 +133,8 @@ static void test_delisted(void **state)
         assert_int_equal(f->event.symbol_info.active, 0);
         ing_encode(f);
     }
-    decode_rows(f, &work, "{\"ticker\":\"GONE\",\"name\":\"Gone\"}"); // no date at all: the day of the run
+    ing_decode_rows(f, &work,
+                    "{\"ticker\":\"GONE\",\"name\":\"Gone\"}"); // no date at all: the day of the run
     ing_event(f, 0);
     assert_int_equal(f->event.event_time_us, work.from_us);
     assert_int_equal(f->event.symbol_info.active, 0);
@@ -153,19 +145,19 @@ static void test_identity(void **state)
     struct ing_fixture *f = *state;
     struct ing_work work = of_market(ING_MARKET_STOCKS);
     // The same knowledge twice is one event; a ticker in use again is another one, at another time
-    decode_rows(f, &work,
-                ROW("AA", UPDATED) "," ROW("AB", UPDATED) "," ROW("AA", UPDATED) "," ROW(
-                    "AA", ",\"last_updated_utc\":\"2012-01-01T00:00:00Z\""));
+    ing_decode_rows(f, &work,
+                    ROW("AA", UPDATED) "," ROW("AB", UPDATED) "," ROW("AA", UPDATED) "," ROW(
+                        "AA", ",\"last_updated_utc\":\"2012-01-01T00:00:00Z\""));
     assert_int_equal(f->page.count, 3);
     assert_int_equal(f->page.counts.duplicates, 1);
     assert_true(mf_str_eq_c(f->page.items[0].key, "AA"));
     assert_int_equal(f->page.items[0].event_time_us, ing_time("2012-01-01T00:00:00Z"));
     // N37
-    decode_rows(f, &work, "{\"ticker\":\"X:BTCUSD\",\"name\":\"B\",\"market\":\"crypto\"" UPDATED "}");
+    ing_decode_rows(f, &work, "{\"ticker\":\"X:BTCUSD\",\"name\":\"B\",\"market\":\"crypto\"" UPDATED "}");
     assert_int_equal(f->page.count, 0);
     assert_int_equal(f->page.counts.foreign, 1);
     work = of_symbol("AA");
-    decode_rows(f, &work, ROW("AA", UPDATED) "," ROW("AB", UPDATED));
+    ing_decode_rows(f, &work, ROW("AA", UPDATED) "," ROW("AB", UPDATED));
     assert_int_equal(f->page.count, 1);
     assert_int_equal(f->page.counts.foreign, 1);
 }
@@ -193,20 +185,7 @@ static void test_bad_rows(void **state)
         {"{\"ticker\":\"AB\",\"name\":\"N\\ud800\"" UPDATED "}", "json_string"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
-        struct mf_buf rows;
-        mf_buf_init(&rows, 4096);
-        mf_buf_addf(&rows, "%s,%s", cases[i].row, ROW("GOOD", UPDATED));
-        decode_rows(f, &work, mf_buf_c_str(&rows));
-        assert_int_equal(f->page.count, 2);
-        unsigned bad = 0;
-        for (size_t k = 0; k < 2; k++) {
-            const char *reason = ing_verdict(f, k);
-            bad += reason[0] != '\0';
-            if (reason[0] != '\0' && (strcmp(reason, cases[i].reason) != 0 || f->page.items[k].index != 0))
-                fail_msg("%s: %s", cases[i].row, reason);
-        }
-        assert_int_equal(bad, 1);
-        mf_buf_free(&rows);
+        ing_expect_rejected(f, &work, cases[i].row, ROW("GOOD", UPDATED), cases[i].reason);
     }
 }
 
