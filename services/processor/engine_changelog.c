@@ -70,6 +70,7 @@ static int store_cells(struct prc_engine *engine, struct mf_error *err)
         if (bytes < 0)
             return -1;
         assigned->in_txn = true;
+        engine->txn_cells++;
         written += bytes;
     }
     return 0;

@@ -98,7 +98,7 @@ static void on_revoke(void *arg, bool lost)
     prc_restore_stop(engine);
     if (engine->state == PRC_ENGINE_RESTORING)
         engine->state = PRC_ENGINE_IDLE;
-    engine->txn_records = engine->txn_bytes = 0;
+    engine->txn_records = engine->txn_bytes = engine->txn_cells = 0;
     engine->txn_failed = false;
     engine->settling = engine->draining;
     prc_engine_forget(engine);

@@ -46,7 +46,7 @@ static void show_state(struct prc_engine *engine)
 {
     struct mf_metrics *metrics = engine->service->metrics;
     const struct mf_metric_def *defs = prc_metric_defs;
-    size_t cells = 0, dirty = 0, bytes = 0;
+    size_t cells = 0, dirty = engine->txn_cells, bytes = 0;
     double age = 0;
     int64_t now_us = mf_clock_monotonic_us();
     bool count = engine->state_bytes_us == 0 || now_us - engine->state_bytes_us >= STATE_BYTES_US;

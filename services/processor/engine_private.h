@@ -91,6 +91,7 @@ struct prc_engine {
     struct prc_changelog changelog;
     // The open transaction.
     size_t txn_records, txn_bytes;
+    size_t txn_cells;          // whose snapshots are in it: stored when it is committed
     int64_t txn_begin_us;      // monotonic
     int32_t fold_partition;    // of the record at hand: outputs go to the same one
     int64_t full_us;           // waited for a full queue within the transaction

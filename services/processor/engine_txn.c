@@ -93,7 +93,7 @@ static void clear_txn(struct prc_engine *engine)
 {
     for (size_t i = 0; i < engine->assigned_count; i++)
         engine->assigned[i].in_txn = false;
-    engine->txn_records = engine->txn_bytes = 0;
+    engine->txn_records = engine->txn_bytes = engine->txn_cells = 0;
     engine->full_us = 0;
     engine->waiting = engine->txn_failed = false;
 }

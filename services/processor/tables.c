@@ -148,7 +148,7 @@ const struct mf_metric_def prc_metric_defs[PRC_M_MAX] = {
                               0},
     [PRC_M_STATE_DIRTY] = {"marketflow_state_dirty_cells",
                            MF_METRIC_GAUGE,
-                           "Cells that have changed since they were last stored on the changelog.",
+                           "Cells that have changed since what the changelog has of them was committed.",
                            {NULL},
                            NULL,
                            0},

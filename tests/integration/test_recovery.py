@@ -288,21 +288,26 @@ def test_two_processes_with_one_id(line: Line) -> None:
     assert second.running()
 
 
+def _freeze_until_ready(line: Line, processor: ServiceProcess) -> None:
+    line.parts.broker.freeze()
+    time.sleep(2 * SESSION_S)  # how long it is frozen is the fault itself
+    line.parts.broker.thaw()
+    wait_for(processor.ready, 90, "ready again")
+
+
 @pytest.mark.kills
 def test_a_broker_frozen_for_longer_than_the_session(line: Line, tmp_path: Path) -> None:
     """What was asked of it meanwhile is answered all at once, and late: nobody is taken for somebody else."""
     line.expected_errors.append("broker|kafka|transport|connect")
     line.settings |= {**BUSY, "KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_TRANSACTION_TIMEOUT_MS": "3000"}
-    producer = line.producer()
     parts = list(parts_of(feed(line), 4))
     processor = line.start("processor")
     pid = processor.identity.pid if processor.identity else 0
-    for part in ([], *parts[:3]):  # the first time before anything was committed
+    _freeze_until_ready(line, processor)  # before anything was committed
+    producer = line.producer()
+    for part in parts[:3]:
         send(producer, line, part)
-        line.parts.broker.freeze()
-        time.sleep(2 * SESSION_S)  # how long it is frozen is the fault itself
-        line.parts.broker.thaw()
-        wait_for(processor.ready, 90, "ready again")
+        _freeze_until_ready(line, processor)
     send(producer, line, parts[3])
     wait_processed(line)
     assert processor.identity and processor.identity.pid == pid and processor.running()
