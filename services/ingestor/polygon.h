@@ -22,7 +22,7 @@ bool ing_polygon_integer(const struct mf_json_node *object, const char *key, int
 int ing_polygon_read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
                             struct mf_str *number, struct mf_error *err);
 
-// Rows of the parsed answer to items, by feed. The future begins at `latest_us`.
+// Rows of the parsed answer to items, by feed. The future begins when it was asked for.
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page);
 void ing_polygon_news_items(const struct ing_provider_config *config, const struct mf_json_node *rows,

@@ -96,10 +96,9 @@ static struct mf_str round_decimals(struct mf_str text, char out[ROUNDED_SIZE])
     return out[0] == '0' ? (struct mf_str){out + 1, kept} : (struct mf_str){out, kept + 1};
 }
 
-// Prices are taken digit for digit or not
-// at all. Volume and vwap are the vendor's own floating-point sums (0.30000000000000004; the documentation's
-// example of a crypto bar has ten decimals): what lies beyond the eighth decimal is not data, and refusing it
-// would refuse whole feeds.
+// Prices are taken digit for digit or not at all. Volume and vwap are the vendor's own floating-point sums
+// (0.30000000000000004; the documentation's example of a crypto bar has ten decimals): what lies beyond the
+// eighth decimal is not data, and refusing it would refuse whole feeds.
 int ing_polygon_read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
                             struct mf_str *number, struct mf_error *err)
 {

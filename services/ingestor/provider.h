@@ -28,8 +28,8 @@ struct ing_feed_info {
 };
 extern const struct ing_feed_info ing_feeds[ING_FEED_MAX];
 const char *ing_feed_name(enum ing_feed feed); // "bars", "news", …
-bool ing_feed_is_reference(
-    enum ing_feed feed); // of what is known about instruments, not what happens to them
+// Of what is known about instruments, not what happens to them.
+bool ing_feed_is_reference(enum ing_feed feed);
 
 // Bars come in timespans; a further one is a row of the table.
 enum ing_timespan { ING_TIMESPAN_MINUTE, ING_TIMESPAN_DAY, ING_TIMESPAN_MAX };
