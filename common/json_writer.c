@@ -242,3 +242,15 @@ void mf_jw_raw(struct mf_json_writer *w, struct mf_str json)
 {
     put_value(w, json.data, json.len);
 }
+
+void mf_jw_member_u64(struct mf_json_writer *w, const char *key, uint64_t value)
+{
+    mf_jw_key(w, key);
+    mf_jw_u64(w, value);
+}
+
+void mf_jw_member_text(struct mf_json_writer *w, const char *key, const char *text)
+{
+    mf_jw_key(w, key);
+    mf_jw_c_string(w, text);
+}

@@ -35,5 +35,8 @@ void mf_jw_u64(struct mf_json_writer *w, uint64_t value);
 void mf_jw_bool(struct mf_json_writer *w, bool value);
 void mf_jw_null(struct mf_json_writer *w);
 void mf_jw_raw(struct mf_json_writer *w, struct mf_str json); // already valid JSON
+// A key and its value.
+void mf_jw_member_u64(struct mf_json_writer *w, const char *key, uint64_t value);
+void mf_jw_member_text(struct mf_json_writer *w, const char *key, const char *text);
 
 #endif

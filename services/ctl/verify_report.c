@@ -85,35 +85,23 @@ void ctl_verify_print_table(const struct ctl_verification *v, size_t list_max, F
 
 // ---- for programs
 
-static void number(struct mf_json_writer *w, const char *key, uint64_t value)
-{
-    mf_jw_key(w, key);
-    mf_jw_u64(w, value);
-}
-
-static void text(struct mf_json_writer *w, const char *key, const char *value)
-{
-    mf_jw_key(w, key);
-    mf_jw_c_string(w, value);
-}
-
 static void write_partition(struct mf_json_writer *w, size_t place, const struct ctl_partition_state *p)
 {
     mf_jw_object_begin(w);
-    number(w, "partition", place);
+    mf_jw_member_u64(w, "partition", place);
     mf_jw_key(w, "low");
     mf_jw_i64(w, p->range.low);
     mf_jw_key(w, "end");
     mf_jw_i64(w, p->range.high);
     mf_jw_key(w, "stored");
     mf_jw_i64(w, p->stored);
-    number(w, "records", p->records);
-    number(w, "rows", p->by_row);
-    number(w, "dead_letters", p->by_letter);
-    number(w, "missing", p->missing);
-    number(w, "doubled", p->doubled);
-    number(w, "pending", p->pending);
-    number(w, "unverifiable", (uint64_t)p->range.low);
+    mf_jw_member_u64(w, "records", p->records);
+    mf_jw_member_u64(w, "rows", p->by_row);
+    mf_jw_member_u64(w, "dead_letters", p->by_letter);
+    mf_jw_member_u64(w, "missing", p->missing);
+    mf_jw_member_u64(w, "doubled", p->doubled);
+    mf_jw_member_u64(w, "pending", p->pending);
+    mf_jw_member_u64(w, "unverifiable", (uint64_t)p->range.low);
     mf_jw_object_end(w);
 }
 
@@ -125,9 +113,9 @@ static void write_tables(struct mf_json_writer *w, const struct ctl_verification
         if (!v->tables[t].chosen)
             continue;
         mf_jw_object_begin(w);
-        text(w, "topic", v->tables[t].topic);
-        text(w, "table", mf_raw_tables[t].name);
-        number(w, "doubled_keys", v->tables[t].doubled_keys);
+        mf_jw_member_text(w, "topic", v->tables[t].topic);
+        mf_jw_member_text(w, "table", mf_raw_tables[t].name);
+        mf_jw_member_u64(w, "doubled_keys", v->tables[t].doubled_keys);
         mf_jw_key(w, "partitions");
         mf_jw_array_begin(w);
         for (size_t p = 0; p < v->tables[t].partition_count; p++)
@@ -150,13 +138,13 @@ static void write_open(struct mf_json_writer *w, const char *key, const struct c
             continue;
         shown++;
         mf_jw_object_begin(w);
-        text(w, "topic", v->tables[open->table].topic);
+        mf_jw_member_text(w, "topic", v->tables[open->table].topic);
         mf_jw_key(w, "partition");
         mf_jw_i64(w, open->record.partition);
         mf_jw_key(w, "offset");
         mf_jw_i64(w, open->record.offset);
         if (open->record.event_id[0] != '\0') {
-            text(w, "event_id", open->record.event_id);
+            mf_jw_member_text(w, "event_id", open->record.event_id);
             mf_jw_key(w, "revision");
             mf_jw_i64(w, open->record.revision);
         }
@@ -172,19 +160,19 @@ static void write_doubled(struct mf_json_writer *w, const struct ctl_verificatio
     for (size_t i = 0; i < v->doubled_count && i < list_max; i++) {
         const struct ctl_doubled *d = &v->doubled[i];
         mf_jw_object_begin(w);
-        text(w, "table", mf_raw_tables[d->table].name);
+        mf_jw_member_text(w, "table", mf_raw_tables[d->table].name);
         if (d->partition >= 0) {
-            text(w, "topic", v->tables[d->table].topic);
+            mf_jw_member_text(w, "topic", v->tables[d->table].topic);
             mf_jw_key(w, "partition");
             mf_jw_i64(w, d->partition);
             mf_jw_key(w, "offset");
             mf_jw_i64(w, d->offset);
         } else {
-            text(w, "event_id", d->event_id);
+            mf_jw_member_text(w, "event_id", d->event_id);
             mf_jw_key(w, "revision");
             mf_jw_i64(w, d->revision);
         }
-        number(w, "rows", d->rows);
+        mf_jw_member_u64(w, "rows", d->rows);
         mf_jw_object_end(w);
     }
     mf_jw_array_end(w);
@@ -192,14 +180,14 @@ static void write_doubled(struct mf_json_writer *w, const struct ctl_verificatio
 
 static void write_totals(struct mf_json_writer *w, const struct ctl_totals *totals)
 {
-    number(w, "offsets", totals->offsets);
-    number(w, "records", totals->records);
-    number(w, "rows", totals->by_row);
-    number(w, "dead_letters", totals->by_letter);
-    number(w, "missing", totals->missing);
-    number(w, "doubled", totals->doubled);
-    number(w, "pending", totals->pending);
-    number(w, "unverifiable", totals->unverifiable);
+    mf_jw_member_u64(w, "offsets", totals->offsets);
+    mf_jw_member_u64(w, "records", totals->records);
+    mf_jw_member_u64(w, "rows", totals->by_row);
+    mf_jw_member_u64(w, "dead_letters", totals->by_letter);
+    mf_jw_member_u64(w, "missing", totals->missing);
+    mf_jw_member_u64(w, "doubled", totals->doubled);
+    mf_jw_member_u64(w, "pending", totals->pending);
+    mf_jw_member_u64(w, "unverifiable", totals->unverifiable);
 }
 
 bool ctl_verify_print_json(const struct ctl_verification *v, const char *group, size_t list_max, FILE *out)
@@ -211,8 +199,8 @@ bool ctl_verify_print_json(const struct ctl_verification *v, const char *group, 
     mf_buf_init(&buf, JSON_MAX);
     mf_jw_init(&w, &buf);
     mf_jw_object_begin(&w);
-    text(&w, "verdict", ctl_verdict(&totals, &exit_code));
-    text(&w, "group", group);
+    mf_jw_member_text(&w, "verdict", ctl_verdict(&totals, &exit_code));
+    mf_jw_member_text(&w, "group", group);
     write_totals(&w, &totals);
     write_tables(&w, v);
     write_open(&w, "missing_list", v, false, list_max);

@@ -95,48 +95,36 @@ void ing_backfill_progress(struct backfill *backfill)
 
 // ---------------------------------------------------------------- the report
 
-static void write_count(struct mf_json_writer *w, const char *key, uint64_t count)
-{
-    mf_jw_key(w, key);
-    mf_jw_u64(w, count);
-}
-
-static void write_text(struct mf_json_writer *w, const char *key, const char *text)
-{
-    mf_jw_key(w, key);
-    mf_jw_c_string(w, text);
-}
-
 static void write_error(struct mf_json_writer *w, const struct mf_error *err)
 {
     if (err->code[0] == '\0')
         return;
     mf_jw_key(w, "error");
     mf_jw_object_begin(w);
-    write_text(w, "code", err->code);
-    write_text(w, "message", err->message);
+    mf_jw_member_text(w, "code", err->code);
+    mf_jw_member_text(w, "message", err->message);
     mf_jw_object_end(w);
 }
 
 // Of this process; a resumed run's whole is in the series' events_total.
 static void write_totals(struct mf_json_writer *w, const struct ing_engine_totals *totals)
 {
-    write_count(w, "requests", totals->requests);
-    write_count(w, "pages", totals->pages);
+    mf_jw_member_u64(w, "requests", totals->requests);
+    mf_jw_member_u64(w, "pages", totals->pages);
     mf_jw_key(w, "events");
     mf_jw_object_begin(w);
     static const enum mf_event_type types[] = {MF_EVENT_BAR, MF_EVENT_NEWS, MF_EVENT_SYMBOL,
                                                MF_EVENT_CORPORATE_ACTION};
     for (size_t i = 0; i < MF_ARRAY_LEN(types); i++)
-        write_count(w, mf_event_type_name(types[i]), events_of_type(totals, types[i]));
+        mf_jw_member_u64(w, mf_event_type_name(types[i]), events_of_type(totals, types[i]));
     mf_jw_object_end(w);
-    write_count(w, "duplicates", totals->duplicates);
-    write_count(w, "out_of_range", totals->out_of_range);
-    write_count(w, "foreign", totals->foreign);
-    write_count(w, "rejected", totals->rejected);
-    write_count(w, "dead_lettered", totals->dead_lettered);
-    write_count(w, "retries", totals->retries);
-    write_count(w, "bytes", totals->bytes);
+    mf_jw_member_u64(w, "duplicates", totals->duplicates);
+    mf_jw_member_u64(w, "out_of_range", totals->out_of_range);
+    mf_jw_member_u64(w, "foreign", totals->foreign);
+    mf_jw_member_u64(w, "rejected", totals->rejected);
+    mf_jw_member_u64(w, "dead_lettered", totals->dead_lettered);
+    mf_jw_member_u64(w, "retries", totals->retries);
+    mf_jw_member_u64(w, "bytes", totals->bytes);
 }
 
 // What became of one symbol.
@@ -146,16 +134,16 @@ static void write_series(struct mf_json_writer *w, const struct backfill *backfi
     mf_jw_key(w, series->base.work.symbol);
     mf_jw_object_begin(w);
     // The series' own watermarks are gone from a run that was complete before.
-    write_text(w, "status", backfill->already_complete ? "complete" : ing_backfill_status(series));
-    write_count(w, "events", series->events);
+    mf_jw_member_text(w, "status", backfill->already_complete ? "complete" : ing_backfill_status(series));
+    mf_jw_member_u64(w, "events", series->events);
     if (!backfill->already_complete)
-        write_count(w, "events_total", series->mark.events);
+        mf_jw_member_u64(w, "events_total", series->mark.events);
     if (series->mark.last_time_us != INT64_MIN) {
         char text[MF_TIME_TEXT_SIZE];
-        write_text(w, "last_time", mf_time_format_ms(series->mark.last_time_us, text));
+        mf_jw_member_text(w, "last_time", mf_time_format_ms(series->mark.last_time_us, text));
     }
     if (series->mark.skipped.count > 0)
-        write_count(w, "skipped_ranges", series->mark.skipped.count);
+        mf_jw_member_u64(w, "skipped_ranges", series->mark.skipped.count);
     write_error(w, &series->error);
     mf_jw_object_end(w);
 }
@@ -165,8 +153,8 @@ static void write_unknown(struct mf_json_writer *w, const char *symbol)
 {
     mf_jw_key(w, symbol);
     mf_jw_object_begin(w);
-    write_text(w, "status", "incomplete");
-    write_count(w, "events", 0);
+    mf_jw_member_text(w, "status", "incomplete");
+    mf_jw_member_u64(w, "events", 0);
     mf_jw_object_end(w);
 }
 
@@ -179,8 +167,8 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
     double elapsed = (double)(mf_clock_monotonic_us() - backfill->started_us) / (double)MF_US_PER_SECOND;
     mf_jw_init(&w, out);
     mf_jw_object_begin(&w);
-    write_text(&w, "run_id", backfill->args.run_id);
-    write_text(&w, "lane", backfill->lane);
+    mf_jw_member_text(&w, "run_id", backfill->args.run_id);
+    mf_jw_member_text(&w, "lane", backfill->lane);
     mf_jw_key(&w, "complete");
     mf_jw_bool(&w, complete);
     mf_jw_key(&w, "complete_before");
@@ -192,7 +180,7 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
     else
         mf_jw_i64(&w, 0);
     if (backfill->run.not_complete[0] != '\0')
-        write_text(&w, "not_complete", backfill->run.not_complete);
+        mf_jw_member_text(&w, "not_complete", backfill->run.not_complete);
     write_error(&w, &backfill->error);
     mf_jw_key(&w, "symbols");
     mf_jw_object_begin(&w);

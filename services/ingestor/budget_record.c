@@ -18,36 +18,24 @@ const char *ing_priority_name(enum ing_priority priority)
     return names[priority];
 }
 
-static void write_number(struct mf_json_writer *w, const char *key, uint64_t value)
-{
-    mf_jw_key(w, key);
-    mf_jw_u64(w, value);
-}
-
-static void write_text(struct mf_json_writer *w, const char *key, const char *text)
-{
-    mf_jw_key(w, key);
-    mf_jw_c_string(w, text);
-}
-
 void ing_budget_encode(const struct ing_budget_record *record, struct mf_buf *out)
 {
     struct mf_json_writer w;
     bool claim = record->kind == ING_BUDGET_CLAIM;
     mf_jw_init(&w, out);
     mf_jw_object_begin(&w);
-    write_number(&w, "version", VERSION);
-    write_text(&w, "kind", claim ? "claim" : "hold");
-    write_text(&w, "process", record->process);
+    mf_jw_member_u64(&w, "version", VERSION);
+    mf_jw_member_text(&w, "kind", claim ? "claim" : "hold");
+    mf_jw_member_text(&w, "process", record->process);
     if (claim) {
-        write_number(&w, "number", record->number);
-        write_text(&w, "priority", ing_priority_name(record->priority));
-        write_number(&w, "count", record->count);
-        write_number(&w, "per_minute", record->limits.per_minute);
-        write_number(&w, "per_day", record->limits.per_day);
-        write_number(&w, "window_ms", (uint64_t)(record->limits.window_us / MF_US_PER_MS));
+        mf_jw_member_u64(&w, "number", record->number);
+        mf_jw_member_text(&w, "priority", ing_priority_name(record->priority));
+        mf_jw_member_u64(&w, "count", record->count);
+        mf_jw_member_u64(&w, "per_minute", record->limits.per_minute);
+        mf_jw_member_u64(&w, "per_day", record->limits.per_day);
+        mf_jw_member_u64(&w, "window_ms", (uint64_t)(record->limits.window_us / MF_US_PER_MS));
     } else {
-        write_number(&w, "wait_ms", (uint64_t)(record->wait_us / MF_US_PER_MS));
+        mf_jw_member_u64(&w, "wait_ms", (uint64_t)(record->wait_us / MF_US_PER_MS));
     }
     mf_jw_object_end(&w);
 }
