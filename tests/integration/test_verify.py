@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -157,7 +158,13 @@ def test_without_a_warehouse(line: Line) -> None:
 
 def test_without_a_schema(line: Line) -> None:
     """The database is there, nobody has migrated it: what is to be done is said, not only what the server says."""
-    result = line.run("marketflowctl", "verify", WAREHOUSE_DATABASE="postgres")
+
+    def verify() -> CompletedProcess[str] | None:
+        """None while partitions of the topics, which were made just now, have no leader yet."""
+        ended = line.run("marketflowctl", "verify", WAREHOUSE_DATABASE="postgres")
+        return None if "NOT_LEADER" in ended.stderr else ended
+
+    result = wait_for(verify, 60, "leaders of all partitions", 0.3)
     assert result.returncode == 78
     assert "ops.sink_offsets" in result.stderr
     assert "run marketflow-sink migrate" in result.stderr
