@@ -7,7 +7,9 @@
 #include "services/processor/codec.h"
 
 #define BUCKETS_MIN 256
+#define RECENT_FIRST ((size_t)4)
 #define REMOVED_MAX ((size_t)1 << 30) // bytes of changelog keys: some millions of cells
+static_assert((PRC_RECENT & (PRC_RECENT - 1)) == 0, "the list of recent keys doubles until it is a ring");
 
 struct prc_partition *prc_partition_new(enum mf_topic_role role, int32_t number, size_t max_cells)
 {
@@ -34,7 +36,7 @@ static void cell_free(struct prc_cell *cell)
 {
     for (size_t i = 0; i < cell->group_count; i++)
         group_free(cell->groups[i]);
-    for (size_t i = 0; cell->recent != NULL && i < PRC_RECENT; i++)
+    for (size_t i = 0; i < cell->recent_capacity; i++)
         free(cell->recent[i].alerts);
     free(cell->recent);
     prc_contracts_clear(&cell->contracts);
@@ -88,9 +90,9 @@ void prc_partition_free(struct prc_partition **out)
 static size_t cell_bytes(const struct prc_cell *cell)
 {
     size_t bytes = sizeof(*cell) + cell->symbol_len + 1 + prc_contracts_bytes(&cell->contracts);
-    bytes += cell->recent != NULL ? PRC_RECENT * sizeof(*cell->recent) : 0;
+    bytes += cell->recent_capacity * sizeof(*cell->recent);
     bytes += cell->articles != NULL ? PRC_ARTICLES * sizeof(*cell->articles) : 0;
-    for (size_t i = 0; cell->recent != NULL && i < cell->recent_count; i++)
+    for (size_t i = 0; i < cell->recent_count; i++)
         if (cell->recent[(cell->recent_start + i) % PRC_RECENT].alerts != NULL)
             bytes += PRC_NEWS_RULE_MAX * sizeof(struct prc_recent_alert);
     const char *const texts[] = {cell->name, cell->exchange, cell->type};
@@ -345,11 +347,24 @@ struct prc_group *prc_cell_group(struct prc_cell *cell, struct mf_str provider, 
     return cell->groups[cell->group_count++] = group;
 }
 
+void prc_cell_reserve_recent(struct prc_cell *cell, size_t count)
+{
+    size_t before = cell->recent_capacity;
+    size_t capacity = before < RECENT_FIRST ? RECENT_FIRST : before;
+    while (capacity < count)
+        capacity *= 2;
+    if (capacity == before)
+        return;
+    cell->recent = mf_realloc(cell->recent, capacity * sizeof(*cell->recent));
+    memset(cell->recent + before, 0, (capacity - before) * sizeof(*cell->recent));
+    cell->recent_capacity = capacity;
+}
+
+// Most symbols of a market are known by their metadata alone: a ring for each of them from the beginning
+// would be most of what they cost.
 struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, bool *made)
 {
     *made = false;
-    if (cell->recent == NULL)
-        cell->recent = mf_calloc(PRC_RECENT, sizeof(*cell->recent));
     for (size_t i = cell->recent_count; i > 0; i--) {
         struct prc_recent *entry = &cell->recent[(cell->recent_start + i - 1) % PRC_RECENT];
         if (entry->key_hash == key_hash)
@@ -359,6 +374,7 @@ struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, boo
         cell->recent_start = (cell->recent_start + 1) % PRC_RECENT;
         cell->recent_count--;
     }
+    prc_cell_reserve_recent(cell, cell->recent_count + 1);
     struct prc_recent *entry = &cell->recent[(cell->recent_start + cell->recent_count++) % PRC_RECENT];
     free(entry->alerts); // of the one that is forgotten
     *entry = (struct prc_recent){.key_hash = key_hash};

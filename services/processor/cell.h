@@ -62,8 +62,8 @@ struct prc_cell {
     struct prc_group *groups[PRC_GROUPS_PER_CELL_MAX];
     size_t group_count;
     const struct prc_series *last; // of its last bar: a guess at the next one's, for the cache; or NULL
-    struct prc_recent *recent;     // ring, NULL until the first
-    size_t recent_start, recent_count;
+    struct prc_recent *recent; // a list that grows to PRC_RECENT, and then is a ring; NULL until the first
+    size_t recent_start, recent_count, recent_capacity;
     struct prc_article *articles; // ring, NULL until the first
     size_t article_start, article_count;
     struct prc_contracts contracts; // of option bars, whose symbol is the underlying
@@ -147,7 +147,9 @@ bool prc_lane_move(struct prc_lane *lane, struct mf_str feed, int64_t complete_t
 struct prc_group *prc_cell_group(struct prc_cell *cell, struct mf_str provider, enum mf_adjusted adjusted,
                                  bool make);
 // The entry of a key hash; made (with made = true) when absent, the oldest is forgotten beyond PRC_RECENT.
+// Valid until the next one is made.
 struct prc_recent *prc_cell_recent(struct prc_cell *cell, uint64_t key_hash, bool *made);
+void prc_cell_reserve_recent(struct prc_cell *cell, size_t count); // at most PRC_RECENT
 // The series whose bars the rules of an interval look at: the vendor's if the group has one, else the
 // derived.
 static inline struct prc_series *prc_rule_series(const struct prc_group *group, enum mf_interval interval)

@@ -39,7 +39,7 @@ static void io_recents(struct prc_io *io, struct prc_cell *cell)
 {
     prc_io_count(io, &cell->recent_count, PRC_RECENT);
     if (prc_io_reading(io) && cell->recent_count > 0)
-        cell->recent = mf_calloc(PRC_RECENT, sizeof *cell->recent);
+        prc_cell_reserve_recent(cell, cell->recent_count);
     for (size_t i = 0; i < cell->recent_count; i++)
         io_recent(io, &cell->recent[(cell->recent_start + i) % PRC_RECENT]);
 }

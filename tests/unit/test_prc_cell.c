@@ -106,6 +106,25 @@ static void test_recent_forgets_the_oldest(void **state)
     prc_partition_free(&partition);
 }
 
+// A market's tens of thousands of symbols, each known by one event.
+static void test_a_symbol_known_by_one_event_is_small(void **state)
+{
+    (void)state;
+    struct prc_partition *partition = prc_partition_new(MF_TOPIC_RAW, 0, 1000);
+    size_t before = prc_partition_bytes(partition);
+    for (int i = 0; i < 1000; i++) {
+        char symbol[16];
+        bool made = false;
+        snprintf(symbol, sizeof(symbol), "S%d", i);
+        prc_cell_recent(touch(partition, "live", symbol), 1, &made);
+        assert_true(made);
+    }
+    size_t each = (prc_partition_bytes(partition) - before) / 1000;
+    assert_true(each < 3 * sizeof(struct prc_cell)); // and not a ring of PRC_RECENT
+    assert_true(each < PRC_RECENT * sizeof(struct prc_recent) / 4);
+    prc_partition_free(&partition);
+}
+
 static void test_groups_are_limited(void **state)
 {
     (void)state;
@@ -211,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_lanes_are_limited),
         cmocka_unit_test(test_clocks_never_go_back),
         cmocka_unit_test(test_recent_forgets_the_oldest),
+        cmocka_unit_test(test_a_symbol_known_by_one_event_is_small),
         cmocka_unit_test(test_groups_are_limited),
         cmocka_unit_test(test_the_dirty_list_keeps_the_order),
         cmocka_unit_test(test_a_stored_cell_leaves_tombstones),
