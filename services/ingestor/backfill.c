@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Backfill: a range of days for a list of symbols, once, resumable to the page. Each symbol is a series whose
-// range is cut into what one request may hold; its progress is saved after every acknowledged page. See
-// backfill_private.h.
+// Backfill: a range of days for a list of symbols, once, resumable to the page. The mode: what the watermarks
+// topic knows of the run, its series and their end. See backfill_private.h.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,272 +12,6 @@
 #include "services/ingestor/bar_session.h"
 
 enum { PROGRESS_MS = 500 };
-
-static struct backfill_series *of(struct ing_series *series)
-{
-    return (struct backfill_series *)(void *)series;
-}
-
-// ---------------------------------------------------------------- ranges
-
-// The longest range of one request that begins at from_us; it ends at a midnight of the symbol's market.
-static int64_t chunk_end(const struct backfill *backfill, const struct ing_work *work, int64_t from_us,
-                         int64_t to_us)
-{
-    if (work->feed != ING_FEED_BARS)
-        return to_us;
-    const struct mf_calendar *calendar = backfill->app->calendar;
-    struct mf_date date = ing_market_date(calendar, work->asset_class, from_us);
-    struct mf_date end = mf_date_add_days(date, ing_timespans[work->timespan].days_per_request);
-    int64_t end_us = ing_market_midnight_us(calendar, work->asset_class, end);
-    return end_us < to_us ? end_us : to_us;
-}
-
-// Where the series' range ends for this process: what has not begun cannot be asked for. Taken once: an end
-// that moves with the clock is never reached when a minute passes between two requests.
-static int64_t range_end(const struct backfill_series *series, int64_t now_us)
-{
-    const struct ing_work *work = &series->base.work;
-    bool day = work->feed == ING_FEED_BARS ? ing_timespans[work->timespan].interval == MF_INTERVAL_1D
-                                           : ing_feed_is_reference(work->feed);
-    now_us -= now_us % MF_US_PER_MINUTE;
-    // Days are asked for whole; the one that is not over is left out when it comes.
-    return day || series->mark.range.to_us < now_us ? series->mark.range.to_us : now_us;
-}
-
-// Where to go on when only the newest event is known. Articles share a second, splits a day, and more of them
-// may come: theirs is read again, and repeats are known downstream.
-static int64_t after_last(const struct backfill_series *series)
-{
-    const struct ing_watermark *mark = &series->mark;
-    int64_t next_us = mark->last_time_us;
-    if (next_us == INT64_MIN || next_us < mark->position_us)
-        return mark->position_us;
-    return series->base.work.feed == ING_FEED_BARS ? next_us + MF_US_PER_MS : next_us;
-}
-
-static void save(struct backfill *backfill, struct backfill_series *series)
-{
-    ing_app_save_mark(backfill->app, NULL, &series->base.work, backfill->args.run_id, &series->mark, NULL);
-}
-
-// The last one to end ends the run.
-static void end_series(struct backfill *backfill, struct backfill_series *series)
-{
-    series->ended = true;
-    backfill->ended++;
-    ing_backfill_forget_names(series);
-    const struct mf_metric_def *def = &ing_metric_defs[ING_M_PENDING_RANGES];
-    mf_metric_set(MF_METRIC(backfill->app->service->metrics, def, ing_metric_type(series->base.work.feed)),
-                  (double)(backfill->count - backfill->ended));
-    if (backfill->ended == backfill->count)
-        ing_backfill_finish(backfill);
-}
-
-// A stored cursor takes the series to the page it had reached, in the middle of the chunk.
-static void begin_chunk(struct backfill *backfill, struct backfill_series *series, int64_t from_us,
-                        int64_t to_us)
-{
-    struct ing_work *work = &series->base.work;
-    work->from_us = from_us;
-    work->to_us = series->chunk_to_us = chunk_end(backfill, work, from_us, to_us);
-    work->pass = (enum ing_pass)series->mark.pass;
-    series->base.may_be_unknown = ing_work_is_of_renames(work);
-    bool resumed = !series->retrying && series->mark.cursor[0] != '\0';
-    series->from_cursor = resumed;
-    series->base.expect_data = true;
-    ing_engine_begin(backfill->app->engine, &series->base, resumed ? series->mark.cursor : NULL,
-                     resumed ? series->mark.page : 0, resumed ? series->mark.last_time_us : INT64_MIN, 0);
-}
-
-// The next range: first those that the plan did not cover in an earlier start, then on from the position.
-static void go_on(struct backfill *backfill, struct backfill_series *series)
-{
-    struct ing_watermark *mark = &series->mark;
-    if (series->retrying && series->retry_at < mark->skipped.count) {
-        begin_chunk(backfill, series, mark->skipped.items[series->retry_at].from_us,
-                    mark->skipped.items[series->retry_at].to_us);
-        return;
-    }
-    series->retrying = false;
-    if (mark->position_us < series->end_us) {
-        begin_chunk(backfill, series, mark->position_us, series->end_us);
-        return;
-    }
-    if (!series->open_ended)
-        mark->status = mark->skipped.count > 0 ? ING_STATUS_PARTIAL : ING_STATUS_COMPLETE;
-    save(backfill, series);
-    end_series(backfill, series);
-}
-
-static void remove_skipped(struct ing_range_list *list, size_t at)
-{
-    list->count--;
-    memmove(&list->items[at], &list->items[at + 1], (list->count - at) * sizeof list->items[0]);
-}
-
-static void add_skipped(struct ing_range_list *list, struct ing_range range)
-{
-    // Without room the last entry grows over what lies between: asked for again, but not forgotten.
-    if (!ing_range_list_add(list, range))
-        list->items[list->count - 1].to_us = range.to_us;
-}
-
-// True: the series goes on with its next pass, or has ended otherwise than complete.
-static bool begin_next_pass(struct backfill *backfill, struct backfill_series *series)
-{
-    if (!ing_backfill_next_pass(series))
-        return false;
-    save(backfill, series);
-    if (series->mark.status == ING_STATUS_RUNNING)
-        go_on(backfill, series);
-    else
-        end_series(backfill, series);
-    return true;
-}
-
-// The chunk is done, or is given up as not covered.
-static void chunk_done(struct backfill *backfill, struct backfill_series *series, bool covered)
-{
-    struct ing_watermark *mark = &series->mark;
-    if (series->retrying) {
-        struct ing_range *skipped = &mark->skipped.items[series->retry_at];
-        if (!covered)
-            series->retry_at++;
-        else if (series->chunk_to_us >= skipped->to_us)
-            remove_skipped(&mark->skipped, series->retry_at);
-        else
-            skipped->from_us = series->chunk_to_us;
-    } else {
-        int64_t from_us = after_last(series);
-        if (!covered)
-            add_skipped(&mark->skipped, (struct ing_range){from_us, series->chunk_to_us});
-        mark->position_us = series->chunk_to_us;
-        mark->cursor[0] = '\0';
-        mark->page = 0;
-        // The end of a range that is still growing is asked for again by the next start.
-        if (series->open_ended && series->chunk_to_us >= series->end_us)
-            mark->position_us = from_us;
-    }
-    save(backfill, series);
-    if (!series->retrying && series->open_ended && series->chunk_to_us >= series->end_us)
-        end_series(backfill, series);
-    else
-        go_on(backfill, series);
-}
-
-// ---------------------------------------------------------------- the driver
-
-static bool prepare(void *arg, struct ing_series *base, const struct ing_page *page, struct mf_event *event)
-{
-    (void)arg, (void)base;
-    return event->type != MF_EVENT_BAR || event->bar.window_end_us <= page->asked_us; // never a forming bar
-}
-
-static void page_done(void *arg, struct ing_series *base, const struct ing_page_result *result)
-{
-    struct backfill *backfill = arg;
-    struct backfill_series *series = of(base);
-    struct ing_watermark *mark = &series->mark;
-    series->events += result->published;
-    if (!ing_work_is_of_renames(&base->work))
-        series->rows += result->counts.rows - result->counts.foreign;
-    mark->events += result->published;
-    series->from_cursor = false;
-    if (series->retrying)
-        return;
-    if (result->last_time_us > mark->last_time_us)
-        mark->last_time_us = result->last_time_us;
-    if (result->next[0] == '\0')
-        return; // the end of the chunk saves more
-    mark->page = result->page + 1;
-    if (!mf_str_copy(mark->cursor, sizeof mark->cursor, mf_str_of(result->next)))
-        mark->page = 0;
-    save(backfill, series);
-}
-
-static void page_failed(void *arg, struct ing_series *base)
-{
-    (void)arg, (void)base;
-}
-
-// Nothing that this process could do would change the answer. The next start tries again: plans and providers
-// change.
-static void refused(struct backfill *backfill, struct backfill_series *series)
-{
-    struct ing_watermark *mark = &series->mark;
-    if (series->from_cursor) { // a cursor does not live for ever: once more, from the newest event on
-        series->from_cursor = false;
-        mark->position_us = after_last(series);
-        mark->cursor[0] = '\0';
-        mark->page = 0;
-        series->error.code[0] = '\0';
-        go_on(backfill, series);
-        return;
-    }
-    mark->cursor[0] = '\0';
-    mark->page = 0;
-    mark->status = ING_STATUS_REFUSED;
-    save(backfill, series);
-    end_series(backfill, series);
-}
-
-// There are no parts of a pass that could be left out: the next start asks for it again. Without its other
-// names a symbol is still worth having.
-static void not_covered(struct backfill *backfill, struct backfill_series *series)
-{
-    if (series->base.work.feed != ING_FEED_SYMBOLS) {
-        chunk_done(backfill, series, false);
-        return;
-    }
-    series->unnamed = ing_work_is_of_renames(&series->base.work);
-    if (series->unnamed && begin_next_pass(backfill, series))
-        return;
-    series->mark.status = ING_STATUS_PARTIAL;
-    save(backfill, series);
-    end_series(backfill, series);
-}
-
-static void range_done(void *arg, struct ing_series *base, enum ing_range_end end, const struct mf_error *err)
-{
-    struct backfill *backfill = arg;
-    struct backfill_series *series = of(base);
-    if (end != ING_RANGE_COMPLETE)
-        series->error = *err;
-    switch (end) {
-    case ING_RANGE_COMPLETE:
-        if (!begin_next_pass(backfill, series))
-            chunk_done(backfill, series, true);
-        break;
-    case ING_RANGE_PLAN_LIMIT: not_covered(backfill, series); break;
-    case ING_RANGE_REFUSED: refused(backfill, series); break;
-    case ING_RANGE_UNKNOWN_TICKER:
-        series->mark.status = ING_STATUS_UNKNOWN_TICKER;
-        save(backfill, series);
-        end_series(backfill, series);
-        break;
-    case ING_RANGE_GAVE_UP: end_series(backfill, series); break;
-    case ING_RANGE_END_MAX: break;
-    }
-}
-
-// The key is the same for all series: the run ends here, resumable.
-static void key_rejected(void *arg, const struct mf_error *err)
-{
-    struct backfill *backfill = arg;
-    backfill->key_rejected = true;
-    mf_error_set(&backfill->error, MF_ERROR_TRANSIENT, "key_rejected",
-                 "the provider rejected POLYGON_API_KEY (%s)", err->message);
-    mf_service_finish(backfill->app->service, MF_EXIT_TEMPORARY, "the provider rejected POLYGON_API_KEY");
-}
-
-static void drained(void *arg)
-{
-    struct backfill *backfill = arg;
-    ing_app_requests_drained(backfill->app);
-}
-
-// ---------------------------------------------------------------- the mode
 
 static void on_progress(void *arg)
 {
@@ -309,16 +42,7 @@ static int create(struct ing_app *app, int argc, char **argv, void **state, stru
     const struct ing_owner_ops owner_ops = {.on_owned = on_owned, .on_lost = on_lost, .arg = backfill};
     backfill->owner = ing_owner_new(app, backfill->args.run_id, &owner_ops);
     backfill->started_us = mf_clock_monotonic_us();
-    *driver = (struct ing_driver){.page_read = ing_backfill_take_names,
-                                  .prepare = prepare,
-                                  .page_done = page_done,
-                                  .page_failed = page_failed,
-                                  .range_done = range_done,
-                                  .key_rejected = key_rejected,
-                                  .drained = drained,
-                                  .topic = backfill->topic,
-                                  .lane = backfill->lane,
-                                  .arg = backfill};
+    *driver = ing_backfill_driver(backfill);
     return 0;
 }
 
@@ -469,7 +193,7 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(args->to, today) >= 0;
     if (read_mark(backfill, json, series, err) < 0)
         return -1;
-    series->end_us = range_end(series, now_us);
+    series->end_us = ing_backfill_range_end(series, now_us);
     // Pairs and indices are never split and pay nothing: there is nothing to ask for.
     if (ing_feeds[work->feed].type == MF_EVENT_CORPORATE_ACTION && work->asset_class != MF_ASSET_STOCK) {
         series->open_ended = false;
@@ -537,9 +261,9 @@ static void on_owned(void *arg)
     for (size_t i = 0; i < backfill->count; i++) {
         struct backfill_series *series = &backfill->series[i];
         if (series->mark.status == ING_STATUS_RUNNING)
-            go_on(backfill, series);
+            ing_backfill_go_on(backfill, series);
         else
-            end_series(backfill, series);
+            ing_backfill_end_series(backfill, series);
     }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside a backfill: backfill.c (ranges and what happens to them), backfill_passes.c (feeds that are read
-// several times), backfill_finish.c (lane end, the run's
-// record, abandoning), backfill_report.c (progress and the final JSON).
+// Inside a backfill: backfill.c (the mode: the run and its series as the watermarks topic knows them),
+// backfill_series.c (ranges and what happens to them), backfill_passes.c (feeds that are read several times),
+// backfill_finish.c (lane end, the run's record, abandoning), backfill_report.c (progress and the final
+// JSON).
 #ifndef ING_BACKFILL_PRIVATE_H
 #define ING_BACKFILL_PRIVATE_H
 
@@ -48,6 +49,15 @@ struct backfill {
     bool terminal;                     // stderr is one
 };
 
+// backfill_series.c
+struct ing_driver ing_backfill_driver(struct backfill *backfill);
+// Where the series' range ends for a process that begins now.
+int64_t ing_backfill_range_end(const struct backfill_series *series, int64_t now_us);
+// Begins what comes next: a range that the plan did not cover before, the next one from the position, the
+// end.
+void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *series);
+void ing_backfill_end_series(struct backfill *backfill,
+                             struct backfill_series *series); // the last one ends the run
 // backfill_passes.c
 enum ing_pass ing_backfill_first_pass(const struct ing_work *work);
 // After a pass: the mark is that of the next one, or of a series that has ended otherwise than complete.
