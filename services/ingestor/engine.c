@@ -164,6 +164,17 @@ static void note_limit(struct ing_engine *engine, int64_t now_us, bool limited)
     engine->limited_since_us = limited ? now_us : 0;
 }
 
+// Of the schedule: what the limit, the free places and the turn of the others cost this request.
+static void note_lateness(struct ing_engine *engine, const struct ing_series *series, int64_t now_us)
+{
+    char feed[64];
+    int64_t late_us = now_us - series->due.due_us;
+    struct mf_metric *metric =
+        MF_METRIC(engine->setup.metrics, &ing_metric_defs[ING_M_LATENESS], ing_work_feed(&series->work, feed),
+                  ing_priority_name(series->priority));
+    mf_metric_observe(metric, (double)(late_us > 0 ? late_us : 0) / (double)MF_US_PER_SECOND);
+}
+
 // The first that is due among those of the highest priority. NULL when none is; wait_us: until one will be.
 static struct ing_due *next_due(const struct ing_engine *engine, int64_t now_us, int64_t *wait_us)
 {
@@ -225,6 +236,7 @@ void ing_engine_pump(struct ing_engine *engine)
         }
         ing_limiter_spend(engine->limiter);
         ing_scheduler_remove(scheduler, first);
+        note_lateness(engine, series, mf_clock_monotonic_us());
         start_request(engine, series);
     }
     engine->pumping = false;

@@ -2,6 +2,10 @@
 // Metric families of the ingestor. Data only.
 #include "services/ingestor/metrics.h"
 
+// Fine where a schedule that is kept lies, coarse where a budget is used up.
+static const double lateness_buckets[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                          1,     2.5,    5,     10,   30,    60,   300, 1800};
+
 const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
     [ING_M_RETRIES] = {.name = "marketflow_http_client_retries_total",
                        .type = MF_METRIC_COUNTER,
@@ -64,6 +68,13 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
     [ING_M_HEARTBEATS] = {.name = "marketflow_ingest_heartbeats_total",
                           .type = MF_METRIC_COUNTER,
                           .help = "Heartbeats sent."},
+    [ING_M_LATENESS] = {.name = "marketflow_ingest_schedule_lateness_seconds",
+                        .type = MF_METRIC_HISTOGRAM,
+                        .help =
+                            "How long after it was due a request started, retries and next pages included.",
+                        .labels = {"feed", "priority"},
+                        .buckets = lateness_buckets,
+                        .bucket_count = MF_ARRAY_LEN(lateness_buckets)},
 };
 
 const char *ing_metric_type(enum ing_feed feed)

@@ -24,6 +24,7 @@ enum ing_metric {
     ING_M_PENDING_RANGES, // type
     ING_M_BACKPRESSURE,   // counter
     ING_M_HEARTBEATS,     // counter
+    ING_M_LATENESS,       // feed, priority; histogram
     ING_M_MAX
 };
 extern const struct mf_metric_def ing_metric_defs[ING_M_MAX];

@@ -321,6 +321,10 @@ static void test_pages(void **state)
     assert_non_null(strstr(http_script_last_request(f->script), "Authorization: Bearer s3cret"));
     assert_int_equal(ing_engine_totals(f->engine)->events[ING_FEED_BARS], 5);
     assert_int_equal(ing_engine_totals(f->engine)->pages, 2);
+    // Both requests were due at some time, and the schedule's lateness knows of both.
+    const struct mf_metric *late =
+        MF_METRIC(f->world->metrics, &ing_metric_defs[ING_M_LATENESS], "polygon.bars.1m", "live");
+    assert_int_equal((int)mf_metric_value(late), 2);
     // The same again from the second page on, as a resumed run does: only what is newer.
     ing_engine_begin(f->engine, &f->told[0].series, "/v2/aggs/ticker/SYM0/x?cursor=two", 1,
                      f->told[0].series.work.from_us + 3 * MF_US_PER_MINUTE, 0);
