@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "services/ingestor/backfill_private.h"
 #include "services/ingestor/bar_session.h"
+#include "services/ingestor/request_range.h"
 
 static struct backfill_series *of(struct ing_series *series)
 {
@@ -14,19 +15,6 @@ static struct backfill_series *of(struct ing_series *series)
 }
 
 // ---------------------------------------------------------------- ranges
-
-// The longest range of one request that begins at from_us; it ends at a midnight of the symbol's market.
-static int64_t chunk_end(const struct backfill *backfill, const struct ing_work *work, int64_t from_us,
-                         int64_t to_us)
-{
-    if (work->feed != ING_FEED_BARS)
-        return to_us;
-    const struct mf_calendar *calendar = backfill->app->calendar;
-    struct mf_date date = ing_market_date(calendar, work->asset_class, from_us);
-    struct mf_date end = mf_date_add_days(date, ing_timespans[work->timespan].days_per_request);
-    int64_t end_us = ing_market_midnight_us(calendar, work->asset_class, end);
-    return end_us < to_us ? end_us : to_us;
-}
 
 // Where the series' range ends for this process: what has not begun cannot be asked for. Taken once: an end
 // that moves with the clock is never reached when a minute passes between two requests.
@@ -69,20 +57,26 @@ void ing_backfill_end_series(struct backfill *backfill, struct backfill_series *
         ing_backfill_finish(backfill);
 }
 
-// A stored cursor takes the series to the page it had reached, in the middle of the chunk.
+// A stored cursor takes the series to the page it had reached, in the middle of the chunk, whose end it
+// knows: that of a chunk which is cut now may be another one.
 static void begin_chunk(struct backfill *backfill, struct backfill_series *series, int64_t from_us,
                         int64_t to_us)
 {
     struct ing_work *work = &series->base.work;
+    struct ing_watermark *mark = &series->mark;
+    bool resumed = !series->retrying && mark->cursor[0] != '\0';
     work->from_us = from_us;
-    work->to_us = series->chunk_to_us = chunk_end(backfill, work, from_us, to_us);
-    work->pass = (enum ing_pass)series->mark.pass;
+    work->to_us =
+        resumed ? mark->request_to_us : ing_request_end_us(backfill->app->calendar, work, from_us, to_us);
+    series->chunk_to_us = work->to_us;
+    if (!series->retrying)
+        mark->request_to_us = work->to_us;
+    work->pass = (enum ing_pass)mark->pass;
     series->base.may_be_unknown = ing_work_is_of_renames(work);
-    bool resumed = !series->retrying && series->mark.cursor[0] != '\0';
     series->from_cursor = resumed;
     series->base.expect_data = true;
-    ing_engine_begin(backfill->app->engine, &series->base, resumed ? series->mark.cursor : NULL,
-                     resumed ? series->mark.page : 0, resumed ? series->mark.last_time_us : INT64_MIN, 0);
+    ing_engine_begin(backfill->app->engine, &series->base, resumed ? mark->cursor : NULL,
+                     resumed ? mark->page : 0, resumed ? mark->last_time_us : INT64_MIN, 0);
 }
 
 // The next range: first those that the plan did not cover in an earlier start, then on from the position.

@@ -21,6 +21,44 @@ int64_t ing_market_midnight_us(const struct mf_calendar *calendar, enum mf_asset
                                                 : mf_date_utc_midnight_us(date);
 }
 
+static struct mf_date first_of_months(int32_t month)
+{
+    return (struct mf_date){.year = month / 12, .month = month % 12 + 1, .day = 1};
+}
+
+// Months that a window is long; 0 = it is not made of months.
+static int32_t months_of(enum mf_interval interval)
+{
+    return interval == MF_INTERVAL_1MO ? 1 : 0;
+}
+
+struct ing_window ing_window_of(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                                enum mf_interval interval, int64_t time_us)
+{
+    struct mf_date date = ing_market_date(calendar, asset_class, time_us);
+    struct mf_date next = mf_date_add_days(date, 1);
+    if (interval < MF_INTERVAL_1D) {
+        int64_t length_us = mf_interval_us(interval);
+        int64_t midnight_us = ing_market_midnight_us(calendar, asset_class, date);
+        int64_t tomorrow_us = ing_market_midnight_us(calendar, asset_class, next);
+        int64_t start_us = time_us - (time_us - midnight_us) % length_us;
+        int64_t next_us = start_us + length_us;
+        return (struct ing_window){start_us, next_us < tomorrow_us ? next_us : tomorrow_us};
+    }
+    int32_t months = months_of(interval);
+    if (months > 0) {
+        int32_t first = date.year * 12 + date.month - 1;
+        first -= first % months;
+        date = first_of_months(first);
+        next = first_of_months(first + months);
+    } else if (interval == MF_INTERVAL_1W) {
+        date = mf_date_add_days(date, -mf_date_weekday(date));
+        next = mf_date_add_days(date, 7);
+    }
+    return (struct ing_window){ing_market_midnight_us(calendar, asset_class, date),
+                               ing_market_midnight_us(calendar, asset_class, next)};
+}
+
 static enum mf_session session_at(const struct mf_calendar *calendar, struct mf_date date, int64_t time_us)
 {
     struct mf_calendar_session session;

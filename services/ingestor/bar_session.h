@@ -20,6 +20,14 @@ struct mf_date ing_market_date(const struct mf_calendar *calendar, enum mf_asset
 int64_t ing_market_midnight_us(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
                                struct mf_date date);
 
+// The window of an interval that a time lies in. Windows are counted from the market's midnight; days begin
+// at it, weeks on Sunday, months and longer ones on the first of the month.
+struct ing_window {
+    int64_t start_us, next_us; // [start, next): next is where the following one begins
+};
+struct ing_window ing_window_of(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                                enum mf_interval interval, int64_t time_us);
+
 // Place of the bar whose vendor stamp is vendor_us. Intraday: the stamp is the start of the window and must
 // lie on a whole interval (false otherwise). Day bars: any stamp of the day will do; the window begins at the
 // market's midnight and ends with the session (stocks: the close; days without session and other markets: the

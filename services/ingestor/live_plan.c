@@ -3,6 +3,7 @@
 #include "services/ingestor/live_plan.h"
 
 #include "services/ingestor/bar_session.h"
+#include "services/ingestor/request_range.h"
 
 enum { DAY_OVERLAP_DAYS = 7 }; // day bars are corrected for days
 #define UNKNOWN_WAIT_US MF_US_PER_HOUR
@@ -73,11 +74,12 @@ static void plan_minutes(const struct mf_calendar *calendar, const struct ing_co
     } else {
         plan->range.from_us = floor_to(mark->last_time_us - overlap_us, length_us);
     }
-    int64_t longest_us = ing_timespans[work->timespan].days_per_request * MF_US_PER_DAY;
-    if (plan->range.to_us - plan->range.from_us > longest_us) {
-        plan->range.to_us = plan->range.from_us + longest_us;
-        plan->more = true;
-    }
+    // What a request may hold counts from what is new: the overlap alone would not get on.
+    int64_t ahead_us = plan->range.from_us;
+    if (mark->last_time_us != INT64_MIN && mark->last_time_us + length_us > ahead_us)
+        ahead_us = mark->last_time_us + length_us;
+    plan->range.to_us = ing_request_end_us(calendar, work, ahead_us, end_us);
+    plan->more = plan->range.to_us < end_us;
 }
 
 int64_t ing_plan_refused_wait_us(const struct ing_config *config, const struct ing_work *work,

@@ -24,16 +24,9 @@ const struct ing_market_info ing_markets[ING_MARKET_MAX] = {
     [ING_MARKET_FX] = {"fx", MF_ASSET_FX},
 };
 
-// Minutes: the vendor advises at most a month per request. A page of 50 000 holds 34 days of minutes.
 const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX] = {
-    [ING_TIMESPAN_MINUTE] = {.name = "minute",
-                             .multiplier = 1,
-                             .interval = MF_INTERVAL_1M,
-                             .days_per_request = 30},
-    [ING_TIMESPAN_DAY] = {.name = "day",
-                          .multiplier = 1,
-                          .interval = MF_INTERVAL_1D,
-                          .days_per_request = 36500},
+    [ING_TIMESPAN_MINUTE] = {"minute", "minute", 1, MF_INTERVAL_1M, ING_BASE_MINUTE, 1},
+    [ING_TIMESPAN_DAY] = {"day", "day", 1, MF_INTERVAL_1D, ING_BASE_DAY, 1},
 };
 
 const char *ing_feed_name(enum ing_feed feed)

@@ -33,11 +33,15 @@ bool ing_feed_is_reference(enum ing_feed feed);
 
 // Bars come in timespans; a further one is a row of the table.
 enum ing_timespan { ING_TIMESPAN_MINUTE, ING_TIMESPAN_DAY, ING_TIMESPAN_MAX };
+// What the provider makes bars of, and counts against the limit of a page.
+enum ing_base { ING_BASE_SECOND, ING_BASE_MINUTE, ING_BASE_DAY };
 struct ing_timespan_info {
-    const char *name; // as in arguments and settings, and the provider's word
+    const char *name; // as in arguments, watermarks and settings
+    const char *span; // the provider's word
     unsigned multiplier;
     enum mf_interval interval;
-    int days_per_request; // the longest range of one request
+    enum ing_base base;
+    unsigned base_count; // the most that one window is made of
 };
 extern const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX];
 bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan);

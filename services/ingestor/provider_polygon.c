@@ -6,6 +6,7 @@
 #include "common/url.h"
 #include "services/ingestor/bar_session.h"
 #include "services/ingestor/polygon.h"
+#include "services/ingestor/request_range.h"
 
 static const char *const request_headers[] = {"Accept: application/json", NULL};
 
@@ -32,7 +33,7 @@ static void add_bars_path(const struct ing_provider_config *config, const struct
     const struct ing_timespan_info *span = &ing_timespans[work->timespan];
     mf_buf_add_c(url, "/v2/aggs/ticker");
     mf_url_add_path_segment(url, mf_str_of(work->symbol));
-    mf_buf_addf(url, "/range/%u/%s", span->multiplier, span->name);
+    mf_buf_addf(url, "/range/%u/%s", span->multiplier, span->span);
     if (span->interval == MF_INTERVAL_1D) {
         add_date(config, work, url, work->from_us);
         add_date(config, work, url, work->to_us - 1);
@@ -90,7 +91,7 @@ static int build_request(const struct ing_provider_config *config, const struct 
     polygon_feeds[work->feed].add_path(config, work, url);
     if (!ing_work_is_of_renames(work)) { // which come on one page
         char limit[16];
-        snprintf(limit, sizeof limit, "%u", work->limit);
+        snprintf(limit, sizeof limit, "%u", ing_request_limit(work));
         mf_url_add_query(url, "limit", mf_str_of(limit));
     }
     *endpoint = ing_feed_name(work->feed);

@@ -136,6 +136,7 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
     if (watermark->cursor[0] != '\0') {
         mf_jw_key(&w, "cursor");
         mf_jw_c_string(&w, watermark->cursor);
+        write_time(&w, "request_to", watermark->request_to_us);
     }
     mf_jw_key(&w, "page");
     mf_jw_u64(&w, watermark->page);
@@ -269,6 +270,11 @@ int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_wa
     if (!mf_str_copy(found.cursor, sizeof found.cursor, ing_text_of(root, "cursor")) &&
         mf_json_get(root, "cursor") != NULL)
         return bad(err, "the cursor");
+    // A cursor of which it is not known what it leads to the end of is of no use.
+    if (!read_time(root, "request_to", &found.request_to_us) || found.request_to_us <= found.position_us) {
+        found.cursor[0] = '\0';
+        found.page = 0;
+    }
     if (overlap != NULL && !read_overlap(root, overlap))
         return bad(err, "the overlap");
     *watermark = found;

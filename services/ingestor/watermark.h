@@ -41,7 +41,9 @@ struct ing_watermark {
     unsigned page;         // of the range under way
     unsigned pass;         // of a feed that is read in several: an enum ing_pass
     char cursor[4096 + 1]; // path and query of the next page, without key; "" = the range's first page
-    uint64_t events;       // acknowledged, over all starts of the run
+    // Where the request under way ends, which the cursor goes on with; 0 = none is.
+    int64_t request_to_us;
+    uint64_t events; // acknowledged, over all starts of the run
     struct ing_range_list skipped;
 };
 void ing_watermark_init(struct ing_watermark *watermark);

@@ -65,7 +65,16 @@ static void test_minute_ranges(void **state)
     struct ing_plan plan;
     assert_true(ing_plan_range(f->calendar, &config, &work, &mark, ing_time("2024-03-02T15:00:00Z"), &plan));
     assert_true(plan.more);
-    assert_int_equal(plan.range.to_us - plan.range.from_us, 30 * MF_US_PER_DAY);
+    assert_int_equal(plan.range.from_us, ing_time("2024-01-02T14:40:00Z"));
+    assert_int_equal(plan.range.to_us, ing_time("2024-02-01T05:00:00Z"));
+    // With small pages a day, and never only what has been read before
+    work.limit = 60;
+    mark.last_time_us = ing_time("2024-01-03T04:59:00Z");
+    assert_true(ing_plan_range(f->calendar, &config, &work, &mark, ing_time("2024-03-02T15:00:00Z"), &plan));
+    assert_true(plan.more);
+    assert_int_equal(plan.range.from_us, ing_time("2024-01-03T04:39:00Z"));
+    assert_int_equal(plan.range.to_us, ing_time("2024-01-04T05:00:00Z"));
+    work.limit = 50000;
     // A new symbol on a Tuesday after a holiday: from Friday's early trading on
     mark = mark_of(ING_STATUS_RUNNING, NULL);
     check_range(f, &config, &work, &mark, "2024-01-02T15:02:30Z", "2023-12-29T09:00:00Z",
