@@ -15,7 +15,7 @@ from mflocal import last_json_object, wait_for
 RUN = "shared"
 DAYS = ["--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day", "--adjusted", "none"]
 BACKFILL = ["backfill", "bars", "--symbols", ",".join(REPLAYED), *DAYS, "--run-id", RUN]
-# Some thirty pages one after the other, so that a run takes longer than it takes to notice another process.
+# Some fifty pages one after the other, so that a run takes longer than it takes to notice another process.
 SMALL_PAGES = {"INGEST_BARS_PAGE_LIMIT": "400", "INGEST_PARALLEL": "1"}
 PAGE_MS = 700
 
