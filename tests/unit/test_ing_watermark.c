@@ -123,6 +123,7 @@ static void test_round_trip(void **state)
     mark.range = (struct ing_range){ing_time("2024-01-02T05:00:00Z"), ing_time("2024-02-01T05:00:00Z")};
     mark.position_us = ing_time("2024-01-10T05:00:00Z");
     mark.last_time_us = ing_time("2024-01-09T21:59:00.123Z");
+    mark.request_to_us = ing_time("2024-01-20T05:00:00Z");
     mark.page = 7;
     mark.pass = ING_PASS_ACTIVE;
     mark.events = 12345678901;
@@ -144,10 +145,18 @@ static void test_round_trip(void **state)
     assert_int_equal(back.pass, ING_PASS_ACTIVE);
     assert_int_equal(back.events, mark.events);
     assert_string_equal(back.cursor, mark.cursor);
+    assert_int_equal(back.request_to_us, mark.request_to_us);
     assert_int_equal(back.skipped.count, 1);
     assert_int_equal(back.skipped.items[0].to_us, mark.position_us);
     assert_int_equal(read_back.kept_count, ING_OVERLAP_SAVED); // the newest of them
     assert_memory_equal(read_back.kept, overlap.kept + 5, ING_OVERLAP_SAVED * sizeof *overlap.kept);
+    // A cursor that leads nobody knows how far is not followed: its pages may end before the range does
+    mark.request_to_us = mark.position_us;
+    mf_buf_clear(&text);
+    ing_watermark_encode(&mark, NULL, &text);
+    assert_int_equal(ing_watermark_decode(json, mf_buf_str(&text), &back, NULL, NULL), 0);
+    assert_string_equal(back.cursor, "");
+    assert_int_equal(back.page, 0);
     ing_overlap_free(&overlap);
     ing_overlap_free(&read_back);
     mf_buf_free(&text);
