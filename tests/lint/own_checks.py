@@ -72,11 +72,14 @@ WRAPPERS = {
     # The mock cluster and the bare loop to compare with are librdkafka's own.
     "librdkafka/*": [
         *["common/kafka_*.c", "tests/unit/kafka_mock.c"],
-        *["tests/bench/bench_kafka*.c", "tests/bench/processor_floor.c"],  # the benchmarks' floors
+        *["tests/bench/bench_kafka*.c", "tests/bench/*_floor.c"],  # the benchmarks' floors
         "tests/bench/processor_latency.c",  # adds nothing of ours to what it times
     ],
-    "curl/*": ["common/http_client*.c"],
-    "yajl/*": ["common/json_*.c", "tests/bench/bench_json.c", "tests/bench/bench_fold.c"],  # floors again
+    "curl/*": ["common/http_client*.c", "tests/bench/ingestor_floor.c"],
+    "yajl/*": [
+        *["common/json_*.c", "tests/bench/bench_json.c", "tests/bench/bench_fold.c"],  # floors again
+        "tests/bench/ingestor_floor.c",
+    ],
     "event2/*": ["common/loop*.c", "common/http_server*.c", "common/http_client*.c", "common/supervisor*.c"],
     "systemd/*": ["common/supervisor*.c"],
     "sql*.h": ["common/odbc*.c", "tests/odbc/driver.c"],

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from simulator_client import KEY, Client
+from simulator_client import KEY, NOW, Client, start
 
 RANGES = [
     ("AAPL", "1/day/2000-03-01/2001-03-01"),
@@ -184,3 +185,33 @@ def test_wrong_input_is_400_with_a_reason(client: Client, path: str) -> None:
     reply = client.get(f"/v2/aggs/ticker/{path}")
     assert reply.status == 400 and reply.json["status"] == "ERROR" and len(reply.json["error"]) > 10
     assert reply.json["request_id"]
+
+
+def test_a_kept_answer_is_given_again_to_the_byte(tmp_path: Path) -> None:
+    past = "/v2/aggs/ticker/X:BTCUSD/range/1/minute/2026-03-01/2026-03-02?limit=1000"
+    today = "/v2/aggs/ticker/X:BTCUSD/range/1/minute/2026-03-18/2026-03-18"
+    simulator = start(tmp_path, "--cache-mib", "1")
+    try:
+        simulator.set_clock(now=NOW, frozen=True)
+        client = Client(simulator)
+        first = client.get(past)
+        assert client.get(past).body == first.body
+        assert client.get(past).headers["x-request-id"] == first.json["request_id"]
+        entry = simulator.requests()["requests"][-1]
+        assert (entry["rows"], entry["data"]) == (len(first.json["results"]), "synthetic")
+        # Another page, a fault, and bars that are still to come are answered anew.
+        assert client.get(first.json["next_url"]).json["results"][0]["t"] > first.json["results"][-1]["t"]
+        simulator.add_fault("duplicate_rows", count=3)
+        assert len(client.get(past).json["results"]) == len(first.json["results"]) + 3
+        assert client.get(past).body == first.body
+        rows = len(client.get(today).json["results"])
+        simulator.set_clock(advance_ms=600_000)
+        assert len(client.get(today).json["results"]) > rows
+        # Beyond its size the oldest goes: asked for again it has a new id.
+        for day in range(1, 9):
+            client.get(f"/v2/aggs/ticker/X:ETHUSD/range/1/minute/2026-02-0{day}/2026-02-0{day}")
+        again = client.get(past)
+        assert again.json["request_id"] != first.json["request_id"]
+        assert again.json["results"] == first.json["results"]
+    finally:
+        simulator.stop()

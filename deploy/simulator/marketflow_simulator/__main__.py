@@ -15,6 +15,7 @@ from aiohttp import web
 
 from .access import KeyFile, MinuteLimit
 from .clock import Clock, parse_instant
+from .page_cache import PageCache
 from .provider import Provider
 from .replay import ReplayError
 from .server import Server
@@ -33,6 +34,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--start-now", metavar="ISO", help="where the clock starts instead of now")
     parser.add_argument("--clock-rate", type=float, metavar="X", help="virtual seconds per second")
     parser.add_argument("--forming", action="store_true", help="also answer the bar in progress")
+    parser.add_argument(
+        "--cache-mib", type=int, default=0, metavar="N", help="keep answers of past bars, so many MiB of them"
+    )
     parser.add_argument("--ready-file", type=Path, help="written as JSON once the port is open")
     return parser.parse_args()
 
@@ -77,7 +81,8 @@ def main() -> int:
     try:
         provider = Provider(_clock(arguments), arguments.seed)
         provider.forming = arguments.forming
-        server = Server(provider, KeyFile(arguments.key_file), MinuteLimit(arguments.rate_per_minute))
+        limit = MinuteLimit(arguments.rate_per_minute)
+        server = Server(provider, KeyFile(arguments.key_file), limit, PageCache(arguments.cache_mib << 20))
         asyncio.run(_serve(server, host or "127.0.0.1", int(port), arguments.ready_file))
     except (OSError, ValueError, ReplayError) as problem:
         print(f"marketflow_simulator: {problem}", file=sys.stderr)

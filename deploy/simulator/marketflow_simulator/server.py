@@ -23,6 +23,7 @@ from .access import KeyFile, MinuteLimit
 from .clock import Clock, parse_instant
 from .faults import BEFORE, PAGE, WIRE, Fault, FaultError, FaultTable, Subject
 from .journal import Entry, Journal
+from .page_cache import PageCache
 from .page_faults import change_page
 from .provider import Answer, Provider
 
@@ -35,13 +36,16 @@ Build = Callable[[web.Request], Awaitable[Answer]]
 class Server:
     """One simulator: its provider, faults, journal and limits."""
 
-    def __init__(self, provider: Provider, keys: KeyFile, limit: MinuteLimit) -> None:
+    def __init__(
+        self, provider: Provider, keys: KeyFile, limit: MinuteLimit, cache: PageCache | None = None
+    ) -> None:
         self.provider = provider
         self.clock: Clock = provider.clock
         self.keys = keys
         self.limit = limit
         self.faults = FaultTable()
         self.journal = Journal()
+        self.cache = cache or PageCache(0)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=1 << 20)
@@ -132,6 +136,12 @@ class Server:
         taken, refused = await self._gate(request, entry)
         if refused is not None:
             return refused
+        url, changed = f"{self._base(request)}{request.path_qs}", any(fault.kind in PAGE for fault in taken)
+        kept = None if changed else self.cache.find(url, self.clock.now_ms())
+        if kept is not None:
+            entry.rows, entry.data = kept.rows, kept.label
+            headers = wire.data_headers(kept.label, kept.request_id)
+            return await wire.send(kept.body, headers, [f for f in taken if f.kind in WIRE], request)
         try:
             answer = await build(request)
         except web.HTTPNotFound:
@@ -150,6 +160,8 @@ class Server:
         entry.rows, entry.data = len(answer.page.rows), answer.page.label
         headers = wire.data_headers(answer.page.label, answer.page.tail["request_id"])
         body = wire.json_body(answer.page.render())
+        if not changed and not self.provider.forming:
+            self.cache.put(url, answer.page, body, self.clock.now_ms())
         return await wire.send(body, headers, [f for f in taken if f.kind in WIRE], request)
 
     # --- endpoints -------------------------------------------------------------------------------
