@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decorrelated jitter and the small random generator behind it. The struct is the caller's; nothing fails.
+// Jitter and the small random generator behind it. The struct is the caller's; nothing fails.
 #include "common/backoff.h"
 
 #include <errno.h>
@@ -17,13 +17,8 @@ void mf_backoff_init(struct mf_backoff *backoff, int64_t base_ms, int64_t max_ms
     };
 }
 
-int64_t mf_backoff_next_ms(struct mf_backoff *backoff)
+static int64_t pick_ms(struct mf_backoff *backoff, int64_t high)
 {
-    int64_t high = backoff->max_ms;
-    if (backoff->previous_ms <= backoff->max_ms / 3)
-        high = backoff->previous_ms * 3;
-    if (high < backoff->base_ms)
-        high = backoff->base_ms;
     // Multiply-and-shift maps 64 random bits onto the range without the bias (or the division) of a modulo.
     __extension__ typedef unsigned __int128 wide;
     uint64_t span = (uint64_t)(high - backoff->base_ms) + 1;
@@ -31,6 +26,22 @@ int64_t mf_backoff_next_ms(struct mf_backoff *backoff)
     backoff->previous_ms = backoff->base_ms + (int64_t)pick;
     backoff->attempts++;
     return backoff->previous_ms;
+}
+
+int64_t mf_backoff_next_ms(struct mf_backoff *backoff)
+{
+    int64_t high = backoff->max_ms;
+    if (backoff->previous_ms <= backoff->max_ms / 3)
+        high = backoff->previous_ms * 3;
+    return pick_ms(backoff, high < backoff->base_ms ? backoff->base_ms : high);
+}
+
+int64_t mf_backoff_next_full_ms(struct mf_backoff *backoff)
+{
+    int64_t high = backoff->base_ms;
+    for (unsigned i = 0; i <= backoff->attempts && high < backoff->max_ms; i++)
+        high = high <= backoff->max_ms / 2 && high > 0 ? 2 * high : backoff->max_ms;
+    return pick_ms(backoff, high);
 }
 
 void mf_backoff_reset(struct mf_backoff *backoff)

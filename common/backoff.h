@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Retry delays: exponential backoff with full jitter between `base` and a growing cap ("decorrelated jitter",
-// delay = uniform(base, 3 × previous), capped). Pure: the caller gives the randomness' seed; no clock.
+// Retry delays that grow up to a cap and are spread at random, in two forms of M. Brooker, "Exponential
+// Backoff And Jitter" (2015): "decorrelated" and "full" jitter. Pure: the caller gives the randomness' seed;
+// no clock.
 #ifndef MF_BACKOFF_H
 #define MF_BACKOFF_H
 
@@ -14,9 +15,12 @@ struct mf_backoff {
 };
 
 void mf_backoff_init(struct mf_backoff *backoff, int64_t base_ms, int64_t max_ms, uint64_t seed);
-int64_t mf_backoff_next_ms(struct mf_backoff *backoff); // base_ms <= result <= max_ms
-void mf_backoff_reset(struct mf_backoff *backoff);      // after a success
-uint64_t mf_random_seed(void);                          // from the kernel (getrandom)
-uint64_t mf_random_next(uint64_t *state);               // xorshift64* step
+// Decorrelated: uniform(base, 3 × previous), capped. base_ms <= result <= max_ms.
+int64_t mf_backoff_next_ms(struct mf_backoff *backoff);
+// Full: the n-th since the reset (from 1) is uniform(base, base × 2^n), that bound capped at max_ms.
+int64_t mf_backoff_next_full_ms(struct mf_backoff *backoff);
+void mf_backoff_reset(struct mf_backoff *backoff); // after a success
+uint64_t mf_random_seed(void);                     // from the kernel (getrandom)
+uint64_t mf_random_next(uint64_t *state);          // xorshift64* step
 
 #endif

@@ -282,6 +282,7 @@ void ing_app_check_ready(struct ing_app *app, struct mf_health *health)
     mf_health_add(health, "key", !parked, "%s",
                   parked ? "the provider rejected POLYGON_API_KEY" : "not rejected");
     ing_limiter_check_ready(app->limiter, health);
+    ing_engine_check_ready(app->engine, health);
     if (app->mode->check_ready != NULL)
         app->mode->check_ready(app->state, health);
 }

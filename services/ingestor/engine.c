@@ -81,7 +81,7 @@ void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, cons
     series->page = page;
     series->seen_count = 0;
     series->range_last_us = last_time_us;
-    series->ends = false;
+    series->ends = series->repeats = series->repeat_waits = false;
     ing_engine_wait(engine, series, delay_us);
 }
 
@@ -103,6 +103,7 @@ void ing_engine_remove(struct ing_engine *engine, struct ing_series *series)
     if (series->engine == NULL)
         return;
     mf_http_client_cancel(engine->http, &series->request);
+    ing_engine_gate_leave(engine, series);
     ing_scheduler_remove(&engine->schedulers[series->priority], &series->due);
     ing_engine_queue_remove(engine, series);
     ing_batch_abandon(&series->batch);
@@ -151,6 +152,7 @@ static void start_request(struct ing_engine *engine, struct ing_series *series)
         return;
     }
     engine->totals.requests++;
+    ing_engine_gate_pass(engine, series);
     ing_engine_set_state(engine, series, ING_SERIES_ASKED);
 }
 
@@ -188,18 +190,24 @@ static struct ing_due *next_due(const struct ing_engine *engine, int64_t now_us,
     return NULL;
 }
 
+// With a key that may be rejected again a single request finds out.
+static unsigned parallel(const struct ing_engine *engine)
+{
+    return engine->proving ? 1 : engine->config->parallel;
+}
+
 // For a claim: what could start now, and what will have come due while its grant is good.
 static struct ing_demand demand(void *arg)
 {
     const struct ing_engine *engine = arg;
     int64_t now_us = mf_clock_monotonic_us();
-    unsigned slots = engine->config->parallel > engine->busy ? engine->config->parallel - engine->busy : 1;
+    unsigned slots = parallel(engine) > engine->busy ? parallel(engine) - engine->busy : 1;
     for (enum ing_priority priority = 0; priority < ING_PRIORITY_MAX; priority++) {
-        const struct ing_scheduler *scheduler = &engine->schedulers[priority];
-        unsigned now = ing_scheduler_count(scheduler, now_us, slots);
+        unsigned now = ing_engine_gate_count(engine, priority, now_us, now_us, slots);
         if (now == 0)
             continue;
-        unsigned soon = ing_scheduler_count(scheduler, now_us + SOON_US, ING_BUDGET_COUNT_MAX);
+        unsigned most = engine->proving ? slots : ING_BUDGET_COUNT_MAX;
+        unsigned soon = ing_engine_gate_count(engine, priority, now_us, now_us + SOON_US, most);
         return (struct ing_demand){.priority = priority, .now = now, .soon = soon};
     }
     return (struct ing_demand){.priority = ING_PRIORITY_MAX};
@@ -215,18 +223,20 @@ void ing_engine_pump(struct ing_engine *engine)
     if (engine->pumping)
         return;
     engine->pumping = true;
-    while (!engine->draining && !engine->parked && engine->busy < engine->config->parallel &&
+    while (!engine->draining && !engine->parked && engine->busy < parallel(engine) &&
            !ing_publisher_pressure(engine->setup.publisher)) {
         struct ing_due *first = next_due(engine, now_us, &wait_us);
         if (first == NULL)
             break;
+        struct ing_series *series = first->owner;
+        if (!ing_engine_gate_ask(engine, series, now_us))
+            continue;
         int64_t limit_us = ing_limiter_ask(engine->limiter, now_us);
         if (limit_us > 0) {
             limited = true;
             wait_us = limit_us;
             break;
         }
-        struct ing_series *series = first->owner;
         struct ing_scheduler *scheduler = &engine->schedulers[series->priority];
         if (series->next_page == NULL && engine->driver.plan != NULL &&
             !engine->driver.plan(engine->driver.arg, series)) {
@@ -266,6 +276,7 @@ static void on_tick(void *arg)
     struct ing_engine *engine = arg;
     engine->last_tick_us = mf_clock_monotonic_us();
     ing_limiter_gauges(engine->limiter, engine->last_tick_us);
+    ing_engine_gate_gauges(engine, engine->last_tick_us);
 }
 
 void ing_engine_room(struct ing_engine *engine)
@@ -332,6 +343,7 @@ int ing_engine_new(const struct ing_engine_config *config, struct ing_engine **e
     *made = (struct ing_engine){.setup = *config, .driver = config->driver};
     ing_engine_reconfigure(made, config->config);
     made->limiter = config->limiter;
+    made->repeats = mf_ratelimit_new(config->config->retries_per_minute, 0);
     for (int priority = 0; priority < ING_PRIORITY_MAX; priority++)
         ing_scheduler_init(&made->schedulers[priority]);
     ing_page_init(&made->page);
@@ -370,6 +382,7 @@ void ing_engine_free(struct ing_engine **engine)
     mf_deferred_free(&old->next_page);
     for (int priority = 0; priority < ING_PRIORITY_MAX; priority++)
         ing_scheduler_free(&old->schedulers[priority]);
+    mf_ratelimit_free(&old->repeats);
     ing_page_free(&old->page);
     ing_page_free(&old->error_page);
     mf_buf_free(&old->url);
@@ -403,10 +416,10 @@ void ing_engine_check_drained(struct ing_engine *engine)
     engine->driver.drained(engine->driver.arg);
 }
 
-// One request at a time finds out whether the key is good now: the first answer parks the engine again if it
-// is not.
+// One request at a time finds out whether the key is good now: a refusal parks the engine again.
 void ing_engine_resume(struct ing_engine *engine)
 {
+    engine->proving = engine->proving || engine->parked;
     engine->parked = false;
     ing_engine_pump(engine);
 }

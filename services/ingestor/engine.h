@@ -71,6 +71,10 @@ struct ing_series {
     char data_mode[32], request_id[ING_REQUEST_ID_SIZE];
     struct ing_page_result result;
     char *result_next;
+    bool repeats;         // the next request repeats one that failed
+    bool repeat_waits;    // that has been counted as waiting for the retry budget
+    bool held;            // waits for its endpoint's circuit
+    bool probing;         // its request finds out whether the endpoint works again
     bool ends, rejecting; // the range ends with this batch; which is a dead letter for the whole answer
     enum ing_range_end end;
     struct mf_error end_error;
@@ -143,6 +147,9 @@ void ing_engine_drain(struct ing_engine *engine);
 // After the key was rejected: goes on with the key of the configuration, which may be another one by now.
 void ing_engine_resume(struct ing_engine *engine);
 bool ing_engine_is_parked(const struct ing_engine *engine);
+// Are the requests of such work held back because the endpoint fails again and again?
+bool ing_engine_is_broken(const struct ing_engine *engine, const struct ing_work *work);
+void ing_engine_check_ready(const struct ing_engine *engine, struct mf_health *health);
 // Takes over changed settings.
 void ing_engine_reconfigure(struct ing_engine *engine, const struct ing_config *config);
 

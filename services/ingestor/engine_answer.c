@@ -76,6 +76,7 @@ static void stop_key(struct ing_engine *engine, struct ing_series *series, const
 {
     bool first = !engine->parked;
     engine->parked = true;
+    mf_metric_set(MF_METRIC0(engine->setup.metrics, &ing_metric_defs[ING_M_KEY_REJECTED]), 1);
     ing_engine_wait(engine, series, 0); // keeps its place; nothing starts while parked
     if (first && !engine->draining)
         engine->driver.key_rejected(engine->driver.arg, err);
@@ -95,6 +96,7 @@ static void act(struct ing_engine *engine, struct ing_series *series, const stru
         break;
     case ING_STEP_RETRY:
         log_failure(engine, series, err, "request_failed", decision);
+        series->repeats = true;
         ing_engine_wait(engine, series, decision->wait_ms * MF_US_PER_MS);
         break;
     case ING_STEP_SKIP_RANGE:
@@ -171,6 +173,21 @@ static void page_error(const struct ing_page *page, int status, struct mf_error 
                  page->detail[0] != '\0' ? ": " : "", page->detail);
 }
 
+// What an answer says about the endpoint and the key, whatever it says about the request.
+static void note_answer(struct ing_engine *engine, struct ing_series *series, const struct ing_page *page,
+                        int status, const struct mf_error *err)
+{
+    note_provider(engine, status < 500 && page->answer != ING_ANSWER_KEY_REJECTED);
+    if (page->answer == ING_ANSWER_TRANSIENT)
+        ing_engine_gate_fails(engine, series, err);
+    else
+        ing_engine_gate_works(engine, series);
+    if (!engine->proving || page->answer == ING_ANSWER_KEY_REJECTED)
+        return;
+    engine->proving = false;
+    mf_metric_set(MF_METRIC0(engine->setup.metrics, &ing_metric_defs[ING_M_KEY_REJECTED]), 0);
+}
+
 // The page is decoded: it is published (true), or its failure is dealt with.
 static bool take_page(struct ing_engine *engine, struct ing_series *series, const struct ing_page *page,
                       int status, int64_t retry_after_ms, struct mf_str body)
@@ -180,14 +197,14 @@ static bool take_page(struct ing_engine *engine, struct ing_series *series, cons
                                   .retry_after_ms = retry_after_ms,
                                   .worth_asking_again = is_worth_asking_again(engine, series)};
     mf_str_copy(series->request_id, sizeof series->request_id, mf_str_of(page->request_id));
-    note_provider(engine, status < 500 && page->answer != ING_ANSWER_KEY_REJECTED);
+    struct mf_error err;
+    page_error(page, status, &err);
+    note_answer(engine, series, page, status, &err);
     struct ing_decision decision = decide(engine, series, &failure);
     if (decision.step == ING_STEP_TAKE) {
         ing_engine_publish(engine, series);
         return true;
     }
-    struct mf_error err;
-    page_error(page, status, &err);
     if (page->answer != ING_ANSWER_EMPTY)
         note_failure(series, &err);
     if (strcmp(page->code, "not_json") == 0) {
@@ -249,6 +266,10 @@ static void on_transport_failure(struct ing_engine *engine, struct ing_series *s
                                   .retry_after_ms = -1};
     series->request_id[0] = '\0';
     note_provider(engine, poison);
+    if (poison)
+        ing_engine_gate_works(engine, series);
+    else
+        ing_engine_gate_fails(engine, series, err);
     fail(engine, series, &failure, MF_STR_NULL, NULL, err);
 }
 

@@ -4,7 +4,14 @@
 #ifndef ING_ENGINE_PRIVATE_H
 #define ING_ENGINE_PRIVATE_H
 
+#include "common/ratelimit.h"
+#include "services/ingestor/circuit.h"
 #include "services/ingestor/engine.h"
+
+struct ing_endpoint_gate {
+    struct ing_circuit circuit;
+    struct mf_error error; // the last failure
+};
 
 struct ing_engine {
     struct ing_engine_config setup;
@@ -30,7 +37,10 @@ struct ing_engine {
     unsigned busy; // series asked, answered or publishing
     int64_t limited_since_us, last_tick_us;
     uint64_t reject_waiting; // hash of the bad row that waits for room in the queue; 0 = none does
+    struct ing_endpoint_gate gates[ING_ENDPOINT_MAX];
+    struct mf_ratelimit *repeats; // of requests that failed
     bool draining, drained, parked, stalled, pumping;
+    bool proving; // the key was rejected; one request at a time until one is answered otherwise
 };
 
 // engine.c
@@ -47,6 +57,18 @@ void ing_engine_queue_remove(struct ing_engine *engine, struct ing_series *serie
 // Repeats the request later, or ends the range: a failure that no answer explains (a record not
 // acknowledged).
 void ing_engine_failed(struct ing_engine *engine, struct ing_series *series, const struct mf_error *err);
+// engine_gate.c
+// How many of a priority that are due at until_us could start now, at most max.
+unsigned ing_engine_gate_count(const struct ing_engine *engine, enum ing_priority priority, int64_t now_us,
+                               int64_t until_us, unsigned max);
+// True: the series may start. Else it waits, or its range has ended.
+bool ing_engine_gate_ask(struct ing_engine *engine, struct ing_series *series, int64_t now_us);
+void ing_engine_gate_pass(struct ing_engine *engine, struct ing_series *series); // its request has started
+// It was answered, well or not: the endpoint works. Or it failed in a way that is worth repeating.
+void ing_engine_gate_works(struct ing_engine *engine, struct ing_series *series);
+void ing_engine_gate_fails(struct ing_engine *engine, struct ing_series *series, const struct mf_error *err);
+void ing_engine_gate_leave(struct ing_engine *engine, struct ing_series *series);
+void ing_engine_gate_gauges(struct ing_engine *engine, int64_t now_us);
 // engine_publish.c
 void ing_engine_publish(struct ing_engine *engine, struct ing_series *series);
 void ing_engine_slice(struct ing_engine *engine);

@@ -115,6 +115,7 @@ static void send_status(struct live *live, enum live_feed feed, size_t served, i
     status->feed = event.symbol = mf_str_of(ing_live_feed_name(feed, name));
     list_excluded(live, feed, now_monotonic_us, status);
     status->state = live->status_parked               ? MF_FEED_PARKED
+                    : live->status_broken[feed]       ? MF_FEED_FAILED
                     : status->excluded_count == 0     ? MF_FEED_OK
                     : status->excluded_count < served ? MF_FEED_LATE
                                                       : MF_FEED_FAILED;
@@ -133,6 +134,12 @@ static void send_status(struct live *live, enum live_feed feed, size_t served, i
 }
 
 // ---------------------------------------------------------------- heartbeats
+
+static bool is_broken(const struct live *live, enum live_feed feed)
+{
+    struct ing_work work = {.feed = feed == LIVE_NEWS ? ING_FEED_NEWS : ING_FEED_BARS};
+    return ing_engine_is_broken(live->app->engine, &work);
+}
 
 // One feed's entry, when it is known; notes a change of the excluded symbols.
 static void add_feed(struct live *live, enum live_feed feed, struct ing_progress *progress, int64_t now_us,
@@ -153,7 +160,9 @@ static void add_feed(struct live *live, enum live_feed feed, struct ing_progress
         heartbeat->feeds[heartbeat->feed_count].name = mf_str_of(name);
         heartbeat->feeds[heartbeat->feed_count++].complete_to_us = live->complete_us[feed];
     }
-    bool changed = excluded != live->excluded[feed] || parked_changed;
+    bool broken = is_broken(live, feed);
+    bool changed = excluded != live->excluded[feed] || broken != live->status_broken[feed] || parked_changed;
+    live->status_broken[feed] = broken;
     live->excluded[feed] = excluded;
     mf_metric_set(MF_METRIC(live->app->service->metrics, &ing_metric_defs[ING_M_EXCLUDED], name),
                   (double)excluded);

@@ -43,7 +43,7 @@ struct live {
     int64_t complete_us[LIVE_FEED_MAX]; // as told last; never goes back
     size_t excluded[LIVE_FEED_MAX];
     int64_t status_sent_us[LIVE_FEED_MAX]; // monotonic, of feed_status
-    bool status_parked;
+    bool status_parked, status_broken[LIVE_FEED_MAX];
     uint64_t published[LIVE_FEED_MAX];
 };
 

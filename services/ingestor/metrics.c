@@ -11,6 +11,25 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
                        .type = MF_METRIC_COUNTER,
                        .help = "Requests repeated, by reason: 429, 5xx, transport, empty.",
                        .labels = {"endpoint", "reason"}},
+    [ING_M_RETRIES_HELD] = {.name = "marketflow_retries_held_total",
+                            .type = MF_METRIC_COUNTER,
+                            .help = "Repeated requests that had to wait for the retry budget."},
+    [ING_M_RETRY_TOKENS] =
+        {.name = "marketflow_retry_budget_tokens",
+         .type = MF_METRIC_GAUGE,
+         .help = "Requests that may be repeated now within INGEST_RETRIES_PER_MINUTE; -1 without a limit."},
+    [ING_M_CIRCUIT] = {.name = "marketflow_circuit_state",
+                       .type = MF_METRIC_GAUGE,
+                       .help = "Of the provider's endpoint: 0 closed, requests start; 1 half open, one finds "
+                               "out; 2 open, none starts.",
+                       .labels = {"endpoint"}},
+    [ING_M_CIRCUIT_OPENED] = {.name = "marketflow_circuit_opened_total",
+                              .type = MF_METRIC_COUNTER,
+                              .help = "Times an endpoint failed too often in a row.",
+                              .labels = {"endpoint"}},
+    [ING_M_KEY_REJECTED] = {.name = "marketflow_ingest_key_rejected",
+                            .type = MF_METRIC_GAUGE,
+                            .help = "1 since the provider rejected the key, until it answers again."},
     [ING_M_RATE_WAIT] = {.name = "marketflow_rate_limit_wait_seconds_total",
                          .type = MF_METRIC_COUNTER,
                          .help = "Time in which a request was due and the limit let none start."},
@@ -99,6 +118,12 @@ void ing_metrics_declare(struct mf_metrics *metrics)
                       reasons[i]);
         MF_METRIC(metrics, &ing_metric_defs[ING_M_PAGES], type);
     }
+    for (enum ing_endpoint endpoint = 0; endpoint < ING_ENDPOINT_MAX; endpoint++) {
+        MF_METRIC(metrics, &ing_metric_defs[ING_M_CIRCUIT], ing_endpoint_name(endpoint));
+        MF_METRIC(metrics, &ing_metric_defs[ING_M_CIRCUIT_OPENED], ing_endpoint_name(endpoint));
+    }
+    MF_METRIC0(metrics, &ing_metric_defs[ING_M_RETRIES_HELD]);
+    MF_METRIC0(metrics, &ing_metric_defs[ING_M_KEY_REJECTED]);
     MF_METRIC0(metrics, &ing_metric_defs[ING_M_BACKPRESSURE]);
     MF_METRIC0(metrics, &ing_metric_defs[ING_M_RATE_WAIT]);
 }

@@ -9,6 +9,11 @@
 
 enum ing_metric {
     ING_M_RETRIES,        // endpoint, reason
+    ING_M_RETRIES_HELD,   // counter
+    ING_M_RETRY_TOKENS,   // gauge
+    ING_M_CIRCUIT,        // endpoint
+    ING_M_CIRCUIT_OPENED, // endpoint
+    ING_M_KEY_REJECTED,   // gauge
     ING_M_RATE_WAIT,      // counter of seconds
     ING_M_RATE_TOKENS,    // gauge
     ING_M_BUDGET_CLAIMS,  // result

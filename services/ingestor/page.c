@@ -67,6 +67,16 @@ bool ing_work_is_of_renames(const struct ing_work *work)
     return work->feed == ING_FEED_SYMBOLS && work->pass == ING_PASS_RENAMES;
 }
 
+enum ing_endpoint ing_endpoint_of(const struct ing_work *work)
+{
+    return ing_work_is_of_renames(work) ? ING_ENDPOINT_RENAMES : (enum ing_endpoint)work->feed;
+}
+
+const char *ing_endpoint_name(enum ing_endpoint endpoint)
+{
+    return endpoint < ING_ENDPOINT_RENAMES ? ing_feed_name((enum ing_feed)endpoint) : "renames";
+}
+
 const char *ing_work_feed(const struct ing_work *work, char text[64])
 {
     struct mf_buf out;

@@ -92,6 +92,10 @@ struct ing_work {
     unsigned limit;         // items per page asked for
 };
 bool ing_work_is_of_renames(const struct ing_work *work);
+// What is asked: the endpoints that can fail each by itself. One per feed, and the names of a symbol.
+enum ing_endpoint { ING_ENDPOINT_RENAMES = ING_FEED_MAX, ING_ENDPOINT_MAX };
+enum ing_endpoint ing_endpoint_of(const struct ing_work *work);
+const char *ing_endpoint_name(enum ing_endpoint endpoint); // the feed's name, "renames"
 // Feed name of heartbeats and feed_status: "polygon.bars.1m", "polygon.news", "polygon.symbols".
 const char *ing_work_feed(const struct ing_work *work, char text[64]);
 

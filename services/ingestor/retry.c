@@ -23,7 +23,7 @@ static struct ing_decision after_transient(const struct ing_retry_policy *policy
     retry->attempts++;
     if (policy->attempts_max > 0 && retry->attempts >= policy->attempts_max)
         return (struct ing_decision){.step = ING_STEP_GIVE_UP};
-    int64_t wait_ms = mf_backoff_next_ms(&retry->backoff);
+    int64_t wait_ms = mf_backoff_next_full_ms(&retry->backoff);
     if (failure->retry_after_ms > wait_ms)
         wait_ms = failure->retry_after_ms;
     const char *reason = failure->status >= 500 ? "5xx" : "transport";
@@ -50,8 +50,9 @@ static struct ing_decision after_empty(struct ing_retry *retry, const struct ing
     if (!failure->worth_asking_again || retry->asked_empty_again)
         return (struct ing_decision){.step = ING_STEP_TAKE};
     retry->asked_empty_again = true;
-    return (struct ing_decision){
-        .step = ING_STEP_RETRY, .wait_ms = mf_backoff_next_ms(&retry->backoff), .metric_reason = "empty"};
+    return (struct ing_decision){.step = ING_STEP_RETRY,
+                                 .wait_ms = mf_backoff_next_full_ms(&retry->backoff),
+                                 .metric_reason = "empty"};
 }
 
 struct ing_decision ing_retry_decide(const struct ing_retry_policy *policy, struct ing_retry *retry,

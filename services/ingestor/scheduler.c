@@ -82,14 +82,15 @@ struct ing_due *ing_scheduler_first(const struct ing_scheduler *scheduler)
 }
 
 // Below one that is not due nothing is: the walk in heap order touches what is due and its children only.
-unsigned ing_scheduler_count(const struct ing_scheduler *scheduler, int64_t until_us, unsigned max)
+unsigned ing_scheduler_count(const struct ing_scheduler *scheduler, int64_t until_us, unsigned max,
+                             ing_due_counts *counts, void *arg)
 {
     unsigned count = 0;
     size_t place = 1;
     while (place > 0 && count < max) {
         bool due = place <= scheduler->count && scheduler->heap[place]->due_us <= until_us;
-        count += due;
         if (due) {
+            count += counts == NULL || counts(arg, scheduler->heap[place]);
             place *= 2;
             continue;
         }

@@ -26,8 +26,10 @@ void ing_scheduler_put(struct ing_scheduler *scheduler, struct ing_due *due, int
 void ing_scheduler_remove(struct ing_scheduler *scheduler, struct ing_due *due); // no-op when not in
 // The first entry, NULL when there is none.
 struct ing_due *ing_scheduler_first(const struct ing_scheduler *scheduler);
-// How many are due at that time, at most max.
-unsigned ing_scheduler_count(const struct ing_scheduler *scheduler, int64_t until_us, unsigned max);
+// How many of those that `counts` (NULL = all) are due at that time, at most max.
+typedef bool ing_due_counts(void *arg, const struct ing_due *due);
+unsigned ing_scheduler_count(const struct ing_scheduler *scheduler, int64_t until_us, unsigned max,
+                             ing_due_counts *counts, void *arg);
 // Takes out and returns the first entry that is due at now_us; NULL when none is.
 struct ing_due *ing_scheduler_take(struct ing_scheduler *scheduler, int64_t now_us);
 

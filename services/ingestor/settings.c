@@ -149,6 +149,15 @@ static const struct mf_setting_def ingest_defs[] = {
     MILLISECONDS("INGEST_RETRY_BASE_MS", "500", 1, 60000,
                  "Shortest delay in ms before a failed request is repeated."),
     MILLISECONDS("INGEST_RETRY_MAX_MS", "60000", 1, 3600000, "Longest such delay in ms."),
+    COUNT("INGEST_RETRIES_PER_MINUTE", "120", 0, MF_RATELIMIT_PER_MINUTE_MAX,
+          "Requests of this process that repeat a failed one in any 60 s; what is beyond waits. 0 = no "
+          "limit."),
+    COUNT("INGEST_CIRCUIT_FAILURES", "10", 0, 1000000,
+          "Failures in a row of one of the provider's endpoints, over all symbols, after which its requests "
+          "are held back. An answer about the request itself (403, 404, 429) is none. 0 = they never are."),
+    MILLISECONDS("INGEST_CIRCUIT_OPEN_MS", "30000", 100, 3600000,
+                 "How long in ms they are held back before one request finds out whether the endpoint works "
+                 "again."),
 };
 const struct mf_setting_table ing_settings_ingest = {"Ingestor", ingest_defs, MF_ARRAY_LEN(ingest_defs)};
 
@@ -202,10 +211,13 @@ static void fill_times(const struct mf_settings *settings, struct ing_config *co
     config->heartbeat_exclude_ms = mf_settings_integer(settings, "INGEST_HEARTBEAT_EXCLUDE_MS");
     config->retry_base_ms = mf_settings_integer(settings, "INGEST_RETRY_BASE_MS");
     config->retry_max_ms = mf_settings_integer(settings, "INGEST_RETRY_MAX_MS");
+    config->circuit_open_ms = mf_settings_integer(settings, "INGEST_CIRCUIT_OPEN_MS");
 }
 
 static void fill_ingest(const struct mf_settings *settings, struct ing_config *config)
 {
+    config->retries_per_minute = count_of(settings, "INGEST_RETRIES_PER_MINUTE");
+    config->circuit_failures = count_of(settings, "INGEST_CIRCUIT_FAILURES");
     config->retry_attempts = count_of(settings, "INGEST_RETRY_ATTEMPTS");
     config->parallel = count_of(settings, "INGEST_PARALLEL");
     config->bars_page_limit = count_of(settings, "INGEST_BARS_PAGE_LIMIT");

@@ -51,6 +51,47 @@ static void delays_grow_spread_and_start_again(void **state)
     assert_true(mf_backoff_next_ms(&a) <= 300);
 }
 
+// Each delay is drawn from the whole of its range: all quarters of it are met about equally often, and the
+// range is [base, base × 2^n], capped.
+static void full_jitter_fills_a_range_that_doubles(void **state)
+{
+    (void)state;
+    enum { SEEDS = 4000, BASE_MS = 500, MAX_MS = 60000, DELAYS = 10 };
+    unsigned quarters[DELAYS][4] = {{0}};
+    for (unsigned seed = 1; seed <= SEEDS; seed++) {
+        struct mf_backoff backoff;
+        // Neighbouring seeds of a xorshift begin alike; the services' come from the kernel.
+        mf_backoff_init(&backoff, BASE_MS, MAX_MS, seed * UINT64_C(0x9e3779b97f4a7c15));
+        int64_t high = BASE_MS;
+        for (unsigned n = 0; n < DELAYS; n++) {
+            high = 2 * high < MAX_MS ? 2 * high : MAX_MS;
+            int64_t delay = mf_backoff_next_full_ms(&backoff);
+            assert_in_range(delay, BASE_MS, high);
+            quarters[n][(delay - BASE_MS) * 4 / (high - BASE_MS + 1)]++;
+        }
+        mf_backoff_reset(&backoff);
+        assert_in_range(mf_backoff_next_full_ms(&backoff), BASE_MS, 2 * BASE_MS);
+    }
+    for (unsigned n = 0; n < DELAYS; n++) {
+        for (unsigned quarter = 0; quarter < 4; quarter++) // 4.5 standard deviations
+            assert_in_range(quarters[n][quarter], SEEDS / 4 - 125, SEEDS / 4 + 125);
+    }
+}
+
+static void full_jitter_at_the_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t base_ms, max_ms;
+    } cases[] = {{1, 1}, {1000, 1000}, {0, 0}, {0, 50}, {1, INT64_MAX}, {INT64_MAX, INT64_MAX}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct mf_backoff backoff;
+        mf_backoff_init(&backoff, cases[i].base_ms, cases[i].max_ms, 7);
+        for (unsigned n = 0; n < 200; n++)
+            assert_in_range(mf_backoff_next_full_ms(&backoff), cases[i].base_ms, cases[i].max_ms);
+    }
+}
+
 static void the_same_seed_gives_the_same_delays(void **state)
 {
     (void)state;
@@ -96,6 +137,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(delays_stay_between_base_and_maximum),
         cmocka_unit_test(delays_grow_spread_and_start_again),
+        cmocka_unit_test(full_jitter_fills_a_range_that_doubles),
+        cmocka_unit_test(full_jitter_at_the_limits),
         cmocka_unit_test(the_same_seed_gives_the_same_delays),
         cmocka_unit_test(first_delays_cover_their_range_evenly),
         cmocka_unit_test(seeds_come_from_the_kernel),

@@ -64,8 +64,8 @@ static void test_many(void **state)
         unsigned due_count = 0;
         for (int i = 0; i < MANY; i++)
             due_count += due[i].place != 0 && due[i].due_us <= until_us;
-        assert_int_equal(ing_scheduler_count(&s, until_us, MANY), due_count);
-        assert_int_equal(ing_scheduler_count(&s, until_us, 3), due_count < 3 ? due_count : 3);
+        assert_int_equal(ing_scheduler_count(&s, until_us, MANY, NULL, NULL), due_count);
+        assert_int_equal(ing_scheduler_count(&s, until_us, 3, NULL, NULL), due_count < 3 ? due_count : 3);
         assert_ptr_equal(ing_scheduler_take(&s, INT64_MAX), wanted);
     }
     ing_scheduler_free(&s);

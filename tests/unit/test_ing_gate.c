@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+// What holds requests back in a running engine: an endpoint that fails again and again, the retry budget, a
+// key that was rejected. Bars fail when the test says so; news never does.
+#include "services/ingestor/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/service.h"
+#include "services/ingestor/circuit.h"
+#include "tests/unit/http_script.h"
+#include "tests/unit/ing_support.h"
+#include "tests/unit/kafka_mock.h"
+
+#include <cmocka.h>
+
+enum { WAIT_MS = 20000, BARS = 6, SERIES = BARS + 1, PARTITIONS = 2, FAILURES = 4, OPEN_MS = 400, LOG = 64 };
+
+struct told {
+    struct ing_series series; // first, as the engine's owner
+    unsigned ends;
+    enum ing_range_end end;
+    char code[MF_ERROR_CODE_SIZE];
+};
+
+struct fixture {
+    struct kafka_world *world;
+    struct http_script *script;
+    struct mf_calendar *calendar;
+    struct ing_config config;
+    struct ing_publisher *publisher;
+    struct ing_limiter *limiter;
+    struct ing_engine *engine;
+    struct told told[SERIES]; // the last one is of news
+    char base_url[64];
+    int status; // of bars; 200 = an empty page
+    unsigned keys_rejected;
+    unsigned bars, news; // requests
+    int64_t at_us[LOG];  // of those for bars
+    unsigned wanted_ends, wanted_bars;
+};
+
+static enum http_script_after answer(void *arg, const char *path, struct mf_buf *out)
+{
+    struct fixture *f = arg;
+    bool of_bars = strstr(path, "/v2/aggs/") != NULL;
+    int status = of_bars ? f->status : 200;
+    if (of_bars && f->bars < LOG)
+        f->at_us[f->bars] = mf_clock_monotonic_us();
+    f->bars += of_bars;
+    f->news += !of_bars;
+    const char *body = status == 200 ? "{\"status\":\"OK\",\"results\":[]}" : "{\"status\":\"ERROR\"}";
+    mf_buf_addf(out, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
+    return HTTP_SCRIPT_KEEP_OPEN;
+}
+
+static bool prepare(void *arg, struct ing_series *series, const struct ing_page *page, struct mf_event *event)
+{
+    (void)arg, (void)series, (void)page, (void)event;
+    return true;
+}
+
+static void page_done(void *arg, struct ing_series *series, const struct ing_page_result *result)
+{
+    (void)arg, (void)series, (void)result;
+}
+
+static void page_failed(void *arg, struct ing_series *series)
+{
+    (void)arg, (void)series;
+}
+
+static void range_done(void *arg, struct ing_series *series, enum ing_range_end end,
+                       const struct mf_error *err)
+{
+    (void)arg;
+    struct told *told = (struct told *)(void *)series;
+    told->ends++;
+    told->end = end;
+    mf_str_copy(told->code, sizeof told->code, mf_str_of(err != NULL ? err->code : ""));
+}
+
+static void key_rejected(void *arg, const struct mf_error *err)
+{
+    (void)err;
+    struct fixture *f = arg;
+    f->keys_rejected++;
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void on_fatal(void *arg, const struct mf_error *err)
+{
+    (void)arg;
+    fail_msg("%s", err->message);
+}
+
+static struct ing_engine *make_engine(struct fixture *f, unsigned attempts_max)
+{
+    struct ing_engine *engine = NULL;
+    struct mf_error err;
+    struct ing_engine_config setup = {.loop = f->world->loop,
+                                      .log = f->world->log,
+                                      .metrics = f->world->metrics,
+                                      .config = &f->config,
+                                      .calendar = f->calendar,
+                                      .provider = &ing_polygon,
+                                      .publisher = f->publisher,
+                                      .limiter = f->limiter,
+                                      .driver = {.prepare = prepare,
+                                                 .page_done = page_done,
+                                                 .page_failed = page_failed,
+                                                 .range_done = range_done,
+                                                 .key_rejected = key_rejected,
+                                                 .drained = nothing,
+                                                 .topic = "raw",
+                                                 .lane = "live",
+                                                 .arg = f},
+                                      .attempts_max = attempts_max};
+    assert_int_equal(ing_engine_new(&setup, &engine, &err), 0);
+    return engine;
+}
+
+static void fill_config(struct fixture *f)
+{
+    snprintf(f->base_url, sizeof f->base_url, "http://127.0.0.1:%d", http_script_port(f->script));
+    f->config = (struct ing_config){.base_url = f->base_url,
+                                    .api_key = "s3cret",
+                                    .rate_limit_wait_ms = 10,
+                                    .connect_timeout_ms = 5000,
+                                    .request_timeout_ms = 20000,
+                                    .low_speed_timeout_ms = 20000,
+                                    .body_max = 1024 * 1024,
+                                    .retry_base_ms = 5,
+                                    .retry_max_ms = 10,
+                                    .circuit_failures = FAILURES,
+                                    .circuit_open_ms = OPEN_MS,
+                                    .parallel = 2,
+                                    .pages_max = 100,
+                                    .partitions = PARTITIONS,
+                                    .topic_dlq = "dlq"};
+}
+
+static int set_up(void **state)
+{
+    static const char *const settings[] = {"KAFKA_PARTITIONS=2", NULL};
+    struct fixture *f = mf_calloc(1, sizeof *f);
+    struct mf_error err;
+    f->world = kafka_world_new(1, settings);
+    kafka_mock_topic(f->world, "raw", PARTITIONS);
+    kafka_mock_topic(f->world, "dlq", PARTITIONS);
+    f->script = http_script_new(f->world->loop, answer, f);
+    f->status = 502;
+    assert_int_equal(mf_calendar_new(&f->calendar, &err), 0);
+    fill_config(f);
+    struct ing_publisher_ops ops = {.on_room = nothing, .on_fatal = on_fatal, .arg = f};
+    assert_int_equal(ing_publisher_new(&f->world->kafka, &f->config, &ops, &f->publisher, &err), 0);
+    struct ing_limiter_config limiter = {
+        .kafka = &f->world->kafka, .config = &f->config, .provider = "polygon"};
+    f->limiter = ing_limiter_new(&limiter);
+    f->engine = make_engine(f, 0);
+    for (unsigned n = 0; n < SERIES; n++) {
+        char symbol[8];
+        snprintf(symbol, sizeof symbol, "SYM%u", n);
+        f->told[n].series.work = n < BARS
+                                     ? ing_minute_work(symbol, "2024-01-02T14:30:00Z", "2024-01-02T15:30:00Z")
+                                     : ing_news_work(symbol, "2024-01-02T14:30:00Z", "2024-01-02T15:30:00Z");
+        ing_series_init(&f->told[n].series, &f->config, n + 1);
+    }
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    ing_engine_free(&f->engine);
+    ing_limiter_free(&f->limiter);
+    ing_publisher_free(&f->publisher);
+    http_script_free(&f->script);
+    mf_calendar_free(&f->calendar);
+    kafka_world_free(&f->world);
+    free(f);
+    return 0;
+}
+
+static void begin(struct fixture *f, unsigned n)
+{
+    ing_engine_begin(f->engine, &f->told[n].series, NULL, 0, INT64_MIN, 0);
+}
+
+static bool all_ended(void *arg)
+{
+    const struct fixture *f = arg;
+    unsigned ends = 0;
+    for (unsigned n = 0; n < SERIES; n++)
+        ends += f->told[n].ends;
+    return ends >= f->wanted_ends;
+}
+
+static void run_until_ended(struct fixture *f, unsigned ends)
+{
+    f->wanted_ends = ends;
+    assert_true(kafka_world_run(f->world, all_ended, f, WAIT_MS));
+}
+
+static bool asked(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->bars >= f->wanted_bars;
+}
+
+static void run_until_asked(struct fixture *f, unsigned bars)
+{
+    f->wanted_bars = bars;
+    assert_true(kafka_world_run(f->world, asked, f, WAIT_MS));
+}
+
+static bool is_broken(void *arg)
+{
+    const struct fixture *f = arg;
+    return ing_engine_is_broken(f->engine, &f->told[0].series.work);
+}
+
+static double metric(struct fixture *f, enum ing_metric metric, const char *label)
+{
+    const char *const labels[] = {label, NULL};
+    return mf_metric_value(mf_metrics_get(f->world->metrics, &ing_metric_defs[metric], labels));
+}
+
+// ---------------------------------------------------------------- circuits
+
+static void a_failing_endpoint_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned n = 0; n < SERIES; n++)
+        begin(f, n);
+    assert_true(kafka_world_run(f->world, is_broken, f, WAIT_MS));
+    run_until_ended(f, 1); // news goes on
+    assert_int_equal(f->told[BARS].end, ING_RANGE_COMPLETE);
+    assert_false(ing_engine_is_broken(f->engine, &f->told[BARS].series.work));
+    assert_in_range(f->bars, FAILURES, FAILURES + 1); // two at once: one more may have been under way
+    assert_true(metric(f, ING_M_CIRCUIT, "bars") == ING_CIRCUIT_OPEN);
+    assert_true(metric(f, ING_M_CIRCUIT, "news") == ING_CIRCUIT_CLOSED);
+    unsigned before = f->bars;
+    run_until_asked(f, before + 3);
+    for (unsigned i = before; i < before + 3; i++) // one at a time, after each wait
+        assert_true(f->at_us[i] - f->at_us[i - 1] >= OPEN_MS * MF_US_PER_MS);
+    f->status = 200;
+    run_until_ended(f, SERIES); // and all at once when one has found out
+    assert_false(is_broken(f));
+    for (unsigned n = 0; n < SERIES; n++)
+        assert_int_equal(f->told[n].end, ING_RANGE_COMPLETE);
+    assert_int_equal(f->bars, before + 3 + BARS);
+    assert_true(metric(f, ING_M_CIRCUIT_OPENED, "bars") == 1);
+    assert_true(metric(f, ING_M_CIRCUIT, "bars") == ING_CIRCUIT_CLOSED);
+    char *log = kafka_world_log(f->world);
+    assert_non_null(strstr(log, "\"event\":\"circuit_opened\""));
+    assert_non_null(strstr(log, "\"event\":\"circuit_closed\""));
+    free(log);
+}
+
+// Answers about the request say that the endpoint works.
+static void an_answer_about_the_request_is_no_failure(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        int status;
+        enum ing_range_end end;
+    } cases[] = {{403, ING_RANGE_PLAN_LIMIT}, {404, ING_RANGE_UNKNOWN_TICKER}, {400, ING_RANGE_REFUSED}};
+    unsigned ends = 0;
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        f->status = cases[i].status;
+        for (unsigned n = 0; n < BARS; n++)
+            begin(f, n);
+        run_until_ended(f, ends += BARS);
+        for (unsigned n = 0; n < BARS; n++)
+            assert_int_equal(f->told[n].end, cases[i].end);
+        assert_false(is_broken(f));
+    }
+    f->status = 429; // waited out by the limiter, and asked again
+    for (unsigned n = 0; n < BARS; n++)
+        begin(f, n);
+    run_until_asked(f, f->bars + 3 * FAILURES);
+    assert_false(is_broken(f));
+    assert_true(metric(f, ING_M_CIRCUIT_OPENED, "bars") == 0);
+}
+
+// A series that leaves while its request finds out makes way for another one.
+static void the_one_that_finds_out_may_leave(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned n = 0; n < BARS; n++)
+        begin(f, n);
+    assert_true(kafka_world_run(f->world, is_broken, f, WAIT_MS));
+    f->status = 200;
+    unsigned left = BARS;
+    for (unsigned n = 0; n < BARS - 1; n++) {
+        ing_engine_remove(f->engine, &f->told[n].series);
+        left--;
+    }
+    run_until_ended(f, left);
+    assert_int_equal(f->told[BARS - 1].end, ING_RANGE_COMPLETE);
+}
+
+static void a_job_gives_a_broken_endpoint_up(void **state)
+{
+    struct fixture *f = *state;
+    enum { ATTEMPTS = 2 };
+    ing_engine_free(&f->engine);
+    f->config.circuit_failures = ATTEMPTS;
+    f->config.circuit_open_ms = 100;
+    f->config.parallel = 1;
+    f->engine = make_engine(f, 3);
+    for (unsigned n = 0; n < BARS; n++)
+        begin(f, n);
+    run_until_ended(f, BARS);
+    for (unsigned n = 0; n < BARS; n++) {
+        assert_int_equal(f->told[n].end, ING_RANGE_GAVE_UP);
+        assert_string_equal(f->told[n].code, "server_error");
+    }
+    assert_in_range(f->bars, ATTEMPTS + 2, ATTEMPTS + 3); // not three for each
+}
+
+// ---------------------------------------------------------------- the retry budget
+
+static void repeats_wait_for_their_budget(void **state)
+{
+    struct fixture *f = *state;
+    enum { PER_MINUTE = 3 };
+    ing_engine_free(&f->engine);
+    f->config.circuit_failures = 0;
+    f->config.retries_per_minute = PER_MINUTE;
+    f->engine = make_engine(f, 0);
+    for (unsigned n = 0; n < BARS; n++)
+        begin(f, n);
+    run_until_asked(f, BARS + PER_MINUTE);
+    kafka_world_pass(f->world, 300); // many times the longest delay
+    assert_int_equal(f->bars, BARS + PER_MINUTE);
+    assert_true(metric(f, ING_M_RETRIES_HELD, NULL) >= 1);
+    begin(f, BARS); // what is no repeat goes on
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[BARS].end, ING_RANGE_COMPLETE);
+    ing_engine_remove(f->engine, &f->told[0].series);
+    f->status = 200;
+    begin(f, 0); // so does one that begins anew
+    run_until_ended(f, 2);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+}
+
+// ---------------------------------------------------------------- the key
+
+static bool is_rejected(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->keys_rejected > 0 && ing_engine_in_flight(f->engine) == 0;
+}
+
+// N06: each try with a rejected key is one request, however many are due.
+static void a_rejected_key_is_tried_with_one_request(void **state)
+{
+    struct fixture *f = *state;
+    f->status = 401;
+    for (unsigned n = 0; n < BARS; n++)
+        begin(f, n);
+    assert_true(kafka_world_run(f->world, is_rejected, f, WAIT_MS));
+    assert_true(metric(f, ING_M_KEY_REJECTED, NULL) == 1);
+    for (unsigned tries = 0; tries < 3; tries++) {
+        unsigned before = f->bars;
+        f->keys_rejected = 0;
+        ing_engine_resume(f->engine);
+        assert_true(kafka_world_run(f->world, is_rejected, f, WAIT_MS));
+        kafka_world_pass(f->world, 50);
+        assert_int_equal(f->bars, before + 1);
+    }
+    f->status = 200;
+    ing_engine_resume(f->engine);
+    run_until_ended(f, BARS);
+    assert_true(metric(f, ING_M_KEY_REJECTED, NULL) == 0);
+}
+
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_failing_endpoint_is_left_alone), CASE(an_answer_about_the_request_is_no_failure),
+        CASE(the_one_that_finds_out_may_leave), CASE(a_job_gives_a_broken_endpoint_up),
+        CASE(repeats_wait_for_their_budget),    CASE(a_rejected_key_is_tried_with_one_request),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
