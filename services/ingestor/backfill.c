@@ -193,7 +193,7 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(args->to, today) >= 0;
     if (read_mark(backfill, json, series, err) < 0)
         return -1;
-    series->end_us = ing_backfill_range_end(series, now_us);
+    series->end_us = ing_backfill_range_end(backfill, series, now_us);
     // Pairs and indices are never split and pay nothing: there is nothing to ask for.
     if (ing_feeds[work->feed].type == MF_EVENT_CORPORATE_ACTION && work->asset_class != MF_ASSET_STOCK) {
         series->open_ended = false;

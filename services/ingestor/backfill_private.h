@@ -52,7 +52,8 @@ struct backfill {
 // backfill_series.c
 struct ing_driver ing_backfill_driver(struct backfill *backfill);
 // Where the series' range ends for a process that begins now.
-int64_t ing_backfill_range_end(const struct backfill_series *series, int64_t now_us);
+int64_t ing_backfill_range_end(const struct backfill *backfill, const struct backfill_series *series,
+                               int64_t now_us);
 // Begins what comes next: a range that the plan did not cover before, the next one from the position, the
 // end.
 void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *series);

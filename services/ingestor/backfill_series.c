@@ -16,16 +16,23 @@ static struct backfill_series *of(struct ing_series *series)
 
 // ---------------------------------------------------------------- ranges
 
-// Where the series' range ends for this process: what has not begun cannot be asked for. Taken once: an end
-// that moves with the clock is never reached when a minute passes between two requests.
-int64_t ing_backfill_range_end(const struct backfill_series *series, int64_t now_us)
+// Where the series' range ends for this process: what has not begun cannot be asked for, and asking for it is
+// answered as if the plan did not cover it. Taken once: an end that moves with the clock is never reached
+// when a minute passes between two requests.
+int64_t ing_backfill_range_end(const struct backfill *backfill, const struct backfill_series *series,
+                               int64_t now_us)
 {
     const struct ing_work *work = &series->base.work;
-    bool day = work->feed == ING_FEED_BARS ? ing_timespans[work->timespan].interval == MF_INTERVAL_1D
-                                           : ing_feed_is_reference(work->feed);
-    now_us -= now_us % MF_US_PER_MINUTE;
+    const struct mf_calendar *calendar = backfill->app->calendar;
+    int64_t end_us = now_us - now_us % MF_US_PER_MINUTE;
+    if (ing_feed_is_reference(work->feed)) // announced ahead of time
+        return series->mark.range.to_us;
     // Days are asked for whole; the one that is not over is left out when it comes.
-    return day || series->mark.range.to_us < now_us ? series->mark.range.to_us : now_us;
+    if (work->feed == ING_FEED_BARS && ing_timespans[work->timespan].interval == MF_INTERVAL_1D) {
+        struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
+        end_us = ing_market_midnight_us(calendar, work->asset_class, mf_date_add_days(today, 1));
+    }
+    return series->mark.range.to_us < end_us ? series->mark.range.to_us : end_us;
 }
 
 // Where to go on when only the newest event is known. Articles share a second, splits a day, and more of them

@@ -158,8 +158,9 @@ void ing_engine_failed(struct ing_engine *engine, struct ing_series *series, con
 static bool is_worth_asking_again(const struct ing_engine *engine, const struct ing_series *series)
 {
     const struct ing_work *work = &series->work;
+    int64_t to_us = work->to_us < series->asked_us ? work->to_us : series->asked_us;
     return series->page == 0 && series->expect_data && work->feed == ING_FEED_BARS &&
-           ing_session_expected(engine->setup.calendar, work->asset_class, work->from_us, work->to_us);
+           ing_session_expected(engine->setup.calendar, work->asset_class, work->from_us, to_us);
 }
 
 // The provider's words as an error value, for logs, reports and dead letters.

@@ -136,6 +136,23 @@ static const struct mf_json_node *rows_of(const struct ing_work *work, const str
     return *wrong ? NULL : rows;
 }
 
+// An error that travels as 200: gateways have been seen to do that. Neither status nor results: it is not the
+// vendor's answer, and nothing says that it is an empty one.
+static enum ing_answer classify_lie(struct mf_str status, struct mf_str message,
+                                    char code[MF_ERROR_CODE_SIZE])
+{
+    if (mf_str_eq_c(status, "NOT_AUTHORIZED"))
+        return because(ING_ANSWER_PLAN_LIMIT, "plan_limit", code);
+    if (mf_str_eq_c(status, "NOT_FOUND"))
+        return because(ING_ANSWER_UNKNOWN_TICKER, "unknown_ticker", code);
+    if (contains(message, "maximum requests"))
+        return because(ING_ANSWER_RATE_LIMITED, "rate_limited", code);
+    if (contains(message, "Unknown API Key"))
+        return because(ING_ANSWER_KEY_REJECTED, "key_rejected", code);
+    return because(ING_ANSWER_TRANSIENT,
+                   status.data != NULL || message.data != NULL ? "error_status" : "unexpected_shape", code);
+}
+
 // 200 says that somebody answered, not that it was the vendor, nor that all went well.
 static enum ing_answer classify_ok(const struct ing_work *work, const struct mf_json_node *root,
                                    struct mf_str message, char code[MF_ERROR_CODE_SIZE])
@@ -147,15 +164,13 @@ static enum ing_answer classify_ok(const struct ing_work *work, const struct mf_
     if (wrong)
         return because(ING_ANSWER_TRANSIENT, "unexpected_shape", code);
     struct mf_str status = ing_text_of(root, "status");
-    if (status.data == NULL || mf_str_eq_c(status, "OK") || mf_str_eq_c(status, "DELAYED"))
-        return because(rows == NULL || mf_json_count(rows) == 0 ? ING_ANSWER_EMPTY : ING_ANSWER_DATA, "",
-                       code);
-    // An error that travels as 200: gateways have been seen to do that.
-    if (mf_str_eq_c(status, "NOT_AUTHORIZED"))
-        return because(ING_ANSWER_PLAN_LIMIT, "plan_limit", code);
-    if (contains(message, "maximum requests"))
-        return because(ING_ANSWER_RATE_LIMITED, "rate_limited", code);
-    return because(ING_ANSWER_TRANSIENT, "error_status", code);
+    bool right = mf_str_eq_c(status, "OK") || mf_str_eq_c(status, "DELAYED");
+    if ((right || status.data == NULL) && rows != NULL && mf_json_count(rows) > 0)
+        return because(ING_ANSWER_DATA, "", code);
+    if ((right || (status.data == NULL && mf_json_get(root, "results") != NULL)) &&
+        ing_text_of(root, "error").data == NULL)
+        return because(ING_ANSWER_EMPTY, "", code);
+    return classify_lie(status, message, code);
 }
 
 enum ing_answer ing_polygon_classify(const struct ing_work *work, int status, const struct mf_json_node *root,
@@ -352,6 +367,10 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     if (root == NULL)
         return;
     keep_request_id(page, ing_text_of(root, "request_id"));
+    // N07: what has not begun is refused in the same words as what the plan does not cover. Nothing of it is
+    // missing.
+    if (page->answer == ING_ANSWER_PLAN_LIMIT && page->work->from_us > page->asked_us)
+        page->answer = because(ING_ANSWER_EMPTY, "", page->code);
     if (page->answer != ING_ANSWER_DATA && page->answer != ING_ANSWER_EMPTY) {
         page->count = 0;
         return;

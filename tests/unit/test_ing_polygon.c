@@ -35,17 +35,37 @@ static const struct {
      ING_ANSWER_RATE_LIMITED, "rate_limited", "exceeded the maximum requests per minute"},
     {200, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade\"}", ING_ANSWER_PLAN_LIMIT, "plan_limit",
      "upgrade"},
+    // Bodies that lie: errors that travel as 200, in every form that the vendor has had.
+    {200, "{\"status\":\"NOT_FOUND\",\"message\":\"no\"}", ING_ANSWER_UNKNOWN_TICKER, "unknown_ticker", "no"},
+    {200, "{\"status\":\"ERROR\",\"error\":\"Unknown API Key\"}", ING_ANSWER_KEY_REJECTED, "key_rejected",
+     "Unknown API Key"},
+    {200, "{\"errorcode\":\"001\",\"status\":\"ERROR\",\"success\":false}", ING_ANSWER_TRANSIENT,
+     "error_status", NULL},
+    {200, "{\"errorcode\":\"001\",\"success\":false}", ING_ANSWER_TRANSIENT, "unexpected_shape", NULL},
+    {200, "{\"error\":\"oops\"}", ING_ANSWER_TRANSIENT, "error_status", "oops"},
+    {200, "{\"message\":\"oops\"}", ING_ANSWER_TRANSIENT, "error_status", "oops"},
+    {200, "{\"status\":\"OK\",\"error\":\"oops\"}", ING_ANSWER_TRANSIENT, "error_status", "oops"},
+    {200, "{\"status\":\"OK\",\"error\":\"oops\",\"results\":[{}]}", ING_ANSWER_DATA, "", "oops"},
+    {200, "{}", ING_ANSWER_TRANSIENT, "unexpected_shape", NULL},
+    {200, "{\"status\":7}", ING_ANSWER_TRANSIENT, "unexpected_shape", NULL},
+    {200, "null", ING_ANSWER_TRANSIENT, "not_json", NULL},
+    {200, "[{\"status\":\"OK\"}]", ING_ANSWER_TRANSIENT, "not_json", NULL},
     {302, NULL, ING_ANSWER_TRANSIENT, "redirect_refused", NULL},
     {400, "{\"status\":\"ERROR\",\"error\":\"bad\"}", ING_ANSWER_PERMANENT, "bad_request", "bad"},
     {401, "{\"status\":\"ERROR\",\"error\":\"Unknown API Key\"}", ING_ANSWER_KEY_REJECTED, "key_rejected",
      "Unknown API Key"},
     {401, NULL, ING_ANSWER_KEY_REJECTED, "key_rejected", NULL}, // N06, HTML
+    {401, "[\"Unknown API Key\"]", ING_ANSWER_KEY_REJECTED, "key_rejected", NULL},
+    {401, "\"Unknown API Key\"", ING_ANSWER_KEY_REJECTED, "key_rejected", "Unknown API Key"},
+    {403, "\"not entitled\"", ING_ANSWER_PLAN_LIMIT, "plan_limit", "not entitled"},
+    {403, NULL, ING_ANSWER_PLAN_LIMIT, "plan_limit", NULL},
     {403, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade your plan\"}", ING_ANSWER_PLAN_LIMIT,
      "plan_limit", "upgrade your plan"},
     {403, "{\"status\":\"ERROR\",\"error\":\"not entitled\"}", ING_ANSWER_PLAN_LIMIT, "plan_limit",
      "not entitled"},
     {404, "{\"status\":\"NOT_FOUND\",\"message\":\"no\"}", ING_ANSWER_UNKNOWN_TICKER, "unknown_ticker", "no"},
     {404, NULL, ING_ANSWER_PERMANENT, "not_found", NULL},
+    {404, "[]", ING_ANSWER_PERMANENT, "not_found", NULL},
     {408, NULL, ING_ANSWER_TRANSIENT, "http_error", NULL},
     {414, NULL, ING_ANSWER_PERMANENT, "http_error", NULL},
     {429, "{\"status\":\"ERROR\",\"error\":\"slow down\"}", ING_ANSWER_RATE_LIMITED, "rate_limited",
@@ -53,6 +73,8 @@ static const struct {
     {429, NULL, ING_ANSWER_RATE_LIMITED, "rate_limited", NULL}, // N04
     {500, "{\"errorcode\":\"001\",\"status\":\"ERROR\",\"success\":false}", ING_ANSWER_TRANSIENT,
      "server_error", NULL},
+    {500, "[\"oops\"]", ING_ANSWER_TRANSIENT, "server_error", NULL},
+    {503, "\"overloaded\"", ING_ANSWER_TRANSIENT, "server_error", "overloaded"},
     {504, NULL, ING_ANSWER_TRANSIENT, "server_error", NULL},
     {204, NULL, ING_ANSWER_TRANSIENT, "http_error", NULL},
 };
@@ -75,6 +97,34 @@ static void test_classify(void **state)
             fail_msg("%d %s: %s %s", answers[i].status, answers[i].body, ing_answer_name(answer), code);
     }
     mf_json_free(&json);
+}
+
+// N07: the vendor refuses what has not begun in the words of a plan's limit. Nothing of it is missing.
+static void test_the_future_is_no_plan_limit(void **state)
+{
+    struct ing_fixture *f = *state;
+    static const char *const refusals[] = {
+        "{\"status\":\"NOT_AUTHORIZED\",\"request_id\":\"r\",\"message\":\"Your plan doesn't include this "
+        "data "
+        "timeframe.\"}",
+        "{\"status\":\"ERROR\",\"request_id\":\"r\",\"error\":\"not entitled\"}"};
+    static const struct {
+        const char *from, *to;
+        enum ing_answer answer;
+    } cases[] = {// asked at 2024-12-31T00:00:00Z
+                 {"2024-12-31T05:00:00Z", "2025-01-01T05:00:00Z", ING_ANSWER_EMPTY},
+                 {"2025-06-01T05:00:00Z", "2025-07-01T05:00:00Z", ING_ANSWER_EMPTY},
+                 {"2024-12-30T05:00:00Z", "2025-01-01T05:00:00Z", ING_ANSWER_PLAN_LIMIT},
+                 {"2010-01-01T05:00:00Z", "2010-01-02T05:00:00Z", ING_ANSWER_PLAN_LIMIT}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases) * MF_ARRAY_LEN(refusals); i++) {
+        size_t at = i / MF_ARRAY_LEN(refusals);
+        struct ing_work work = ing_minute_work("AAPL", cases[at].from, cases[at].to);
+        work.timespan = ING_TIMESPAN_DAY;
+        ing_decode(f, &work, 403, NULL, refusals[i % MF_ARRAY_LEN(refusals)]);
+        assert_int_equal(f->page.answer, cases[at].answer);
+        assert_string_equal(f->page.code, cases[at].answer == ING_ANSWER_EMPTY ? "" : "plan_limit");
+        assert_int_equal(f->page.count, 0);
+    }
 }
 
 static void test_requests(void **state)
@@ -438,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_classify),
+        cmocka_unit_test(test_the_future_is_no_plan_limit),
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_bars),
         cmocka_unit_test(test_envelope_flags),
