@@ -172,6 +172,7 @@ int prc_engine_new(struct mf_service *service, struct prc_engine **out, struct m
     engine->shape = prc_shape_hash(&engine->config);
     load_names(engine);
     load_settings(engine);
+    mf_kafka_fence_init(&engine->fence, service->settings);
     engine->kafka = (struct mf_kafka_config){.loop = service->loop,
                                              .log = service->log,
                                              .metrics = service->metrics,

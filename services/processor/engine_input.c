@@ -61,7 +61,7 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
     struct prc_engine *engine = arg;
     prc_restore_stop(engine);
     prc_engine_forget(engine);
-    engine->worked = true;
+    mf_kafka_fence_worked(&engine->fence);
     engine->restore.mismatches = 0; // those of other partitions
     engine->assigned = mf_calloc(count, sizeof(*engine->assigned));
     for (size_t i = 0; i < count; i++) {
@@ -90,10 +90,8 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
 static void on_revoke(void *arg, bool lost)
 {
     struct prc_engine *engine = arg;
-    if (lost && !mf_kafka_consumer_given_up(engine->consumer)) {
-        prc_engine_trouble(engine); // the group did not hear from us for a session's length
-        engine->forgiven = 0;       // and no other process did that
-    }
+    if (lost && !mf_kafka_consumer_given_up(engine->consumer))
+        mf_kafka_fence_session_lost(&engine->fence, mf_clock_monotonic_us());
     prc_engine_settle(engine, lost);
     prc_restore_stop(engine);
     if (engine->state == PRC_ENGINE_RESTORING)

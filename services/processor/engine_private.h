@@ -4,6 +4,7 @@
 #define PRC_ENGINE_PRIVATE_H
 
 #include "common/backoff.h"
+#include "common/kafka_fence.h"
 #include "services/processor/engine.h"
 #include "services/processor/recovery.h"
 #include "services/processor/snapshots.h"
@@ -108,11 +109,9 @@ struct prc_engine {
     bool reset_earliest, rebuild;
     bool draining;
     int init_timeout_ms;
-    unsigned init_tries;    // since the last producer that worked
-    unsigned aborts;        // in a row, without a commit in between
-    bool worked;            // the group has taken us
-    int64_t trouble_us;     // monotonic: the cluster was last away or slow; 0 = never
-    unsigned forgiven;      // fences put down to that, since the last quiet time or lost session
+    unsigned init_tries; // since the last producer that worked
+    unsigned aborts;     // in a row, without a commit in between
+    struct mf_kafka_fence fence;
     int64_t state_bytes_us; // when they were last counted
     size_t ticks;           // of balance_timer
 

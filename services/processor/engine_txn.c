@@ -18,7 +18,6 @@
 #define REVOKE_MAX_MS 10000
 #define REVOKE_FLUSH_MS 8000
 #define PIECE_MIN_US (500 * MF_US_PER_MS) // no further piece of state is begun for less
-#define FENCES_FORGIVEN 3
 
 static void log_error(struct prc_engine *engine, enum mf_log_level level, const char *event,
                       const struct mf_error *err, const char *doing)
@@ -59,31 +58,15 @@ static void on_progress(void *arg)
     }
 }
 
-static int64_t fence_window_us(const struct prc_engine *engine)
-{
-    const struct mf_settings *settings = engine->service->settings;
-    return (2 * mf_settings_integer(settings, "KAFKA_SESSION_TIMEOUT_MS") +
-            mf_settings_integer(settings, "KAFKA_TRANSACTION_TIMEOUT_MS")) *
-           MF_US_PER_MS;
-}
-
-// Before the group has taken us there is nothing of ours to be taken for somebody else.
 void prc_engine_trouble(struct prc_engine *engine)
 {
-    if (engine->worked)
-        engine->trouble_us = mf_clock_monotonic_us();
+    mf_kafka_fence_trouble(&engine->fence, mf_clock_monotonic_us());
 }
 
-// A fence soon after the cluster was away is our own doing as a rule: a request of a producer or member that
-// we have given up since was served late, after its successor's. Then we begin anew; a few times, because two
-// processes with one id would look the same, and one of them has to leave.
 bool prc_engine_forgives(struct prc_engine *engine, const struct mf_error *err)
 {
-    bool recent =
-        engine->trouble_us > 0 && mf_clock_monotonic_us() - engine->trouble_us < fence_window_us(engine);
-    if (strcmp(err->code, "fenced") != 0 || !recent || engine->forgiven >= FENCES_FORGIVEN)
+    if (!mf_kafka_fence_forgives(&engine->fence, err, mf_clock_monotonic_us()))
         return false;
-    engine->forgiven++;
     log_error(engine, MF_LOG_WARNING, "fenced_after_trouble", err,
               "going on after the cluster was away (begun anew)");
     return true;
@@ -302,8 +285,8 @@ static int commit(struct prc_engine *engine, struct mf_error *err)
     mf_metric_observe(engine->commit_block, (double)(ended_us - started_us) / 1e6);
     if (ended_us - started_us > SLOW_COMMIT_US)
         prc_engine_trouble(engine);
-    else if (rc == 0 && ended_us - engine->trouble_us > fence_window_us(engine))
-        engine->forgiven = 0;
+    else if (rc == 0)
+        mf_kafka_fence_quiet(&engine->fence, ended_us);
     return rc;
 }
 

@@ -192,6 +192,7 @@ static void on_eof(void *arg, const char *topic, int32_t partition, int64_t offs
 static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
 {
     struct snk_sink *sink = arg;
+    mf_kafka_fence_worked(&sink->fence);
     snk_forget_batch(sink);
     sink->rejoining = false;
     free(sink->partitions);
@@ -220,20 +221,27 @@ static void on_assign(void *arg, struct mf_kafka_offset *offsets, size_t count)
     }
 }
 
-// The last chance for what is buffered; what does not make it is no loss, its next owner reads it again.
-static void on_revoke(void *arg, bool lost)
+static void drop_partitions(struct snk_sink *sink)
 {
-    struct snk_sink *sink = arg;
-    if (!lost)
-        snk_loader_finish(sink);
-    SNK_LOG(sink, INFO, "revoked", "%zu partitions%s, %zu rows not written are left to their next owner",
-            sink->partition_count, lost ? " lost" : "", sink->batch.count);
     snk_forget_batch(sink);
     free(sink->partitions);
     sink->partitions = NULL;
     sink->partition_count = 0;
     sink->hint = 0;
     sink->rejoining = false;
+}
+
+// The last chance for what is buffered; what does not make it is no loss, its next owner reads it again.
+static void on_revoke(void *arg, bool lost)
+{
+    struct snk_sink *sink = arg;
+    if (!lost)
+        snk_loader_finish(sink);
+    else if (!mf_kafka_consumer_given_up(sink->consumer))
+        mf_kafka_fence_session_lost(&sink->fence, mf_clock_monotonic_us());
+    SNK_LOG(sink, INFO, "revoked", "%zu partitions%s, %zu rows not written are left to their next owner",
+            sink->partition_count, lost ? " lost" : "", sink->batch.count);
+    drop_partitions(sink);
 }
 
 // The log begins after what was loaded. New to us: it simply starts there. Else records are gone that nobody
@@ -279,17 +287,39 @@ static int64_t on_out_of_range(void *arg, const char *topic, int32_t partition, 
     return p->stored >= low ? p->stored : out_of_range(sink, p, low);
 }
 
+// A broker that was away for longer than the session may find that we have taken our own place: then we join
+// anew. What was not written is read again.
 static void on_fatal(void *arg, const struct mf_error *err)
 {
-    snk_fail(arg, err, "consuming");
+    struct snk_sink *sink = arg;
+    struct mf_error failed;
+    if (sink->failed || sink->closing ||
+        !mf_kafka_fence_forgives(&sink->fence, err, mf_clock_monotonic_us())) {
+        snk_fail(sink, err, "consuming");
+        return;
+    }
+    MF_LOGF(sink->service->log, MF_LOG_WARNING, "sink", "fenced_after_trouble",
+            MF_FIELDS(mf_lf_str("error_code", err->code)), "joining the group again: %s", err->message);
+    drop_partitions(sink);
+    mf_kafka_consumer_free(&sink->consumer);
+    if (snk_intake_join(sink, &failed) < 0)
+        snk_fail(sink, &failed, "joining the group again");
 }
 
-const struct mf_kafka_consumer_ops snk_consumer_ops = {
-    .on_message = on_message,
-    .on_turn_end = on_turn_end,
-    .on_assign = on_assign,
-    .on_revoke = on_revoke,
-    .on_eof = on_eof,
-    .on_out_of_range = on_out_of_range,
-    .on_fatal = on_fatal,
-};
+int snk_intake_join(struct snk_sink *sink, struct mf_error *err)
+{
+    const char *topics[SNK_TABLE_MAX + 1] = {NULL};
+    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
+        topics[table] = sink->topics[table];
+    const struct mf_kafka_consumer_config config = {
+        .group = sink->group, .topics = topics, .read_committed = true, .start_at_earliest = true};
+    const struct mf_kafka_consumer_ops ops = {.on_message = on_message,
+                                              .on_turn_end = on_turn_end,
+                                              .on_assign = on_assign,
+                                              .on_revoke = on_revoke,
+                                              .on_eof = on_eof,
+                                              .on_out_of_range = on_out_of_range,
+                                              .on_fatal = on_fatal,
+                                              .arg = sink};
+    return mf_kafka_consumer_new(&sink->kafka, &config, &ops, &sink->consumer, err);
+}

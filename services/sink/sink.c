@@ -116,11 +116,21 @@ static void watch_short_logs(struct snk_sink *sink)
     }
 }
 
+static void watch_cluster(struct snk_sink *sink)
+{
+    int64_t now_us = mf_clock_monotonic_us();
+    if (mf_kafka_consumer_connected(sink->consumer))
+        mf_kafka_fence_quiet(&sink->fence, now_us);
+    else
+        mf_kafka_fence_trouble(&sink->fence, now_us);
+}
+
 static void on_tick(void *arg)
 {
     struct snk_sink *sink = arg;
     if (sink->failed || sink->closing)
         return;
+    watch_cluster(sink);
     tell_group(sink);
     try_tables(sink);
     try_partitions(sink);
@@ -210,14 +220,8 @@ static int start_kafka(struct snk_sink *sink, struct mf_error *err)
                                            .instance = service->instance};
     if (snk_letters_start(sink, err) != 0)
         return -1;
-    const char *topics[SNK_TABLE_MAX + 1] = {NULL};
-    for (enum snk_table table = 0; table < SNK_TABLE_MAX; table++)
-        topics[table] = sink->topics[table];
-    const struct mf_kafka_consumer_config config = {
-        .group = sink->group, .topics = topics, .read_committed = true, .start_at_earliest = true};
-    struct mf_kafka_consumer_ops ops = snk_consumer_ops;
-    ops.arg = sink;
-    return mf_kafka_consumer_new(&sink->kafka, &config, &ops, &sink->consumer, err);
+    mf_kafka_fence_init(&sink->fence, service->settings);
+    return snk_intake_join(sink, err);
 }
 
 int snk_sink_new(struct mf_service *service, struct snk_sink **sink, struct mf_error *err)

@@ -10,6 +10,7 @@
 
 #include "common/backoff.h"
 #include "common/kafka.h"
+#include "common/kafka_fence.h"
 #include "common/service.h"
 #include "services/sink/policy.h"
 #include "services/sink/warehouse.h"
@@ -60,6 +61,7 @@ struct snk_sink {
     char *group;
     struct mf_kafka_config kafka;
     struct mf_kafka_consumer *consumer;
+    struct mf_kafka_fence fence;
     char cluster_id[64];
     struct snk_warehouse *warehouse;
 
@@ -108,7 +110,8 @@ bool snk_sink_is_alive(const struct snk_sink *sink);
 void snk_sink_status(const struct snk_sink *sink, char *text, size_t size);
 
 // ---- intake.c: what Kafka hands over
-extern const struct mf_kafka_consumer_ops snk_consumer_ops; // arg to be set
+int snk_intake_join(struct snk_sink *sink,
+                    struct mf_error *err); // joins the group, with a consumer of its own
 struct snk_partition *snk_find_partition(struct snk_sink *sink, const char *topic, int32_t number);
 // Forgets the batch and reads all of it again; deliveries of its letters do not count any more.
 void snk_rewind(struct snk_sink *sink);

@@ -6,6 +6,7 @@ refuses and what the sink refuses to load; a variant "snowflake-played" is expla
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -272,6 +273,28 @@ def test_s20_zombie_comes_back(line: SinkLine) -> None:
     line.assert_once(196)
     line.wait_stored(196)
     assert metric(zombie, "rows_total", table="raw_bars") == 0
+
+
+@played
+@pytest.mark.kills
+def test_a_broker_frozen_for_longer_than_the_session(line: SinkLine) -> None:
+    """What was asked of it meanwhile is answered all at once, and late: nobody is taken for somebody else."""
+    line.expected_errors.append("fenced|revoked|broker|kafka|transport|connect|assigned")
+    line.settings |= SHORT_SESSION
+    sink = line.idle_sink()
+    pid = sink.identity.pid if sink.identity else 0
+    loaded = 0
+    for moment_s in (0.2, 1.0):
+        # Twice: the second time while the sink is joining the group again. How long is the fault itself.
+        for pause_s in (moment_s, 0):
+            line.parts.broker.freeze()
+            time.sleep(12)  # two sessions
+            line.parts.broker.thaw()
+            time.sleep(pause_s)
+        wait_for(sink.ready, 90, "ready again")
+        loaded += line.feed_bars(loaded, loaded + 49)
+        line.assert_once(loaded)
+    assert sink.identity and sink.identity.pid == pid and sink.running()
 
 
 @played

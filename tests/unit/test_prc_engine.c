@@ -90,7 +90,7 @@ static bool is_idle(void *arg)
 static bool has_begun_anew(void *arg)
 {
     const struct prc_engine *engine = arg;
-    return is_idle(arg) && engine->forgiven == 1 && engine->assigned[0].state != NULL;
+    return is_idle(arg) && engine->fence.forgiven == 1 && engine->assigned[0].state != NULL;
 }
 
 // One record causes more than the queue holds, and the wait for room brings the news that the producer is
@@ -100,8 +100,8 @@ static void test_a_fence_while_a_full_queue_is_emptied(void **state)
     struct fixture *f = *state;
     struct prc_engine *engine = f->engine;
     assert_true(kafka_world_run(f->world, is_idle, engine, 30000));
-    assert_true(engine->worked); // with the first assignment
-    prc_engine_trouble(engine);  // the cluster was away a moment ago: the fence is of our own doing
+    assert_true(engine->fence.worked); // with the first assignment
+    prc_engine_trouble(engine);        // the cluster was away a moment ago: the fence is of our own doing
     assert_int_equal(prc_engine_begin(engine), 0);
     struct prc_assigned *assigned = &engine->assigned[0];
     const struct prc_partition *folded_into = assigned->state;
@@ -132,11 +132,11 @@ static void test_a_lost_session_is_trouble(void **state)
     struct fixture *f = *state;
     struct prc_engine *engine = f->engine;
     assert_true(kafka_world_run(f->world, is_idle, engine, 30000));
-    assert_int_equal(engine->trouble_us, 0);
-    engine->forgiven = 3;
+    assert_int_equal(engine->fence.trouble_us, 0);
+    engine->fence.forgiven = 3;
     prc_engine_consumer_ops(engine).on_revoke(engine, true);
-    assert_true(engine->trouble_us > 0);
-    assert_int_equal(engine->forgiven, 0);
+    assert_true(engine->fence.trouble_us > 0);
+    assert_int_equal(engine->fence.forgiven, 0);
 }
 
 // The service, as far as mf_service_fail needs it.
