@@ -302,7 +302,7 @@ void ing_app_status(struct ing_app *app, char *text, size_t size)
     app->mode->status(app->state, text, size);
 }
 
-void ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
+bool ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
                        const char *run_id, const struct ing_watermark *mark,
                        const struct ing_overlap *overlap)
 {
@@ -313,9 +313,12 @@ void ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struc
     mf_buf_init(&value, 64 * 1024);
     ing_watermark_key(work, run_id, &key);
     ing_watermark_encode(mark, overlap, &value);
-    if (ing_publisher_watermark(app->publisher, batch, mf_buf_str(&key), mf_buf_str(&value), &err) < 0)
+    bool queued =
+        ing_publisher_watermark(app->publisher, batch, mf_buf_str(&key), mf_buf_str(&value), &err) == 0;
+    if (!queued)
         mf_log_error(app->service->log, MF_LOG_WARNING, "watermarks", "watermark_not_written", &err,
                      "saving a watermark");
     mf_buf_free(&key);
     mf_buf_free(&value);
+    return queued;
 }

@@ -60,8 +60,9 @@ void ing_app_status(struct ing_app *app, char *text, size_t size);
 // For a mode's driver: the requests have stopped, outstanding records are waited for.
 void ing_app_requests_drained(struct ing_app *app);
 
-// Writes a series' watermark; a failure to queue it is no loss, the next one makes up for it.
-void ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
+// Writes a series' watermark. False: it could not be queued, which is no loss where the next one makes up for
+// it.
+bool ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
                        const char *run_id, const struct ing_watermark *mark,
                        const struct ing_overlap *overlap);
 

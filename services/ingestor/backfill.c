@@ -15,6 +15,7 @@ enum { PROGRESS_MS = 500 };
 
 static void on_progress(void *arg)
 {
+    ing_backfill_save_again(arg);
     ing_backfill_progress(arg);
 }
 
@@ -55,11 +56,12 @@ static void backfill_free(void **state)
     ing_owner_free(&backfill->owner);
     for (size_t i = 0; i < backfill->count; i++) {
         ing_engine_remove(backfill->app->engine, &backfill->series[i].base);
-        ing_backfill_forget_names(&backfill->series[i]);
+        ing_backfill_free_series(&backfill->series[i]);
     }
     mf_timer_free(&backfill->progress_timer);
     mf_timer_free(&backfill->finish_timer);
     ing_backfill_args_free(&backfill->args);
+    ing_run_free(&backfill->run);
     free(backfill->series);
     free(backfill->topic);
     free(backfill);
@@ -113,12 +115,15 @@ static int read_run(struct backfill *backfill, struct mf_json *json, struct mf_e
         return -1;
     }
     const char *run_id = backfill->args.run_id;
+    if (known.status == ING_STATUS_ABANDONED || strcmp(known.arguments, backfill->args.arguments) != 0)
+        ing_run_free(&known);
     if (known.status == ING_STATUS_ABANDONED)
         return mf_error_set(err, MF_ERROR_CONFIG, "run_abandoned",
                             "run %s was abandoned; use --again or another --run-id", run_id);
     if (strcmp(known.arguments, backfill->args.arguments) != 0)
         return mf_error_set(err, MF_ERROR_CONFIG, "run_differs",
                             "run %s was begun with other arguments; use another --run-id", run_id);
+    ing_run_free(&backfill->run);
     backfill->run = known;
     backfill->already_complete = known.status == ING_STATUS_COMPLETE;
     return 0;
@@ -139,7 +144,12 @@ static int read_mark(struct backfill *backfill, struct mf_json *json, struct bac
         err->class = MF_ERROR_CONFIG;
         return -1;
     }
+    if (ing_watermark_decode_tally(json, value, &series->tally, err) < 0) {
+        err->class = MF_ERROR_CONFIG;
+        return -1;
+    }
     series->mark = known;
+    series->known = true;
     // A symbol's few rows are read from the beginning: they say together whether it is known.
     if (backfill->args.feed == ING_FEED_SYMBOLS && backfill->args.market == ING_MARKET_NONE) {
         series->mark.pass = ing_backfill_first_pass(&series->base.work);
@@ -168,7 +178,8 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     const struct mf_calendar *calendar = backfill->app->calendar;
     const struct ing_config *config = &backfill->app->config;
     struct ing_work *work = &series->base.work;
-    *series = (struct backfill_series){0};
+    ing_backfill_free_series(series); // of the first look
+    *series = (struct backfill_series){.backfill = backfill};
     *work = (struct ing_work){
         .feed = args->feed,
         .timespan = args->timespan,
@@ -182,6 +193,8 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     ing_series_init(&series->base, config, mf_random_seed());
     series->base.priority = ING_PRIORITY_BACKFILL;
     ing_watermark_init(&series->mark);
+    series->base.offsets = &series->tally.offsets;
+    series->shape = ing_coverage_shape_of(calendar, work);
     series->mark.pass = ing_backfill_first_pass(work);
     series->mark.range.from_us = series->mark.position_us =
         ing_market_midnight_us(calendar, work->asset_class, args->from);
@@ -193,6 +206,11 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(args->to, today) >= 0;
     if (read_mark(backfill, json, series, err) < 0)
         return -1;
+    // A run that was begun before coverage was kept has none: what came then cannot be told any more.
+    if (!series->known && ing_coverage_applies(work)) {
+        series->tally.coverage = mf_alloc(sizeof *series->tally.coverage);
+        ing_coverage_init(series->tally.coverage, args->from);
+    }
     series->end_us = ing_backfill_range_end(backfill, series, now_us);
     // Pairs and indices are never split and pay nothing: there is nothing to ask for.
     if (ing_feeds[work->feed].type == MF_EVENT_CORPORATE_ACTION && work->asset_class != MF_ASSET_STOCK) {

@@ -17,7 +17,7 @@ static int send_run(struct ing_app *app, struct ing_batch *batch, const char *ru
     struct mf_buf key;
     struct mf_buf value;
     mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
-    mf_buf_init(&value, 8192);
+    mf_buf_init(&value, (size_t)64 * 1024);
     ing_run_key(run_id, &key);
     ing_run_encode(run, &value);
     int result = ing_publisher_watermark(app->publisher, batch, mf_buf_str(&key), mf_buf_str(&value), err);
@@ -82,6 +82,7 @@ static void begin_batch(struct backfill *backfill,
                         int (*send)(struct backfill *backfill, struct mf_error *err), ing_batch_fn done)
 {
     backfill->batch = ing_batch_new(backfill->app->publisher, done, backfill);
+    ing_batch_note(backfill->batch, backfill->topic, &backfill->run.tally.offsets); // of the lane's end
     backfill->send = send;
     send_on(backfill);
 }
@@ -127,10 +128,12 @@ static void on_run_saved(void *arg, const struct mf_error *err)
 static void list_not_complete(struct backfill *backfill)
 {
     struct mf_buf list;
+    backfill->run.events = 0;
     mf_buf_init(&list, sizeof backfill->run.not_complete - 1);
     for (size_t i = 0; i < backfill->count; i++) {
         const struct backfill_series *series = &backfill->series[i];
         backfill->run.events += series->mark.events;
+        ing_tally_add(&backfill->run.tally, &series->tally);
         if (series->mark.status != ING_STATUS_COMPLETE)
             mf_buf_addf(&list, "%s%s=%s", list.len > 0 ? "," : "", series->base.work.symbol,
                         ing_backfill_status(series));
@@ -343,7 +346,10 @@ static bool abandon_look(struct abandon *abandon)
     if (value.data == NULL)
         return false;
     struct mf_json *json = mf_json_new();
-    abandon->complete = ing_run_decode(json, value, &run, &err) == 0 && run.status == ING_STATUS_COMPLETE;
+    bool read = ing_run_decode(json, value, &run, &err) == 0;
+    abandon->complete = read && run.status == ING_STATUS_COMPLETE;
+    if (read)
+        ing_run_free(&run);
     mf_json_free(&json);
     if (abandon->complete)
         mf_service_finish(abandon->app->service, MF_EXIT_OK, "the run is complete: nothing to abandon");

@@ -12,19 +12,26 @@
 
 struct backfill_series {
     struct ing_series base;
+    struct backfill *backfill;
     struct ing_watermark mark;
-    bool open_ended;             // its range ends today or later
-    int64_t end_us;              // where it ends for this process; does not move
-    bool ended;                  // nothing more will be asked for by this process
-    bool retrying;               // a range that the plan did not cover the last time
-    size_t retry_at;             // its place in mark.skipped
-    bool from_cursor;            // the first page of this process is one in the middle
-    int64_t chunk_to_us;         // end of the range under way
-    uint64_t events;             // published by this process
-    uint64_t rows;               // of its symbol, seen by this process
-    struct ing_aliases *aliases; // other names of its symbol; NULL = none are known
-    bool unnamed;                // the plan does not cover them
-    struct mf_error error;       // why it gave up, or was refused; no code = fine
+    struct ing_tally tally;          // written with the mark
+    struct ing_coverage *staged;     // with the page under way; NULL = there is none
+    struct ing_coverage_shape shape; // of its coverage
+    unsigned marks_pending;          // written and not acknowledged
+    bool unsaved;                    // the last one was not even queued
+    bool known;                      // the watermarks topic had its mark
+    bool open_ended;                 // its range ends today or later
+    int64_t end_us;                  // where it ends for this process; does not move
+    bool ended;                      // nothing more will be asked for by this process
+    bool retrying;                   // a range that the plan did not cover the last time
+    size_t retry_at;                 // its place in mark.skipped
+    bool from_cursor;                // the first page of this process is one in the middle
+    int64_t chunk_to_us;             // end of the range under way
+    uint64_t events;                 // published by this process
+    uint64_t rows;                   // of its symbol, seen by this process
+    struct ing_aliases *aliases;     // other names of its symbol; NULL = none are known
+    bool unnamed;                    // the plan does not cover them
+    struct mf_error error;           // why it gave up, or was refused; no code = fine
 };
 
 struct backfill {
@@ -50,7 +57,10 @@ struct backfill {
 };
 
 // backfill_series.c
+void ing_backfill_free_series(struct backfill_series *series); // what it owns, not itself
 struct ing_driver ing_backfill_driver(struct backfill *backfill);
+// What was not queued the last time.
+void ing_backfill_save_again(struct backfill *backfill);
 // Where the series' range ends for a process that begins now.
 int64_t ing_backfill_range_end(const struct backfill *backfill, const struct backfill_series *series,
                                int64_t now_us);

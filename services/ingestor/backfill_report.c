@@ -106,7 +106,35 @@ static void write_error(struct mf_json_writer *w, const struct mf_error *err)
     mf_jw_object_end(w);
 }
 
-// Of this process; a resumed run's whole is in the series' events_total.
+// Of the whole run, as the watermarks have it: what a killed process did not get acknowledged was done again,
+// and is counted once.
+static void write_run(struct mf_json_writer *w, const struct backfill *backfill)
+{
+    struct ing_tally total = {0};
+    uint64_t events = 0;
+    bool complete = backfill->already_complete || backfill->run.status == ING_STATUS_COMPLETE;
+    if (complete) {
+        ing_tally_add(&total, &backfill->run.tally);
+        events = backfill->run.events;
+    }
+    for (size_t i = 0; !complete && i < backfill->count; i++) {
+        ing_tally_add(&total, &backfill->series[i].tally);
+        events += backfill->series[i].mark.events;
+    }
+    mf_jw_key(w, "run");
+    mf_jw_object_begin(w);
+    mf_jw_member_u64(w, "events", events);
+    mf_jw_member_u64(w, "pages", total.pages);
+    mf_jw_member_u64(w, "duplicates", total.duplicates);
+    mf_jw_member_u64(w, "out_of_range", total.out_of_range);
+    mf_jw_member_u64(w, "foreign", total.foreign);
+    mf_jw_member_u64(w, "rejected", total.rejected);
+    mf_jw_member_u64(w, "dead_lettered", total.dead_lettered);
+    mf_jw_object_end(w);
+    ing_tally_free(&total);
+}
+
+// Of this process.
 static void write_totals(struct mf_json_writer *w, const struct ing_engine_totals *totals)
 {
     mf_jw_member_u64(w, "requests", totals->requests);
@@ -174,6 +202,8 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
     mf_jw_key(&w, "complete_before");
     mf_jw_bool(&w, backfill->already_complete);
     write_totals(&w, ing_engine_totals(backfill->app->engine));
+    if (backfill->begun)
+        write_run(&w, backfill);
     mf_jw_key(&w, "seconds");
     if (mf_decimal_from_double(elapsed, seconds, &len))
         mf_jw_number_text(&w, (struct mf_str){seconds, len});

@@ -14,8 +14,6 @@ static struct backfill_series *of(struct ing_series *series)
     return (struct backfill_series *)(void *)series;
 }
 
-// ---------------------------------------------------------------- ranges
-
 // Where the series' range ends for this process: what has not begun cannot be asked for, and asking for it is
 // answered as if the plan did not cover it. Taken once: an end that moves with the clock is never reached
 // when a minute passes between two requests.
@@ -46,10 +44,49 @@ static int64_t after_last(const struct backfill_series *series)
     return series->base.work.feed == ING_FEED_BARS ? next_us + MF_US_PER_MS : next_us;
 }
 
+// ---------------------------------------------------------------- saving
+
+static void save(struct backfill *backfill, struct backfill_series *series);
+
+static void on_mark_saved(void *arg, const struct mf_error *err)
+{
+    struct backfill_series *series = arg;
+    struct backfill *backfill = series->backfill;
+    series->marks_pending--;
+    if (err != NULL && mf_service_state(backfill->app->service) == MF_SERVICE_RUNNING)
+        save(backfill, series); // another one is not sure to follow
+    if (series->marks_pending == 0 && series->base.state == ING_SERIES_PUBLISHING)
+        ing_engine_room(backfill->app->engine);
+}
+
+// The next page waits for the acknowledgement: after a kill, at most one page of a series is published again.
 static void save(struct backfill *backfill, struct backfill_series *series)
 {
-    ing_app_save_mark(backfill->app, NULL, &series->base.work, backfill->args.run_id, &series->mark, NULL);
+    struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_mark_saved, series);
+    series->mark.tally = &series->tally;
+    series->marks_pending++;
+    series->unsaved = !ing_app_save_mark(backfill->app, batch, &series->base.work, backfill->args.run_id,
+                                         &series->mark, NULL);
+    ing_batch_seal(batch);
 }
+
+void ing_backfill_save_again(struct backfill *backfill)
+{
+    for (size_t i = 0; i < backfill->count; i++) {
+        if (backfill->series[i].unsaved)
+            save(backfill, &backfill->series[i]);
+    }
+}
+
+static bool may_publish(void *arg, struct ing_series *base)
+{
+    struct backfill_series *series = of(base);
+    if (series->unsaved)
+        save(arg, series);
+    return series->marks_pending == 0 && !series->unsaved;
+}
+
+// ---------------------------------------------------------------- ranges
 
 // The last one to end ends the run.
 void ing_backfill_end_series(struct backfill *backfill, struct backfill_series *series)
@@ -138,6 +175,9 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
     struct ing_watermark *mark = &series->mark;
     if (series->retrying) {
         struct ing_range *skipped = &mark->skipped.items[series->retry_at];
+        if (covered && series->tally.coverage != NULL)
+            ing_coverage_forget(series->tally.coverage, &series->shape, series->base.work.from_us,
+                                series->chunk_to_us);
         if (!covered)
             series->retry_at++;
         else if (series->chunk_to_us >= skipped->to_us)
@@ -154,6 +194,8 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
         // The end of a range that is still growing is asked for again by the next start.
         if (series->open_ended && series->chunk_to_us >= series->end_us)
             mark->position_us = from_us;
+        if (series->tally.coverage != NULL)
+            ing_coverage_advance(series->tally.coverage, &series->shape, mark->position_us);
     }
     save(backfill, series);
     if (!series->retrying && series->open_ended && series->chunk_to_us >= series->end_us)
@@ -170,6 +212,56 @@ static bool prepare(void *arg, struct ing_series *base, const struct ing_page *p
     return event->type != MF_EVENT_BAR || event->bar.window_end_us <= page->asked_us; // never a forming bar
 }
 
+static void drop_staged(struct backfill_series *series)
+{
+    if (series->staged != NULL)
+        ing_coverage_free(series->staged);
+    free(series->staged);
+    series->staged = NULL;
+}
+
+// A copy, because the page may fail, and is then read again.
+static void stage_coverage(struct backfill_series *series)
+{
+    if (series->tally.coverage == NULL || series->retrying)
+        return;
+    if (series->staged == NULL)
+        series->staged = mf_calloc(1, sizeof *series->staged);
+    ing_coverage_copy(series->staged, series->tally.coverage);
+}
+
+static void page_read(void *arg, struct ing_series *base, const struct ing_page *page)
+{
+    ing_backfill_take_names(arg, base, page);
+    stage_coverage(of(base));
+}
+
+static bool wanted(void *arg, struct ing_series *base, const struct mf_event *event)
+{
+    (void)arg;
+    struct backfill_series *series = of(base);
+    if (series->staged != NULL)
+        ing_coverage_take(series->staged, &series->shape, event->event_time_us);
+    return true;
+}
+
+static void keep_tally(struct backfill_series *series, const struct ing_page_result *result)
+{
+    struct ing_tally *tally = &series->tally;
+    tally->pages++;
+    tally->duplicates += result->counts.duplicates;
+    tally->out_of_range += result->counts.out_of_range;
+    tally->foreign += result->counts.foreign;
+    tally->rejected += result->counts.rejected;
+    tally->dead_lettered += result->dead_letters;
+    if (series->staged != NULL) {
+        struct ing_coverage before = *tally->coverage;
+        *tally->coverage = *series->staged;
+        *series->staged = before;
+        drop_staged(series);
+    }
+}
+
 static void page_done(void *arg, struct ing_series *base, const struct ing_page_result *result)
 {
     struct backfill *backfill = arg;
@@ -179,6 +271,7 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
     if (!ing_work_is_of_renames(&base->work))
         series->rows += result->counts.rows - result->counts.foreign;
     mark->events += result->published;
+    keep_tally(series, result);
     series->from_cursor = false;
     if (series->retrying)
         return;
@@ -194,7 +287,8 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
 
 static void page_failed(void *arg, struct ing_series *base)
 {
-    (void)arg, (void)base;
+    (void)arg;
+    drop_staged(of(base));
 }
 
 // Nothing that this process could do would change the answer. The next start tries again: plans and providers
@@ -240,6 +334,7 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     struct backfill_series *series = of(base);
     if (end != ING_RANGE_COMPLETE)
         series->error = *err;
+    series->tally.dead_lettered += base->answer_rejected;
     switch (end) {
     case ING_RANGE_COMPLETE:
         if (!begin_next_pass(backfill, series))
@@ -273,10 +368,19 @@ static void drained(void *arg)
     ing_app_requests_drained(backfill->app);
 }
 
+void ing_backfill_free_series(struct backfill_series *series)
+{
+    ing_backfill_forget_names(series);
+    ing_tally_free(&series->tally);
+    drop_staged(series);
+}
+
 struct ing_driver ing_backfill_driver(struct backfill *backfill)
 {
-    return (struct ing_driver){.page_read = ing_backfill_take_names,
+    return (struct ing_driver){.page_read = page_read,
+                               .may_publish = may_publish,
                                .prepare = prepare,
+                               .wanted = wanted,
                                .page_done = page_done,
                                .page_failed = page_failed,
                                .range_done = range_done,

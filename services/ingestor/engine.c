@@ -81,7 +81,7 @@ void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, cons
     series->page = page;
     series->seen_count = 0;
     series->range_last_us = last_time_us;
-    series->ends = series->repeats = series->repeat_waits = false;
+    series->ends = series->answer_rejected = series->repeats = series->repeat_waits = false;
     ing_engine_wait(engine, series, delay_us);
 }
 

@@ -50,11 +50,13 @@ struct ing_series {
     struct ing_due due;
     struct ing_retry retry;
     enum ing_series_state state;
-    enum ing_priority priority; // of its requests; changed only while the series is idle
-    bool may_be_unknown;        // 404 is a right answer: nothing
-    bool expect_data;           // an answer without rows is asked for again once
-    int64_t failing_since_us;   // monotonic; 0 = the last request went well
-    struct mf_error last_error; // why it fails, as long as failing_since_us is set
+    enum ing_priority priority;  // of its requests; changed only while the series is idle
+    bool may_be_unknown;         // 404 is a right answer: nothing
+    bool expect_data;            // an answer without rows is asked for again once
+    bool answer_rejected;        // the range ended with a dead letter for the whole answer
+    struct ing_offsets *offsets; // driver's: of what is acknowledged on its topic; NULL = not kept
+    int64_t failing_since_us;    // monotonic; 0 = the last request went well
+    struct mf_error last_error;  // why it fails, as long as failing_since_us is set
     // inside the engine
     struct ing_engine *engine;
     struct ing_series *previous, *next; // of all series that the engine holds
@@ -86,6 +88,9 @@ struct ing_driver {
     bool (*plan)(void *arg, struct ing_series *series);
     // The page was read and is about to be published. May be NULL.
     void (*page_read)(void *arg, struct ing_series *series, const struct ing_page *page);
+    // May the page's first record leave now? False = not yet: what is known of the page before it is not
+    // safe. Asked again soon, and at ing_engine_room. NULL = always.
+    bool (*may_publish)(void *arg, struct ing_series *series);
     // Lane, ingest time and flags of an event, before it is encoded. False = not to be published.
     bool (*prepare)(void *arg, struct ing_series *series, const struct ing_page *page,
                     struct mf_event *event);

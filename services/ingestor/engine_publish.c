@@ -12,6 +12,7 @@ enum {
     SLICE_CLOCK_EVERY = 32,
     SLICE_US = 4000,
     STALL_RETRY_MS = 500,
+    HELD_RETRY_MS = 5,
     RAW_KEPT = 64 * 1024
 };
 
@@ -290,6 +291,7 @@ static void on_batch_done(void *arg, const struct mf_error *err)
     if (series->rejecting) {
         engine->totals.dead_lettered++;
         series->rejecting = false;
+        series->answer_rejected = true;
         ing_engine_end_range(engine, series, series->end, &series->end_error);
         return;
     }
@@ -322,6 +324,11 @@ void ing_engine_slice(struct ing_engine *engine)
     struct ing_series *series = engine->table;
     if (series == NULL || series->batch == NULL)
         return;
+    const struct ing_driver *driver = &engine->driver;
+    if (engine->table_item == 0 && driver->may_publish != NULL && !driver->may_publish(driver->arg, series)) {
+        mf_timer_arm_ms(engine->slice_timer, HELD_RETRY_MS);
+        return;
+    }
     int64_t end_us = mf_clock_monotonic_us() + SLICE_US;
     for (unsigned n = 1; engine->table_item < engine->page.count; n++) {
         struct mf_error err;
@@ -351,6 +358,8 @@ void ing_engine_publish(struct ing_engine *engine, struct ing_series *series)
     series->failing_since_us = 0;
     series->ends = series->rejecting = false;
     series->batch = ing_batch_new(engine->setup.publisher, on_batch_done, series);
+    if (series->offsets != NULL)
+        ing_batch_note(series->batch, engine->driver.topic, series->offsets);
     series->result = (struct ing_page_result){.page = series->page,
                                               .asked_us = series->asked_us,
                                               .last_time_us = INT64_MIN,

@@ -13,7 +13,9 @@ struct ing_batch {
     size_t outstanding;
     uint64_t dead_letters;
     bool sealed, abandoned, failed;
-    struct mf_error err; // of the first failure
+    const char *noted_topic;
+    struct ing_offsets *noted; // of that topic; NULL = nobody asks
+    struct mf_error err;       // of the first failure
     ing_batch_fn done;
     void *arg;
 };
@@ -76,8 +78,15 @@ void ing_batch_abandon(struct ing_batch **batch)
     if (*batch == NULL)
         return;
     (*batch)->abandoned = true;
+    (*batch)->noted = NULL;
     batch_settle(*batch);
     *batch = NULL;
+}
+
+void ing_batch_note(struct ing_batch *batch, const char *topic, struct ing_offsets *offsets)
+{
+    batch->noted_topic = topic;
+    batch->noted = offsets;
 }
 
 uint64_t ing_batch_dead_letters(const struct ing_batch *batch)
@@ -93,6 +102,8 @@ static void on_delivery(void *arg, const struct mf_kafka_delivery *delivery)
     if (batch == NULL)
         return;
     batch->outstanding--;
+    if (batch->noted != NULL && delivery->error == NULL && strcmp(delivery->topic, batch->noted_topic) == 0)
+        ing_offsets_note(batch->noted, delivery->partition, delivery->offset);
     if (delivery->error != NULL && !batch->failed) {
         batch->failed = true;
         batch->err = *delivery->error;

@@ -12,6 +12,7 @@
 
 #include "common/kafka.h"
 #include "services/ingestor/metrics.h"
+#include "services/ingestor/offsets.h"
 #include "services/ingestor/settings.h"
 
 struct ing_publisher;
@@ -41,6 +42,9 @@ typedef void (*ing_batch_fn)(void *arg, const struct mf_error *err);
 struct ing_batch *ing_batch_new(struct ing_publisher *publisher, ing_batch_fn done, void *arg);
 void ing_batch_seal(struct ing_batch *batch);
 void ing_batch_abandon(struct ing_batch **batch); // done will not be called; NULL-safe
+// Keeps the offsets of what is acknowledged on the topic in *offsets, which must live as long as the batch
+// has an owner. Also of a batch of which another record fails: they are on the topic.
+void ing_batch_note(struct ing_batch *batch, const char *topic, struct ing_offsets *offsets);
 uint64_t ing_batch_dead_letters(const struct ing_batch *batch);
 
 // Encodes the event (POISON when it is not valid), keeping the text for ing_publisher_send.

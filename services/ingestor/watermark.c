@@ -148,6 +148,8 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
     mf_jw_u64(&w, watermark->events);
     if (watermark->skipped.count > 0)
         write_ranges(&w, &watermark->skipped);
+    if (watermark->tally != NULL)
+        ing_tally_write(watermark->tally, &w);
     if (overlap != NULL && overlap->kept_count > 0)
         write_overlap(&w, overlap);
     mf_jw_object_end(&w);
@@ -281,7 +283,21 @@ int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_wa
     return 0;
 }
 
+int ing_watermark_decode_tally(struct mf_json *json, struct mf_str text, struct ing_tally *tally,
+                               struct mf_error *err)
+{
+    const struct mf_json_node *root;
+    if (read_record(json, text, &root, err) < 0)
+        return -1;
+    return ing_tally_read(root, tally) ? 0 : bad(err, "the tally");
+}
+
 // ---------------------------------------------------------------- runs
+
+void ing_run_free(struct ing_run *run)
+{
+    ing_tally_free(&run->tally);
+}
 
 void ing_run_encode(const struct ing_run *run, struct mf_buf *out)
 {
@@ -300,6 +316,7 @@ void ing_run_encode(const struct ing_run *run, struct mf_buf *out)
     mf_jw_u64(&w, run->events);
     mf_jw_key(&w, "not_complete");
     mf_jw_c_string(&w, run->not_complete);
+    ing_tally_write(&run->tally, &w);
     mf_jw_object_end(&w);
 }
 
@@ -312,8 +329,11 @@ int ing_run_decode(struct mf_json *json, struct mf_str text, struct ing_run *run
     if (!read_status(root, &found.status) || !read_count(root, "series", &found.series) ||
         !read_count(root, "events", &found.events) ||
         !mf_str_copy(found.arguments, sizeof found.arguments, ing_text_of(root, "arguments")) ||
-        !mf_str_copy(found.not_complete, sizeof found.not_complete, ing_text_of(root, "not_complete")))
+        !mf_str_copy(found.not_complete, sizeof found.not_complete, ing_text_of(root, "not_complete")) ||
+        !ing_tally_read(root, &found.tally)) {
+        ing_run_free(&found);
         return bad(err, "the record of a run");
+    }
     *run = found;
     return 0;
 }

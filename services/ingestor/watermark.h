@@ -8,6 +8,7 @@
 #include "common/json_reader.h"
 #include "services/ingestor/overlap.h"
 #include "services/ingestor/provider.h"
+#include "services/ingestor/tally.h"
 
 enum ing_status {       // of a series, or of a run
     ING_STATUS_RUNNING, // of a live series: its warm-up is not over
@@ -45,6 +46,7 @@ struct ing_watermark {
     int64_t request_to_us;
     uint64_t events; // acknowledged, over all starts of the run
     struct ing_range_list skipped;
+    const struct ing_tally *tally; // backfill, borrowed: written with the mark; NULL = none
 };
 void ing_watermark_init(struct ing_watermark *watermark);
 
@@ -61,6 +63,9 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
                           struct mf_buf *out);
 int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_watermark *watermark,
                          struct ing_overlap *overlap, struct mf_error *err);
+// The tally in the same text, into a zeroed one, which is freed by the caller also after a failure.
+int ing_watermark_decode_tally(struct mf_json *json, struct mf_str text, struct ing_tally *tally,
+                               struct mf_error *err);
 
 // A run's own record.
 struct ing_run {
@@ -68,8 +73,10 @@ struct ing_run {
     char arguments[33];     // hash of what was asked for
     uint64_t events;        // of all series, when complete
     uint64_t series;
+    struct ing_tally tally;  // of all series and the lane end, when complete; owned
     char not_complete[2048]; // "SYMBOL=partial,…" of a run that is complete but for those
 };
+void ing_run_free(struct ing_run *run);
 void ing_run_encode(const struct ing_run *run, struct mf_buf *out);
 int ing_run_decode(struct mf_json *json, struct mf_str text, struct ing_run *run, struct mf_error *err);
 
