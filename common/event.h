@@ -76,6 +76,8 @@ enum mf_interval {
     MF_INTERVAL_1D,
     MF_INTERVAL_1W,
     MF_INTERVAL_1MO,
+    MF_INTERVAL_3MO, // a quarter of the calendar year
+    MF_INTERVAL_1Y,
     MF_INTERVAL_MAX
 };
 
@@ -387,8 +389,10 @@ bool mf_asset_class_parse(struct mf_str text, enum mf_asset_class *asset_class);
 const char *mf_mode_name(enum mf_provenance_mode mode);
 const char *mf_interval_name(enum mf_interval interval);
 bool mf_interval_parse(struct mf_str text, enum mf_interval *interval);
-// 0 for 1mo; 1d = 24 h (a session's real end is the calendar's)
+// 0 for 1mo, 3mo and 1y; 1d = 24 h (a session's real end is the calendar's)
 int64_t mf_interval_us(enum mf_interval interval);
+// The same, and of those the longest that there is: 31, 92 and 366 days.
+int64_t mf_interval_longest_us(enum mf_interval interval);
 const char *mf_session_name(enum mf_session session);
 const char *mf_adjusted_name(enum mf_adjusted adjusted);
 const char *mf_severity_name(enum mf_severity severity);

@@ -2,15 +2,15 @@
 // What no single field can tell: values that must fit each other. Pure; every problem has class POISON.
 #include "common/event_table.h"
 
-// Windows up to 4h are as long as their name says. A day has 23 to 25 hours, or ends with the session; a week
-// and a month follow the calendar.
+// Windows up to 4h are as long as their name says. A day has 23 to 25 hours, or ends with the session; longer
+// ones follow the calendar, and those of quarters and years are told in whole seconds.
 bool mf_bar_window_fits(enum mf_interval interval, int64_t start_us, int64_t end_us)
 {
-    int64_t length = end_us - start_us, wanted = mf_interval_us(interval);
+    int64_t length = end_us - start_us;
     if (interval <= MF_INTERVAL_4H)
-        return length == wanted;
-    int64_t most = (interval == MF_INTERVAL_1MO ? 31 * MF_US_PER_DAY : wanted) + MF_US_PER_HOUR;
-    return length > 0 && length <= most;
+        return length == mf_interval_us(interval);
+    bool whole = interval <= MF_INTERVAL_1MO || length % MF_US_PER_SECOND == 0;
+    return length > 0 && length <= mf_interval_longest_us(interval) + MF_US_PER_HOUR && whole;
 }
 
 // A trading date begins at most a day away from the UTC date of its first bar.

@@ -28,9 +28,11 @@ const char *const mf_mode_names[MF_MODE_MAX + 1] = {
     [MF_MODE_SYNTHETIC] = "synthetic",
 };
 const char *const mf_interval_names[MF_INTERVAL_MAX + 1] = {
-    [MF_INTERVAL_1S] = "1s",   [MF_INTERVAL_5S] = "5s",   [MF_INTERVAL_1M] = "1m",   [MF_INTERVAL_5M] = "5m",
-    [MF_INTERVAL_15M] = "15m", [MF_INTERVAL_30M] = "30m", [MF_INTERVAL_1H] = "1h",   [MF_INTERVAL_4H] = "4h",
-    [MF_INTERVAL_1D] = "1d",   [MF_INTERVAL_1W] = "1w",   [MF_INTERVAL_1MO] = "1mo",
+    [MF_INTERVAL_1S] = "1s", [MF_INTERVAL_5S] = "5s",   [MF_INTERVAL_1M] = "1m",
+    [MF_INTERVAL_5M] = "5m", [MF_INTERVAL_15M] = "15m", [MF_INTERVAL_30M] = "30m",
+    [MF_INTERVAL_1H] = "1h", [MF_INTERVAL_4H] = "4h",   [MF_INTERVAL_1D] = "1d",
+    [MF_INTERVAL_1W] = "1w", [MF_INTERVAL_1MO] = "1mo", [MF_INTERVAL_3MO] = "3mo",
+    [MF_INTERVAL_1Y] = "1y",
 };
 const char *const mf_session_names[MF_SESSION_MAX + 1] = {
     [MF_SESSION_PRE] = "pre",
@@ -145,10 +147,21 @@ int64_t mf_interval_us(enum mf_interval interval)
         [MF_INTERVAL_1S] = 1,          [MF_INTERVAL_5S] = 5,     [MF_INTERVAL_1M] = 60,
         [MF_INTERVAL_5M] = 300,        [MF_INTERVAL_15M] = 900,  [MF_INTERVAL_30M] = 1800,
         [MF_INTERVAL_1H] = 3600,       [MF_INTERVAL_4H] = 14400, [MF_INTERVAL_1D] = 24 * 3600,
-        [MF_INTERVAL_1W] = 168 * 3600, [MF_INTERVAL_1MO] = 0,
+        [MF_INTERVAL_1W] = 168 * 3600, [MF_INTERVAL_1MO] = 0,    [MF_INTERVAL_3MO] = 0,
+        [MF_INTERVAL_1Y] = 0,
     };
     assert(interval < MF_INTERVAL_MAX);
     return seconds[interval] * MF_US_PER_SECOND;
+}
+
+int64_t mf_interval_longest_us(enum mf_interval interval)
+{
+    switch (interval) {
+    case MF_INTERVAL_1MO: return 31 * MF_US_PER_DAY;
+    case MF_INTERVAL_3MO: return 92 * MF_US_PER_DAY;
+    case MF_INTERVAL_1Y: return 366 * MF_US_PER_DAY;
+    default: return mf_interval_us(interval);
+    }
 }
 
 size_t mf_flags_format(unsigned flags, char *out, size_t out_size)

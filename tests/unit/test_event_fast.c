@@ -145,6 +145,9 @@ static const struct variation variations[] = {
     {"\"page\":0", "\"page\":1.0", WRONG},
     {"\"page\":0", "\"page\":0,\"more\":1", TABLES},
     {"\"1m\"", "\"1mo\"", TAKEN}, // a month may be short
+    {"\"1m\"", "\"3mo\"", TAKEN},
+    {"\"1m\"", "\"1y\"", TAKEN},
+    {"\"1m\"", "\"2y\"", WRONG},
     {"\"1m\"", "\"5m\"", WRONG},
     {"\"1m\"", "\"1\"", WRONG},
     {"window_end\":\"2024-01-02T14:31", "window_end\":\"2024-01-02T14:32", WRONG},

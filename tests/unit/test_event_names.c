@@ -60,11 +60,17 @@ static void test_lengths_of_intervals(void **state)
     } rows[] = {
         {MF_INTERVAL_1S, 1},     {MF_INTERVAL_5S, 5},      {MF_INTERVAL_1M, 60},   {MF_INTERVAL_5M, 300},
         {MF_INTERVAL_15M, 900},  {MF_INTERVAL_30M, 1800},  {MF_INTERVAL_1H, 3600}, {MF_INTERVAL_4H, 14400},
-        {MF_INTERVAL_1D, 86400}, {MF_INTERVAL_1W, 604800}, {MF_INTERVAL_1MO, 0},
+        {MF_INTERVAL_1D, 86400}, {MF_INTERVAL_1W, 604800}, {MF_INTERVAL_1MO, 0},   {MF_INTERVAL_3MO, 0},
+        {MF_INTERVAL_1Y, 0},
     };
     assert_int_equal(MF_ARRAY_LEN(rows), MF_INTERVAL_MAX);
     for (size_t i = 0; i < MF_ARRAY_LEN(rows); i++)
         assert_int_equal(mf_interval_us(rows[i].interval), rows[i].seconds * MF_US_PER_SECOND);
+    for (size_t i = 0; i < MF_ARRAY_LEN(rows) && rows[i].seconds > 0; i++)
+        assert_int_equal(mf_interval_longest_us(rows[i].interval), rows[i].seconds * MF_US_PER_SECOND);
+    assert_int_equal(mf_interval_longest_us(MF_INTERVAL_1MO), 31 * MF_US_PER_DAY);
+    assert_int_equal(mf_interval_longest_us(MF_INTERVAL_3MO), 92 * MF_US_PER_DAY);
+    assert_int_equal(mf_interval_longest_us(MF_INTERVAL_1Y), 366 * MF_US_PER_DAY);
 }
 
 static void test_flags_as_text(void **state)
