@@ -38,6 +38,9 @@ struct prc_article {
     double score; // NAN = no sentiment; a float would lose a score of exactly the threshold
 };
 
+// Roll-ups end at a day; how far fed_by is stored is part of the codec.
+#define PRC_FED_INTERVALS (MF_INTERVAL_1MO + 1)
+
 // One provider's view of the symbol at one adjustment.
 struct prc_group {
     char provider[24];

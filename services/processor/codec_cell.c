@@ -79,7 +79,7 @@ static void io_group(struct prc_io *io, struct prc_group *group)
 {
     prc_io_name(io, group->provider, sizeof group->provider);
     group->adjusted = (enum mf_adjusted)prc_io_small(io, group->adjusted, MF_ADJUSTED_MAX);
-    for (int i = 0; i < MF_INTERVAL_MAX; i++)
+    for (int i = 0; i < PRC_FED_INTERVALS; i++)
         group->fed_by[i] = (uint8_t)prc_io_small(io, group->fed_by[i], UINT8_MAX + 1);
     prc_io_double(io, &group->news_price);
     io_series_of(io, group->vendor);

@@ -33,7 +33,7 @@ static void io_slot(struct prc_io *io, struct prc_contract_slot *slot,
 {
     prc_io_time_after(io, &slot->time_us, previous->time_us);
     slot->session_day = prc_io_day_after(io, slot->session_day, previous->session_day);
-    slot->length_ms = prc_io_u32(io, slot->length_ms);
+    slot->length = prc_io_u32(io, slot->length);
     prc_io_fixed(io, &slot->content_hash);
     io_price(io, &slot->close);
     slot->revision = (uint16_t)prc_io_small(io, slot->revision, UINT16_MAX + 1);

@@ -191,7 +191,7 @@ static void io_level(struct prc_io *io, double *level)
 static void io_levels(struct prc_io *io, struct prc_rule_config *rules)
 {
     for (int r = 0; r < PRC_RULE_MAX; r++)
-        for (int i = 0; i < MF_INTERVAL_MAX; i++)
+        for (int i = 0; i < PRC_RULE_INTERVALS; i++)
             for (int s = 0; s < MF_SEVERITY_MAX; s++)
                 io_level(io, &rules->thresholds[r][i].level[s]);
     prc_io_double(io, &rules->min_volume);

@@ -103,7 +103,7 @@ static void io_slot(struct prc_io *io, struct prc_slot *slot, const struct prc_s
 {
     prc_io_time_after(io, &slot->time_us, previous->time_us);
     slot->session_day = prc_io_day_after(io, slot->session_day, previous->session_day);
-    slot->length_ms = prc_io_u32(io, slot->length_ms);
+    slot->length = prc_io_u32(io, slot->length);
     prc_io_fixed(io, &slot->content_hash);
     prc_io_fixed(io, &slot->metric_hash);
     io_numbers(io, &slot->numbers);

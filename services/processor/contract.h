@@ -17,7 +17,7 @@ struct prc_contract_slot { // 40 bytes
     int64_t time_us;
     uint64_t content_hash; // of the bar's market fields, for duplicates
     double close;
-    uint32_t length_ms; // window_end - time
+    uint32_t length; // prc_window_pack of window_end - time
     int32_t session_day;
     uint16_t revision;
     uint8_t flags, mode;

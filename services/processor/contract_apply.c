@@ -57,7 +57,7 @@ static void look(const struct prc_contract *contract, size_t index, struct prc_b
 {
     const struct prc_contract_slot *slot = &contract->slots[index];
     *bar = (struct prc_bar){.time_us = slot->time_us,
-                            .end_us = slot->time_us + (int64_t)slot->length_ms * MF_US_PER_MS,
+                            .end_us = slot->time_us + prc_window_us(slot->length),
                             .close = slot->close,
                             .session_day = slot->session_day,
                             .flags = slot->flags,
@@ -335,7 +335,7 @@ void prc_contract_apply(struct prc_contract *contract, const struct prc_bar *bar
     struct prc_contract_slot slot = {.time_us = bar->time_us,
                                      .content_hash = content_hash,
                                      .close = bar->close,
-                                     .length_ms = (uint32_t)((bar->end_us - bar->time_us) / MF_US_PER_MS),
+                                     .length = prc_window_pack(bar->end_us - bar->time_us),
                                      .session_day = bar->session_day,
                                      .flags = (uint8_t)bar->flags,
                                      .mode = (uint8_t)bar->mode,

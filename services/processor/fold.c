@@ -80,8 +80,7 @@ static bool is_future(const struct mf_event *event)
     if (event->type == MF_EVENT_BAR || event->type == MF_EVENT_OPTION_BAR) {
         enum mf_interval interval =
             event->type == MF_EVENT_BAR ? event->bar.interval : event->option_bar.bar.interval;
-        int64_t length = mf_interval_us(interval);
-        tolerance = 2 * (length > 0 ? length : 31 * MF_US_PER_DAY);
+        tolerance = 2 * mf_interval_longest_us(interval);
     }
     return event->event_time_us > event->ingest_time_us + tolerance;
 }

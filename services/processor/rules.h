@@ -42,6 +42,10 @@ enum prc_rule {
 #define PRC_CLEAR_BARS 3
 #define PRC_KEYWORDS_MAX 64
 
+// Rules look at intervals up to a month: of quarters and years there are never enough bars for a rule to be
+// warm while its symbol is listed. Part of the codec.
+#define PRC_RULE_INTERVALS (MF_INTERVAL_1MO + 1)
+
 // Thresholds per severity; 0 switches a severity off. News rules have those of interval 0 for all.
 struct prc_thresholds {
     double level[MF_SEVERITY_MAX];

@@ -241,7 +241,7 @@ void prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_co
 {
     memset(config, 0, sizeof(*config));
     for (int r = 0; r < PRC_RULE_MAX; r++)
-        for (int i = 0; i < MF_INTERVAL_MAX; i++)
+        for (int i = 0; i < PRC_RULE_INTERVALS; i++)
             if (looks_at((enum prc_rule)r, i) || prc_rule_is_news((enum prc_rule)r))
                 config->thresholds[r][i] = thresholds_of(settings, (enum prc_rule)r, (enum mf_interval)i);
     config->min_volume = mf_settings_decimal(settings, "ALERT_MIN_VOLUME");
@@ -258,19 +258,20 @@ void prc_rule_config_load(const struct mf_settings *settings, struct prc_rule_co
     prc_rule_config_prepare(config);
 }
 
-// "all", "1m", "5m and longer", "up to 1h", else a list.
+// "1m", "5m to 1mo", "up to 1h", else a list.
 static void add_intervals(struct mf_buf *out, unsigned mask)
 {
-    if (mask == 0 || mask == PRC_EVERY) {
-        mf_buf_add_c(out, mask == 0 ? "news" : "all");
+    if (mask == 0) {
+        mf_buf_add_c(out, "news");
         return;
     }
     unsigned first = (unsigned)__builtin_ctz(mask), last = 31 - (unsigned)__builtin_clz(mask);
     bool whole = mask == ((2u << last) - 1) - ((1u << first) - 1);
-    if (whole && first < last && last == MF_INTERVAL_MAX - 1) {
-        mf_buf_addf(out, "%s and longer", mf_interval_name((enum mf_interval)first));
-    } else if (whole && first < last && first == 0) {
+    if (whole && first < last && first == 0) {
         mf_buf_addf(out, "up to %s", mf_interval_name((enum mf_interval)last));
+    } else if (whole && last - first > 3) {
+        mf_buf_addf(out, "%s to %s", mf_interval_name((enum mf_interval)first),
+                    mf_interval_name((enum mf_interval)last));
     } else {
         const char *blank = "";
         for (unsigned i = first; i <= last; i++)

@@ -6,7 +6,7 @@
 
 #include "services/processor/rules.h"
 
-#define PRC_EVERY ((1u << MF_INTERVAL_MAX) - 1)
+#define PRC_EVERY ((1u << PRC_RULE_INTERVALS) - 1)
 #define PRC_INTRADAY ((1u << MF_INTERVAL_1D) - 1)
 #define PRC_FROM_5M (PRC_EVERY & ~((1u << MF_INTERVAL_5M) - 1))
 #define PRC_1M (1u << MF_INTERVAL_1M)

@@ -289,7 +289,7 @@ void prc_series_set_columns(struct prc_series *series, size_t index, const struc
 static void set_slot(struct prc_slot *slot, struct prc_series_bar *bar)
 {
     slot->time_us = bar->bar.time_us;
-    slot->length_ms = (uint32_t)((bar->bar.end_us - bar->bar.time_us) / MF_US_PER_MS);
+    slot->length = prc_window_pack(bar->bar.end_us - bar->bar.time_us);
     slot->content_hash = bar->content_hash;
     slot->numbers = bar->numbers;
     bar->numbers.wide = NULL;

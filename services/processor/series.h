@@ -45,6 +45,21 @@ struct prc_slot_frozen {
 };
 #define PRC_SLOT_NOT_JUDGED INT32_MIN
 
+// A window's length in 32 bits: milliseconds, as up to a month there is room for them, and seconds beyond,
+// where events have no other (mf_bar_window_fits). Pure.
+#define PRC_LENGTH_SECONDS UINT32_C(0xC0000000) // from here on; below it 37 days in ms
+static inline uint32_t prc_window_pack(int64_t length_us)
+{
+    int64_t ms = length_us / MF_US_PER_MS;
+    return ms < PRC_LENGTH_SECONDS ? (uint32_t)ms
+                                   : PRC_LENGTH_SECONDS + (uint32_t)(length_us / MF_US_PER_SECOND);
+}
+static inline int64_t prc_window_us(uint32_t packed)
+{
+    return packed < PRC_LENGTH_SECONDS ? (int64_t)packed * MF_US_PER_MS
+                                       : (int64_t)(packed - PRC_LENGTH_SECONDS) * MF_US_PER_SECOND;
+}
+
 struct prc_slot { // 128 bytes
     int64_t time_us;
     uint64_t content_hash; // of the bar's market fields, for duplicates
@@ -52,7 +67,7 @@ struct prc_slot { // 128 bytes
     struct prc_numbers numbers;
     struct prc_slot_frozen frozen; // prc_slot_thaw, prc_slot_freeze
     int64_t trade_count;
-    uint32_t length_ms; // window_end - time
+    uint32_t length; // prc_window_pack of window_end - time
     int32_t session_day;
     uint16_t revision, metric_revision;
     uint8_t session, flags, mode;

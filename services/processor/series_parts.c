@@ -45,7 +45,7 @@ void prc_slot_bar(const struct prc_slot *slot, struct prc_bar *bar)
 {
     const struct prc_numbers *numbers = &slot->numbers;
     *bar = (struct prc_bar){.time_us = slot->time_us,
-                            .end_us = slot->time_us + (int64_t)slot->length_ms * MF_US_PER_MS,
+                            .end_us = slot->time_us + prc_window_us(slot->length),
                             .open = prc_number_double(numbers, PRC_OPEN),
                             .high = prc_number_double(numbers, PRC_HIGH),
                             .low = prc_number_double(numbers, PRC_LOW),

@@ -92,7 +92,7 @@ static const struct prc_rule_config *rules(void)
 {
     static struct prc_rule_config config;
     for (int r = 0; r < PRC_RULE_MAX; r++)
-        for (int i = 0; i < MF_INTERVAL_MAX; i++)
+        for (int i = 0; i < PRC_RULE_INTERVALS; i++)
             config.thresholds[r][i] = (struct prc_thresholds){{1, 2, 3}};
     config.cooldown_us = 5 * MF_US_PER_MINUTE;
     prc_rule_config_prepare(&config);

@@ -245,7 +245,7 @@ static void test_intervals(void **state)
         [PRC_RULE_LATE_DATA] = "11111111000",
     };
     for (int r = 0; r < PRC_RULE_BAR_MAX; r++)
-        for (int i = 0; i < MF_INTERVAL_MAX; i++)
+        for (int i = 0; i < PRC_RULE_INTERVALS; i++)
             assert_int_equal(triggers((enum prc_rule)r, (enum mf_interval)i, MF_ASSET_STOCK, 5000, 0, 0, 0),
                              wanted[r][i] == '1');
 }

@@ -202,9 +202,9 @@ static void test_reference_page(void **state)
     static const char *const parts[] = {"\n| price_move, 1d | 1d | ",
                                         "\n| velocity | 1m 5m | ",
                                         "\n| vwap_dev | up to 4h | ",
-                                        "\n| ma_cross | 5m and longer | ",
+                                        "\n| ma_cross | 5m to 1mo | ",
                                         "\n| news_keyword | news | ",
-                                        "\n| gap | all | ",
+                                        "\n| gap | up to 1mo | ",
                                         "| % | 0.5 | 1 | 2 | 2 | yes | yes |\n",
                                         "| min | 15 | 2880 | 0 | 1 | no | yes |\n"};
     for (size_t i = 0; i < MF_ARRAY_LEN(parts); i++)

@@ -15,7 +15,7 @@ from .series import INTERVAL_MINUTES, Bar, Indicators, LastClose, Values
 from .times import format_ms
 
 RING = 64
-ORDER = ("1s", "5s", "1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "1mo")
+ORDER = ("1s", "5s", "1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "1mo", "3mo", "1y")
 INHERITED = ("is_mock", "warmup", "delayed")
 FLAGS = ("is_mock", "warmup", "delayed", "forming", "proxy_vwap", "partial")
 Json = dict[str, Any]

@@ -27,7 +27,7 @@ from .cells import (
 )
 from .numbers import statistic
 from .rules import Said, Settings
-from .series import INTERVAL_MINUTES, WEIGHTS, Bar, Values
+from .series import INTERVAL_MINUTES, LONG, WEIGHTS, Bar, Values
 from .times import NEW_YORK, format_ms, new_york_midnight, parse_ms
 
 # (open, close) of a session in ms, None on a day without one.
@@ -75,7 +75,7 @@ class Partition:
     def _is_future(self, event: Json) -> bool:
         ahead = parse_ms(event["event_time"]) - parse_ms(event["ingest_time"])
         if event["event_type"] in ("bar", "option_bar"):
-            days = {"1w": 7, "1mo": 31}.get(event["interval"])
+            days = {"1w": 7, "1mo": 31, "3mo": 92, "1y": 366}.get(event["interval"])
             minutes = days * 1440 if days else INTERVAL_MINUTES[event["interval"]]
             return ahead > 2 * minutes * 60_000
         return ahead > 15 * 60_000
@@ -298,7 +298,7 @@ class Partition:
 
     def _keeps(self, event: Json, bar: Bar, values: Values, alerts: int, first: bool) -> bool:
         if (
-            not self.settings.keep_interesting or event["lane"] != "live" or event["interval"] in ("1d", "1w", "1mo")
+            not self.settings.keep_interesting or event["lane"] != "live" or event["interval"] in LONG
             or bar.revision > 0 or alerts or (first and bar.session == "regular")
         ):  # fmt: skip
             return True

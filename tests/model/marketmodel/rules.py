@@ -12,6 +12,7 @@ from .series import LONG, WEIGHTS, Bar, Values, sign
 SEVERITIES = ("info", "warning", "critical")
 INTRADAY_COOLDOWN_MS = 900_000
 CLEAR_BARS = 3
+UNRULED = {"3mo", "1y"}
 MINUTE_UP = {"5m", "15m", "30m", "1h", "4h", "1d", "1w", "1mo"}
 DEFAULTS: dict[str, tuple[float, float, float]] = {
     "price_move": (0.5, 1, 2), "price_move_z": (3, 4, 6), "velocity": (3, 5, 10), "volume_spike": (2, 3, 5),
@@ -359,7 +360,7 @@ class Rules:
 
     def __init__(self, interval: str, asset_class: str, rules: tuple[str, ...] = BAR_RULES) -> None:
         self.interval, self.asset_class = interval, asset_class
-        self.states = {rule: Open() for rule in rules}
+        self.states = {rule: Open() for rule in rules if interval not in UNRULED}
 
     def step(self, settings: Settings, bar: Bar, values: Values) -> list[Said]:
         said: list[Said] = []
