@@ -170,7 +170,21 @@ static unsigned page_limit(const struct ing_config *config, enum ing_feed feed)
 }
 
 // The range in the symbol's own market: a day of stocks begins at midnight in New York, one of crypto at
-// midnight UTC.
+// midnight UTC. Windows that are longer than a day are taken whole at both ends.
+static struct ing_range range_of(const struct mf_calendar *calendar, const struct ing_backfill_args *args,
+                                 const struct ing_work *work)
+{
+    enum mf_asset_class asset_class = work->asset_class;
+    enum mf_interval interval =
+        work->feed == ING_FEED_BARS ? ing_timespans[work->timespan].interval : MF_INTERVAL_1D;
+    if (interval < MF_INTERVAL_1D)
+        interval = MF_INTERVAL_1D;
+    int64_t from_us = ing_market_midnight_us(calendar, asset_class, args->from);
+    int64_t last_us = ing_market_midnight_us(calendar, asset_class, args->to);
+    return (struct ing_range){ing_window_of(calendar, asset_class, interval, from_us).start_us,
+                              ing_window_of(calendar, asset_class, interval, last_us).next_us};
+}
+
 static int make_series(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
                        const char *symbol, struct mf_error *err)
 {
@@ -196,14 +210,13 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     series->base.offsets = &series->tally.offsets;
     series->shape = ing_coverage_shape_of(calendar, work);
     series->mark.pass = ing_backfill_first_pass(work);
-    series->mark.range.from_us = series->mark.position_us =
-        ing_market_midnight_us(calendar, work->asset_class, args->from);
-    series->mark.range.to_us =
-        ing_market_midnight_us(calendar, work->asset_class, mf_date_add_days(args->to, 1));
+    series->mark.range = range_of(calendar, args, work);
+    series->mark.position_us = series->mark.range.from_us;
     int64_t now_us = mf_clock_real_us();
     struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
+    struct mf_date last = ing_market_date(calendar, work->asset_class, series->mark.range.to_us - 1);
     // What is known now is known now: a later start of the run would have nothing to add.
-    series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(args->to, today) >= 0;
+    series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(last, today) >= 0;
     if (read_mark(backfill, json, series, err) < 0)
         return -1;
     // A run that was begun before coverage was kept has none: what came then cannot be told any more.

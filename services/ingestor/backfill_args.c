@@ -46,8 +46,10 @@ static int take_bar_options(const struct texts *texts, struct ing_backfill_args 
 {
     args->timespan = ING_TIMESPAN_MINUTE;
     args->adjusted = MF_ADJUSTED_SPLIT;
-    if (texts->timespan != NULL && !ing_timespan_parse(mf_str_of(texts->timespan), &args->timespan))
-        return bad(err, "--timespan", texts->timespan, "minute or day");
+    if (texts->timespan != NULL && !ing_timespan_parse(mf_str_of(texts->timespan), &args->timespan)) {
+        char names[160];
+        return bad(err, "--timespan", texts->timespan, ing_timespan_names(names));
+    }
     if (texts->adjusted == NULL || strcmp(texts->adjusted, "split") == 0)
         return 0;
     if (strcmp(texts->adjusted, "none") != 0)

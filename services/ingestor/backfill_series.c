@@ -25,8 +25,8 @@ int64_t ing_backfill_range_end(const struct backfill *backfill, const struct bac
     int64_t end_us = now_us - now_us % MF_US_PER_MINUTE;
     if (ing_feed_is_reference(work->feed)) // announced ahead of time
         return series->mark.range.to_us;
-    // Days are asked for whole; the one that is not over is left out when it comes.
-    if (work->feed == ING_FEED_BARS && ing_timespans[work->timespan].interval == MF_INTERVAL_1D) {
+    // Days and longer are asked for whole; the one that is not over is left out when it comes.
+    if (work->feed == ING_FEED_BARS && ing_timespans[work->timespan].base == ING_BASE_DAY) {
         struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
         end_us = ing_market_midnight_us(calendar, work->asset_class, mf_date_add_days(today, 1));
     }

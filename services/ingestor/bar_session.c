@@ -29,7 +29,12 @@ static struct mf_date first_of_months(int32_t month)
 // Months that a window is long; 0 = it is not made of months.
 static int32_t months_of(enum mf_interval interval)
 {
-    return interval == MF_INTERVAL_1MO ? 1 : 0;
+    switch (interval) {
+    case MF_INTERVAL_1MO: return 1;
+    case MF_INTERVAL_3MO: return 3;
+    case MF_INTERVAL_1Y: return 12;
+    default: return 0;
+    }
 }
 
 struct ing_window ing_window_of(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
@@ -72,39 +77,61 @@ static enum mf_session session_at(const struct mf_calendar *calendar, struct mf_
     return time_us < mf_calendar_local_to_utc(calendar, date, 12, 0) ? MF_SESSION_PRE : MF_SESSION_POST;
 }
 
-static void place_day(const struct mf_calendar *calendar, enum mf_asset_class asset_class, int64_t vendor_us,
-                      struct ing_bar_place *place)
+// A day and longer: it ends with the last session in it, as its prices do.
+static void place_days(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                       enum mf_interval interval, int64_t vendor_us, struct ing_bar_place *place)
 {
-    struct mf_date date = ing_market_date(calendar, asset_class, vendor_us);
+    struct ing_window window = ing_window_of(calendar, asset_class, interval, vendor_us);
     *place = (struct ing_bar_place){
-        .event_time_us = ing_market_midnight_us(calendar, asset_class, date),
-        .window_end_us = ing_market_midnight_us(calendar, asset_class, mf_date_add_days(date, 1)),
-        .session_date = date,
+        .event_time_us = window.start_us,
+        .window_end_us = window.next_us,
+        .session_date = ing_market_date(calendar, asset_class, window.start_us),
         .session = MF_SESSION_FULL,
     };
     struct mf_calendar_session session;
-    if (ing_market_has_sessions(asset_class) && mf_calendar_session_of(calendar, date, &session))
+    struct mf_date last = ing_market_date(calendar, asset_class, window.next_us - 1);
+    if (ing_market_has_sessions(asset_class) && mf_calendar_session_until(calendar, last, &session) &&
+        session.open_us > window.start_us)
         place->window_end_us = session.close_us;
+}
+
+// Midnights of both markets lie on whole hours, so only longer windows depend on one. Of those, the ones of
+// coins and currencies are found cut in UTC as well as in New York.
+static bool is_start(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
+                     enum mf_interval interval, int64_t vendor_us)
+{
+    int64_t length_us = mf_interval_us(interval);
+    if (length_us <= MF_US_PER_HOUR)
+        return vendor_us % length_us == 0;
+    return ing_window_of(calendar, asset_class, interval, vendor_us).start_us == vendor_us ||
+           (!ing_market_has_sessions(asset_class) &&
+            ing_window_of(calendar, MF_ASSET_STOCK, interval, vendor_us).start_us == vendor_us);
 }
 
 bool ing_bar_place(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
                    enum mf_interval interval, int64_t vendor_us, struct ing_bar_place *place)
 {
-    if (interval == MF_INTERVAL_1D) {
-        place_day(calendar, asset_class, vendor_us, place);
+    if (interval >= MF_INTERVAL_1D) {
+        place_days(calendar, asset_class, interval, vendor_us, place);
         return true;
     }
-    int64_t length_us = mf_interval_us(interval);
-    if (length_us <= 0 || vendor_us % length_us != 0)
+    if (!is_start(calendar, asset_class, interval, vendor_us))
         return false;
+    int64_t length_us = mf_interval_us(interval);
     struct mf_date date = ing_market_date(calendar, asset_class, vendor_us);
     *place = (struct ing_bar_place){
         .event_time_us = vendor_us,
         .window_end_us = vendor_us + length_us,
         .session_date = date,
-        .session =
-            ing_market_has_sessions(asset_class) ? session_at(calendar, date, vendor_us) : MF_SESSION_FULL,
+        .session = MF_SESSION_FULL,
     };
+    if (!ing_market_has_sessions(asset_class))
+        return true;
+    place->session = session_at(calendar, date, vendor_us);
+    // Sessions open and close on half hours; what is longer may lie on both sides.
+    if (length_us > MF_US_PER_HOUR / 2 &&
+        session_at(calendar, date, place->window_end_us - 1) != place->session)
+        place->session = MF_SESSION_FULL;
     return true;
 }
 

@@ -29,9 +29,10 @@ struct ing_window ing_window_of(const struct mf_calendar *calendar, enum mf_asse
                                 enum mf_interval interval, int64_t time_us);
 
 // Place of the bar whose vendor stamp is vendor_us. Intraday: the stamp is the start of the window and must
-// lie on a whole interval (false otherwise). Day bars: any stamp of the day will do; the window begins at the
-// market's midnight and ends with the session (stocks: the close; days without session and other markets: the
-// next midnight).
+// be the start of one (false otherwise); the session is the one that all of the window lies in, else full. A
+// day and longer: any stamp of the window will do; it begins where ing_window_of says, session_date is its
+// first day, and it ends with the last session in it (stocks: the close; windows without session and other
+// markets: where the next one begins).
 bool ing_bar_place(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
                    enum mf_interval interval, int64_t vendor_us, struct ing_bar_place *place);
 

@@ -9,7 +9,9 @@
 static const char backfill_bars_help[] =
     "Both days are included. Without --symbols and --symbols-file, the symbols are those of INGEST_SYMBOLS and\n"
     "INGEST_SYMBOLS_FILE. The same command after an interruption resumes the same run at the page it had reached;\n"
-    "--again makes a new run. Progress goes to stderr on a terminal, one JSON object to stdout at the end.\n"
+    "--again makes a new run. SPAN is second, 5second, minute (unless given), 5minute, 15minute, 30minute, hour, 4hour,\n"
+    "day, week, month, quarter or year; windows longer than a day are fetched whole at both ends, and a run whose last\n"
+    "one is not over is not complete. Progress goes to stderr on a terminal, one JSON object to stdout at the end.\n"
     "Exit 0: complete. 75: not complete, start it again. 78: bad arguments.";
 static const char backfill_symbols_help[] =
     "As backfill bars. Delisted instruments are asked for first, then those that trade. With --market, all of a\n"
@@ -22,7 +24,7 @@ static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE, .usage = "", .summary = "poll the symbols of INGEST_SYMBOLS until stopped"},
     {.name = "backfill bars",
      .kind = MF_COMMAND_JOB,
-     .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--timespan minute|day] [--adjusted "
+     .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--timespan SPAN] [--adjusted "
               "split|none] [--run-id ID|--again]",
      .summary = "fetch a range of bars, then exit",
      .help = backfill_bars_help},

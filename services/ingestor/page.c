@@ -25,8 +25,19 @@ const struct ing_market_info ing_markets[ING_MARKET_MAX] = {
 };
 
 const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX] = {
+    [ING_TIMESPAN_SECOND] = {"second", "second", 1, MF_INTERVAL_1S, ING_BASE_SECOND, 1},
+    [ING_TIMESPAN_5SECOND] = {"5second", "second", 5, MF_INTERVAL_5S, ING_BASE_SECOND, 5},
     [ING_TIMESPAN_MINUTE] = {"minute", "minute", 1, MF_INTERVAL_1M, ING_BASE_MINUTE, 1},
+    [ING_TIMESPAN_5MINUTE] = {"5minute", "minute", 5, MF_INTERVAL_5M, ING_BASE_MINUTE, 5},
+    [ING_TIMESPAN_15MINUTE] = {"15minute", "minute", 15, MF_INTERVAL_15M, ING_BASE_MINUTE, 15},
+    [ING_TIMESPAN_30MINUTE] = {"30minute", "minute", 30, MF_INTERVAL_30M, ING_BASE_MINUTE, 30},
+    [ING_TIMESPAN_HOUR] = {"hour", "hour", 1, MF_INTERVAL_1H, ING_BASE_MINUTE, 60},
+    [ING_TIMESPAN_4HOUR] = {"4hour", "hour", 4, MF_INTERVAL_4H, ING_BASE_MINUTE, 240},
     [ING_TIMESPAN_DAY] = {"day", "day", 1, MF_INTERVAL_1D, ING_BASE_DAY, 1},
+    [ING_TIMESPAN_WEEK] = {"week", "week", 1, MF_INTERVAL_1W, ING_BASE_DAY, 7},
+    [ING_TIMESPAN_MONTH] = {"month", "month", 1, MF_INTERVAL_1MO, ING_BASE_DAY, 31},
+    [ING_TIMESPAN_QUARTER] = {"quarter", "quarter", 1, MF_INTERVAL_3MO, ING_BASE_DAY, 92},
+    [ING_TIMESPAN_YEAR] = {"year", "year", 1, MF_INTERVAL_1Y, ING_BASE_DAY, 366},
 };
 
 const char *ing_feed_name(enum ing_feed feed)
@@ -60,6 +71,21 @@ bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan)
         }
     }
     return false;
+}
+
+const char *ing_timespan_names(char text[160])
+{
+    struct mf_buf out;
+    mf_buf_init(&out, 159);
+    for (unsigned i = 0; i < ING_TIMESPAN_MAX; i++)
+        mf_buf_addf(&out, "%s%s",
+                    i == 0                     ? ""
+                    : i + 1 < ING_TIMESPAN_MAX ? ", "
+                                               : " or ",
+                    ing_timespans[i].name);
+    mf_str_copy(text, 160, mf_buf_str(&out));
+    mf_buf_free(&out);
+    return text;
 }
 
 bool ing_work_is_of_renames(const struct ing_work *work)

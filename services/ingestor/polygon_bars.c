@@ -11,7 +11,7 @@ static void reject(struct ing_item *item, const char *reason)
 // N50: two windows ahead of the time of the request is no bar but a broken clock.
 static bool is_future(const struct ing_page *page, int64_t event_time_us)
 {
-    int64_t length_us = mf_interval_us(ing_timespans[page->work->timespan].interval);
+    int64_t length_us = mf_interval_longest_us(ing_timespans[page->work->timespan].interval);
     return event_time_us > page->asked_us + 2 * length_us;
 }
 

@@ -31,8 +31,23 @@ const char *ing_feed_name(enum ing_feed feed); // "bars", "news", …
 // Of what is known about instruments, not what happens to them.
 bool ing_feed_is_reference(enum ing_feed feed);
 
-// Bars come in timespans; a further one is a row of the table.
-enum ing_timespan { ING_TIMESPAN_MINUTE, ING_TIMESPAN_DAY, ING_TIMESPAN_MAX };
+// Bars come in timespans: the provider's, and those of their multiples that events have an interval for.
+enum ing_timespan {
+    ING_TIMESPAN_SECOND,
+    ING_TIMESPAN_5SECOND,
+    ING_TIMESPAN_MINUTE,
+    ING_TIMESPAN_5MINUTE,
+    ING_TIMESPAN_15MINUTE,
+    ING_TIMESPAN_30MINUTE,
+    ING_TIMESPAN_HOUR,
+    ING_TIMESPAN_4HOUR,
+    ING_TIMESPAN_DAY,
+    ING_TIMESPAN_WEEK,
+    ING_TIMESPAN_MONTH,
+    ING_TIMESPAN_QUARTER,
+    ING_TIMESPAN_YEAR,
+    ING_TIMESPAN_MAX
+};
 // What the provider makes bars of, and counts against the limit of a page.
 enum ing_base { ING_BASE_SECOND, ING_BASE_MINUTE, ING_BASE_DAY };
 struct ing_timespan_info {
@@ -45,6 +60,8 @@ struct ing_timespan_info {
 };
 extern const struct ing_timespan_info ing_timespans[ING_TIMESPAN_MAX];
 bool ing_timespan_parse(struct mf_str text, enum ing_timespan *timespan);
+// "second, 5second, minute, …", for a message.
+const char *ing_timespan_names(char text[160]);
 
 // Reference feeds can be asked for a whole market instead of a symbol.
 enum ing_market {

@@ -25,8 +25,8 @@ static void add_date(const struct ing_provider_config *config, const struct ing_
     mf_buf_addf(url, "/%s", text);
 }
 
-// Day ranges are asked by date, because the vendor snaps a range outward to whole days anyway; the rest by
-// millisecond. The vendor's range includes its end.
+// Ranges of days and longer are asked by date, because the vendor snaps a range outward to whole windows
+// anyway; the rest by millisecond. The vendor's range includes its end.
 static void add_bars_path(const struct ing_provider_config *config, const struct ing_work *work,
                           struct mf_buf *url)
 {
@@ -34,7 +34,7 @@ static void add_bars_path(const struct ing_provider_config *config, const struct
     mf_buf_add_c(url, "/v2/aggs/ticker");
     mf_url_add_path_segment(url, mf_str_of(work->symbol));
     mf_buf_addf(url, "/range/%u/%s", span->multiplier, span->span);
-    if (span->interval == MF_INTERVAL_1D) {
+    if (span->base == ING_BASE_DAY) {
         add_date(config, work, url, work->from_us);
         add_date(config, work, url, work->to_us - 1);
     } else {
