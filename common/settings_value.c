@@ -8,7 +8,8 @@
 #include "common/settings_internal.h"
 
 // Names of bar intervals as they stand in a setting's name (event contract, interval).
-static const char *const intervals[] = {"1S", "5S", "1M", "5M", "15M", "30M", "1H", "4H", "1D", "1W", "1MO"};
+static const char *const intervals[] = {"1S", "5S", "1M", "5M",  "15M", "30M", "1H",
+                                        "4H", "1D", "1W", "1MO", "3MO", "1Y"};
 
 bool mf_setting_is_interval(struct mf_str upper_case)
 {
