@@ -140,6 +140,14 @@ static void test_places(void **state)
          MF_SESSION_FULL},
         {"X:BTCUSD", H4, "2024-01-02T05:00:00Z", "2024-01-02T05:00:00Z", "2024-01-02T09:00:00Z", "2024-01-02",
          MF_SESSION_FULL}, // cut in New York
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++)
+        check_place(*state, &cases[i]);
+}
+
+static void test_places_of_long_windows(void **state)
+{
+    static const struct place_case cases[] = {
         // Weeks begin on Sunday and end with Friday's close; Thursday's in one with a holiday
         {"AAPL", W, "2024-01-07T05:00:00Z", "2024-01-07T05:00:00Z", "2024-01-12T21:00:00Z", "2024-01-07",
          MF_SESSION_FULL},
@@ -248,6 +256,8 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test_setup_teardown(test_requests, ing_fixture_set_up, ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_places, ing_fixture_set_up, ing_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_places_of_long_windows, ing_fixture_set_up,
+                                        ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_no_starts, ing_fixture_set_up, ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_events, ing_fixture_set_up, ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_future, ing_fixture_set_up, ing_fixture_tear_down),
