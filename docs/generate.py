@@ -42,8 +42,8 @@ ingestor wrote it; what the pipeline learned about a record is in Kafka headers.
 An alert fires once, stays quiet for `ALERT_COOLDOWN_MS` of event time unless its severity rises, and is resolved after
 three bars without its condition, or at once when the condition turns the other way. Bars of a day and longer have no
 cooldown; those of a quarter and a year have metrics, and no rules. Thresholds are
-`ALERT_<RULE>[_<INTERVAL>]_{INFO,WARNING,CRITICAL}`; 0 switches a severity off. Where the unit is `switch`, 1 switches it
-on. The highest severity whose threshold is met is that of the alert.
+`ALERT_<RULE>[_<INTERVAL>]_{INFO,WARNING,CRITICAL}`; 0 switches a severity off. Where the unit is `switch`, 1 switches
+it on. The highest severity whose threshold is met is that of the alert.
 
 "From bar" is the first bar of a series on which the rule can fire; with liquidity wanted, never before the 21st. Rules
 that want liquidity are silent while the market is thin: until twenty bars have traded, and while their mean volume is
