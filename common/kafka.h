@@ -270,6 +270,11 @@ int mf_kafka_reader_new(const struct mf_kafka_config *config, const char *topic,
 // Right after making it: begin at an offset of the first partition (0 = its beginning), to read on from where
 // an earlier reader ended. From the beginning when the log does not reach that far.
 void mf_kafka_reader_start_at(struct mf_kafka_reader *reader, int64_t offset);
+// Right after making it: of every partition the records with a time stamp of from_ms (0 = all) and later
+// (maybe some before), to the end that it has when a broker answers. For topics without transactions, also
+// such as are written without pause. Once a broker answers, asking it for those places blocks up to a second
+// and one more per partition; mostly a millisecond.
+void mf_kafka_reader_since(struct mf_kafka_reader *reader, int64_t from_ms);
 // Right after making it: read these partitions (at least one) instead of all. One that the topic does not
 // have: CONFIG "partition_count" through on_error.
 void mf_kafka_reader_choose(struct mf_kafka_reader *reader, const int32_t *partitions, size_t count);

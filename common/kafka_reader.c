@@ -4,8 +4,14 @@
 // then stands at the end of every partition until librdkafka says where that is (an end-of-partition event);
 // then a read_committed client reads from the beginning until its own end-of-partition event is at or beyond
 // it. Positions will not do: they do not pass the control records at the end of a transaction. An end below
-// the target is a transaction still open, so it is waited for, up to stall_ms without progress. Failure
-// classes: TRANSIENT "stalled", FATAL "log_truncated" and fatal client errors, CONFIG from making one.
+// the target is a transaction still open, so it is waited for, up to stall_ms without progress.
+//
+// From a time on, for a topic without transactions that may be written without pause (where no end of a
+// partition is ever told): both ends are asked for instead, and a record that stands before the end is
+// enough.
+//
+// Failure classes: TRANSIENT "stalled", FATAL "log_truncated" and fatal client errors, CONFIG from making
+// one.
 #include <librdkafka/rdkafka.h>
 #include <stdlib.h>
 
@@ -32,13 +38,15 @@ struct mf_kafka_reader {
     char *group; // a name that librdkafka wants; nothing joins or commits
     int64_t stall_ms;
     int64_t start;   // offset of the first partition
+    int64_t from_ms; // records of that time and later, in every partition; -1 = all
     int32_t *chosen; // partitions to read, NULL = all
     size_t chosen_count;
     enum phase phase;
     struct kafka_client client; // of the phase
     struct kafka_fetch fetch;
     struct kafka_partitions partitions;
-    int64_t *ends; // by place in partitions, -1 = not known yet
+    int64_t *ends;   // by place in partitions, -1 = not known yet
+    int64_t *starts; // the same, from a time on; NULL = from the beginning, or `start`
     bool *reached;
     size_t waiting;  // partitions without an end, or that have not reached it
     bool assign_due; // a partition must begin elsewhere
@@ -77,6 +85,7 @@ static void destroy(struct mf_kafka_reader *reader)
     kafka_partitions_clear(&reader->partitions);
     free(reader->chosen);
     free(reader->ends);
+    free(reader->starts);
     free(reader->reached);
     free(reader->topic);
     free(reader->group);
@@ -152,6 +161,54 @@ static int place_of(const struct mf_kafka_reader *reader, int32_t id)
 
 // ---------------------------------------------------------------- phases
 
+// Where the time begins in a partition, and where its log ends just now. Blocks up to METADATA_TIMEOUT_MS.
+static int ask_partition(struct mf_kafka_reader *reader, size_t place, rd_kafka_topic_partition_list_t *list,
+                         struct mf_error *err)
+{
+    int32_t id = reader->partitions.items[place].partition;
+    int64_t low = 0;
+    int64_t high = 0;
+    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(reader->client.rk, reader->topic, id, &low,
+                                                                &high, METADATA_TIMEOUT_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_error_set(err, (int)code, "asking for the end of %s [%d]", reader->topic, (int)id);
+    const rd_kafka_topic_partition_t *where = rd_kafka_topic_partition_list_find(list, reader->topic, id);
+    bool none = where == NULL || where->err != RD_KAFKA_RESP_ERR_NO_ERROR || where->offset < 0;
+    int64_t start = reader->from_ms == 0 ? low : none ? high : where->offset < low ? low : where->offset;
+    reader->starts[place] = start;
+    reader->ends[place] = start < high ? high : 0; // 0 = there is nothing to read
+    return 0;
+}
+
+// The ends of all, without standing there: the probe is not needed for it any more.
+static int ask_range(struct mf_kafka_reader *reader, struct mf_error *err)
+{
+    size_t count = reader->partitions.count;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++)
+        rd_kafka_topic_partition_list_add(list, reader->topic, reader->partitions.items[i].partition)
+            ->offset = reader->from_ms;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(reader->client.rk, list, METADATA_TIMEOUT_MS);
+    int result = code == RD_KAFKA_RESP_ERR_NO_ERROR
+                     ? 0
+                     : kafka_error_set(err, (int)code, "asking where a time begins in %s", reader->topic);
+    reader->starts = mf_calloc(count, sizeof *reader->starts);
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = ask_partition(reader, i, list, err);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (result == 0) {
+        reader->waiting = 0;
+        return 0;
+    }
+    reader->phase = PHASE_COUNT; // all of it again, with the next check
+    free(reader->starts);
+    free(reader->ends);
+    free(reader->reached);
+    reader->starts = reader->ends = NULL;
+    reader->reached = NULL;
+    return -1;
+}
+
 static int count_partitions(struct mf_kafka_reader *reader, struct mf_error *err)
 {
     int32_t count = 0;
@@ -176,6 +233,8 @@ static int count_partitions(struct mf_kafka_reader *reader, struct mf_error *err
         reader->ends[i] = -1;
     reader->phase = PHASE_ENDS;
     set_partitions(reader, wanted);
+    if (reader->from_ms >= 0)
+        return ask_range(reader, err);
     assign_all(reader);
     return 0;
 }
@@ -187,6 +246,8 @@ static void begin_reading(struct mf_kafka_reader *reader)
     reader->phase = PHASE_READ;
     set_partitions(reader, reader->partitions.count);
     reader->partitions.items[0].next = reader->partitions.items[0].start = reader->start;
+    for (size_t i = 0; i < reader->partitions.count && reader->starts != NULL; i++)
+        reader->partitions.items[i].next = reader->partitions.items[i].start = reader->starts[i];
     // A partition that has never had a record has nothing to wait for.
     for (size_t i = 0; i < reader->partitions.count; i++) {
         reader->reached[i] = reader->ends[i] == 0;
@@ -241,6 +302,11 @@ static void on_fetched(struct mf_kafka_reader *reader, rd_kafka_event_t *event)
         .value = message->payload != NULL ? (struct mf_str){message->payload, message->len} : MF_STR_NULL,
         .native = message};
     reader->ops.on_message(reader->ops.arg, &given);
+    size_t place = (size_t)(partition - reader->partitions.items);
+    if (reader->starts != NULL && !reader->reached[place] && message->offset + 1 >= reader->ends[place]) {
+        reader->reached[place] = true;
+        reader->waiting--;
+    }
 }
 
 static void on_end(struct mf_kafka_reader *reader, int32_t id, int64_t offset)
@@ -404,6 +470,7 @@ int mf_kafka_reader_new(const struct mf_kafka_config *config, const char *topic,
                                      .topic = mf_strdup(topic),
                                      .group = mf_strdup(mf_buf_c_str(&group)),
                                      .stall_ms = stall_ms,
+                                     .from_ms = -1,
                                      .phase = PHASE_REACH};
     mf_buf_free(&group);
     made->check = mf_timer_new(config->loop, on_check, made);
@@ -422,6 +489,12 @@ void mf_kafka_reader_start_at(struct mf_kafka_reader *reader, int64_t offset)
 {
     assert(reader->phase == PHASE_REACH && offset >= 0);
     reader->start = offset;
+}
+
+void mf_kafka_reader_since(struct mf_kafka_reader *reader, int64_t from_ms)
+{
+    assert(reader->phase == PHASE_REACH && from_ms >= 0);
+    reader->from_ms = from_ms;
 }
 
 void mf_kafka_reader_choose(struct mf_kafka_reader *reader, const int32_t *partitions, size_t count)

@@ -302,23 +302,38 @@ void ing_app_status(struct ing_app *app, char *text, size_t size)
     app->mode->status(app->state, text, size);
 }
 
-bool ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
-                       const char *run_id, const struct ing_watermark *mark,
-                       const struct ing_overlap *overlap)
+static bool save(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
+                 const char *run_id, struct mf_str value)
 {
     struct mf_buf key;
-    struct mf_buf value;
     struct mf_error err;
     mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
-    mf_buf_init(&value, 64 * 1024);
     ing_watermark_key(work, run_id, &key);
-    ing_watermark_encode(mark, overlap, &value);
-    bool queued =
-        ing_publisher_watermark(app->publisher, batch, mf_buf_str(&key), mf_buf_str(&value), &err) == 0;
+    bool queued = ing_publisher_watermark(app->publisher, batch, mf_buf_str(&key), value, &err) == 0;
     if (!queued)
         mf_log_error(app->service->log, MF_LOG_WARNING, "watermarks", "watermark_not_written", &err,
                      "saving a watermark");
     mf_buf_free(&key);
+    return queued;
+}
+
+bool ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
+                       const char *run_id, const struct ing_watermark *mark)
+{
+    struct mf_buf value;
+    mf_buf_init(&value, ING_WATERMARK_MAX);
+    ing_watermark_encode(mark, NULL, &value);
+    bool queued = save(app, batch, work, run_id, mf_buf_str(&value));
     mf_buf_free(&value);
     return queued;
+}
+
+void ing_app_save_live(struct ing_app *app, const struct ing_work *work, const struct ing_mark *mark,
+                       const struct ing_overlap *overlap)
+{
+    struct mf_buf value;
+    mf_buf_init(&value, ING_WATERMARK_MAX);
+    ing_mark_encode(mark, overlap, &value);
+    save(app, NULL, work, NULL, mf_buf_str(&value));
+    mf_buf_free(&value);
 }

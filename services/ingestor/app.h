@@ -63,8 +63,9 @@ void ing_app_requests_drained(struct ing_app *app);
 // Writes a series' watermark. False: it could not be queued, which is no loss where the next one makes up for
 // it.
 bool ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struct ing_work *work,
-                       const char *run_id, const struct ing_watermark *mark,
-                       const struct ing_overlap *overlap);
+                       const char *run_id, const struct ing_watermark *mark);
+void ing_app_save_live(struct ing_app *app, const struct ing_work *work, const struct ing_mark *mark,
+                       const struct ing_overlap *overlap); // overlap may be NULL
 
 extern const struct ing_mode ing_mode_live, ing_mode_warmup, ing_mode_abandon;
 extern const struct ing_mode ing_modes_backfill[ING_FEED_MAX];

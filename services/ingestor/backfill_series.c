@@ -65,8 +65,8 @@ static void save(struct backfill *backfill, struct backfill_series *series)
     struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_mark_saved, series);
     series->mark.tally = &series->tally;
     series->marks_pending++;
-    series->unsaved = !ing_app_save_mark(backfill->app, batch, &series->base.work, backfill->args.run_id,
-                                         &series->mark, NULL);
+    series->unsaved =
+        !ing_app_save_mark(backfill->app, batch, &series->base.work, backfill->args.run_id, &series->mark);
     ing_batch_seal(batch);
 }
 

@@ -13,6 +13,8 @@ enum { TICK_MS = 1000, ALIVE_WITHIN_S = 15, HOSTS_MAX = 2 };
 #define RAW_MAX ((size_t)80 * 1024 * 1024)
 // How far ahead a claim of the budget looks: half of the time that its grant is good for.
 #define SOON_US (ING_BUDGET_GRANT_US / 2)
+enum { STARVED_EVERY = 9 };
+#define STARVED_US (60 * MF_US_PER_SECOND)
 // A timer that is late by clock steps or suspension must not leave work lying for long.
 #define PUMP_WAIT_MAX_US (30 * MF_US_PER_SECOND)
 
@@ -71,6 +73,12 @@ void ing_engine_hasten(struct ing_engine *engine, struct ing_series *series)
         ing_engine_wait(engine, series, 0);
 }
 
+void ing_engine_put_off(struct ing_engine *engine, struct ing_series *series, int64_t delay_us)
+{
+    if (series->state == ING_SERIES_WAITING && series->next_page == NULL)
+        ing_engine_wait(engine, series, delay_us);
+}
+
 void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, const char *next, unsigned page,
                       int64_t last_time_us, int64_t delay_us)
 {
@@ -91,9 +99,13 @@ void ing_engine_end_range(struct ing_engine *engine, struct ing_series *series, 
     ing_engine_set_state(engine, series, ING_SERIES_IDLE);
     series->ends = false;
     free(series->next_page);
-    series->next_page = NULL;
+    free(series->request_id);
+    struct mf_error *owned = series->end_error; // maybe err
+    series->next_page = series->request_id = NULL;
+    series->end_error = NULL;
     engine->driver.range_done(engine->driver.arg, series, end,
                               err); // what it begins while draining is not started
+    free(owned);
     ing_engine_check_drained(engine);
 }
 
@@ -115,10 +127,15 @@ void ing_engine_remove(struct ing_engine *engine, struct ing_series *series)
     unlink_series(engine, series);
     free(series->next_page);
     free(series->result_next);
+    free(series->result);
     free(series->seen);
+    free(series->request_id);
+    free(series->end_error);
     mf_buf_free(&series->body);
-    series->next_page = series->result_next = NULL;
+    series->next_page = series->result_next = series->request_id = NULL;
     series->seen = NULL;
+    series->result = NULL;
+    series->end_error = NULL;
     series->seen_count = series->seen_capacity = 0;
 }
 
@@ -177,9 +194,26 @@ static void note_lateness(struct ing_engine *engine, const struct ing_series *se
     mf_metric_observe(metric, (double)(late_us > 0 ? late_us : 0) / (double)MF_US_PER_SECOND);
 }
 
-// The first that is due among those of the highest priority. NULL when none is; wait_us: until one will be.
-static struct ing_due *next_due(const struct ing_engine *engine, int64_t now_us, int64_t *wait_us)
+// What has waited for a minute behind requests of higher priority has every tenth turn: a budget that the
+// polls use up must not keep the rest from ever being asked.
+static struct ing_due *starved(struct ing_engine *engine, int64_t now_us)
 {
+    struct ing_due *oldest = NULL;
+    for (int priority = ING_PRIORITY_LIVE + 1; priority < ING_PRIORITY_MAX; priority++) {
+        struct ing_due *first = ing_scheduler_first(&engine->schedulers[priority]);
+        if (first != NULL && first->due_us + STARVED_US <= now_us &&
+            (oldest == NULL || first->due_us < oldest->due_us))
+            oldest = first;
+    }
+    return engine->since_lower >= STARVED_EVERY ? oldest : NULL;
+}
+
+// The first that is due among those of the highest priority. NULL when none is; wait_us: until one will be.
+static struct ing_due *next_due(struct ing_engine *engine, int64_t now_us, int64_t *wait_us)
+{
+    struct ing_due *waits = starved(engine, now_us);
+    if (waits != NULL)
+        return waits;
     for (int priority = 0; priority < ING_PRIORITY_MAX; priority++) {
         struct ing_due *first = ing_scheduler_first(&engine->schedulers[priority]);
         if (first != NULL && first->due_us <= now_us)
@@ -246,6 +280,7 @@ void ing_engine_pump(struct ing_engine *engine)
         }
         ing_limiter_spend(engine->limiter);
         ing_scheduler_remove(scheduler, first);
+        engine->since_lower = series->priority == ING_PRIORITY_LIVE ? engine->since_lower + 1 : 0;
         note_lateness(engine, series, mf_clock_monotonic_us());
         start_request(engine, series);
     }

@@ -56,7 +56,6 @@ struct ing_series {
     bool answer_rejected;        // the range ended with a dead letter for the whole answer
     struct ing_offsets *offsets; // driver's: of what is acknowledged on its topic; NULL = not kept
     int64_t failing_since_us;    // monotonic; 0 = the last request went well
-    struct mf_error last_error;  // why it fails, as long as failing_since_us is set
     // inside the engine
     struct ing_engine *engine;
     struct ing_series *previous, *next; // of all series that the engine holds
@@ -69,9 +68,10 @@ struct ing_series {
     size_t seen_count, seen_capacity;
     int64_t range_last_us; // newest event time of the range so far
     int64_t asked_us, asked_monotonic_us;
-    struct mf_buf body; // of an answer that waits
-    char data_mode[32], request_id[ING_REQUEST_ID_SIZE];
-    struct ing_page_result result;
+    struct mf_buf body;             // of an answer that waits
+    char data_mode[16];             // longer ones mean nothing
+    char *request_id;               // of the answer; NULL = none was named
+    struct ing_page_result *result; // of the page that is being published, or not acknowledged yet
     char *result_next;
     bool repeats;         // the next request repeats one that failed
     bool repeat_waits;    // that has been counted as waiting for the retry budget
@@ -79,7 +79,7 @@ struct ing_series {
     bool probing;         // its request finds out whether the endpoint works again
     bool ends, rejecting; // the range ends with this batch; which is a dead letter for the whole answer
     enum ing_range_end end;
-    struct mf_error end_error;
+    struct mf_error *end_error; // while the range ends otherwise than complete; owned
 };
 
 struct ing_driver {
@@ -143,6 +143,8 @@ void ing_series_init(struct ing_series *series, const struct ing_config *config,
 void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, const char *next, unsigned page,
                       int64_t last_time_us, int64_t delay_us);
 void ing_engine_hasten(struct ing_engine *engine, struct ing_series *series); // waits no longer, if it waits
+// Asks for the first page of its range after that time instead, if it waits for that.
+void ing_engine_put_off(struct ing_engine *engine, struct ing_series *series, int64_t delay_us);
 // Takes the series back, whatever it was doing, and frees what the engine kept in it. Outstanding records go
 // on.
 void ing_engine_remove(struct ing_engine *engine, struct ing_series *series);

@@ -39,11 +39,22 @@ static void note_provider(struct ing_engine *engine, bool up)
     mf_metric_set(MF_METRIC(engine->setup.metrics, def, engine->setup.provider->name), up ? 1 : 0);
 }
 
-static void note_failure(struct ing_series *series, const struct mf_error *err)
+static void note_failure(struct ing_series *series)
 {
     if (series->failing_since_us == 0)
         series->failing_since_us = mf_clock_monotonic_us();
-    series->last_error = *err;
+}
+
+// Thousands of series wait; only one that has just been answered has an answer's id.
+static void set_request_id(struct ing_series *series, const char *id)
+{
+    free(series->request_id);
+    series->request_id = id[0] != '\0' ? mf_strdup(id) : NULL;
+}
+
+const char *ing_engine_id_of(const struct ing_series *series)
+{
+    return series->request_id != NULL ? series->request_id : "";
 }
 
 // Once per failure, here, where it has been decided what follows. What will be repeated is a warning.
@@ -58,9 +69,9 @@ static void log_failure(struct ing_engine *engine, const struct ing_series *seri
                                           mf_lf_i64("page", series->page),
                                           mf_lf_i64("attempt", series->retry.attempts),
                                           mf_lf_i64("wait_ms", decision->wait_ms),
-                                          mf_lf_str("correlation_id", series->request_id)};
+                                          mf_lf_str("correlation_id", ing_engine_id_of(series))};
     mf_log_write(engine->setup.log, bad ? MF_LOG_ERROR : MF_LOG_WARNING, "fetch", event, fields,
-                 MF_ARRAY_LEN(fields) - (series->request_id[0] == '\0'), "%s", err->message);
+                 MF_ARRAY_LEN(fields) - (series->request_id == NULL), "%s", err->message);
 }
 
 static void count_retry(struct ing_engine *engine, const struct ing_series *series, const char *reason)
@@ -141,7 +152,7 @@ static struct ing_decision decide(struct ing_engine *engine, struct ing_series *
 static void fail(struct ing_engine *engine, struct ing_series *series, const struct ing_failure *failure,
                  struct mf_str body, const struct ing_page *page, const struct mf_error *err)
 {
-    note_failure(series, err);
+    note_failure(series);
     struct ing_decision decision = decide(engine, series, failure);
     act(engine, series, &decision, body, page, err);
 }
@@ -197,7 +208,7 @@ static bool take_page(struct ing_engine *engine, struct ing_series *series, cons
                                   .status = status,
                                   .retry_after_ms = retry_after_ms,
                                   .worth_asking_again = is_worth_asking_again(engine, series)};
-    mf_str_copy(series->request_id, sizeof series->request_id, mf_str_of(page->request_id));
+    set_request_id(series, page->request_id);
     struct mf_error err;
     page_error(page, status, &err);
     note_answer(engine, series, page, status, &err);
@@ -207,7 +218,7 @@ static bool take_page(struct ing_engine *engine, struct ing_series *series, cons
         return true;
     }
     if (page->answer != ING_ANSWER_EMPTY)
-        note_failure(series, &err);
+        note_failure(series);
     if (strcmp(page->code, "not_json") == 0) {
         const struct mf_metric_def *def = &mf_http_metrics[MF_M_HTTP_ERRORS];
         mf_metric_add(MF_METRIC(engine->setup.metrics, def, ing_feed_name(series->work.feed), "parse"), 1);
@@ -226,7 +237,7 @@ static void decode(struct ing_engine *engine, struct ing_series *series, int sta
         .status = status,
         .body = body,
         .data_mode = series->data_mode[0] != '\0' ? mf_str_of(series->data_mode) : MF_STR_NULL,
-        .request_id = series->request_id[0] != '\0' ? mf_str_of(series->request_id) : MF_STR_NULL,
+        .request_id = series->request_id != NULL ? mf_str_of(series->request_id) : MF_STR_NULL,
     };
     engine->setup.provider->decode(&engine->provider, &reply, page);
 }
@@ -265,7 +276,7 @@ static void on_transport_failure(struct ing_engine *engine, struct ing_series *s
     struct ing_failure failure = {.answer = poison ? ING_ANSWER_PERMANENT : ING_ANSWER_TRANSIENT,
                                   .transport = true,
                                   .retry_after_ms = -1};
-    series->request_id[0] = '\0';
+    set_request_id(series, "");
     note_provider(engine, poison);
     if (poison)
         ing_engine_gate_works(engine, series);
@@ -281,7 +292,9 @@ void ing_engine_on_response(void *arg, const struct mf_http_response *response)
     series->request = NULL;
     engine->totals.bytes += response->wire_bytes;
     mf_str_copy(series->data_mode, sizeof series->data_mode, response->data_mode);
-    mf_str_copy(series->request_id, sizeof series->request_id, response->request_id);
+    char id[ING_REQUEST_ID_SIZE];
+    mf_str_copy(id, sizeof id, response->request_id);
+    set_request_id(series, id);
     if (response->error != NULL) {
         on_transport_failure(engine, series, response->error);
     } else if (response->status != 200) {

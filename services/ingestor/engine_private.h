@@ -34,7 +34,8 @@ struct ing_engine {
     struct ing_scratch scratch;
     struct mf_buf url, raw;
     struct ing_engine_totals totals;
-    unsigned busy; // series asked, answered or publishing
+    unsigned since_lower; // requests of the highest priority since the last one of a lower
+    unsigned busy;        // series asked, answered or publishing
     int64_t limited_since_us, last_tick_us;
     uint64_t reject_waiting; // hash of the bad row that waits for room in the queue; 0 = none does
     struct ing_endpoint_gate gates[ING_ENDPOINT_MAX];
@@ -51,6 +52,7 @@ void ing_engine_end_range(struct ing_engine *engine, struct ing_series *series, 
                           const struct mf_error *err);
 void ing_engine_check_drained(struct ing_engine *engine);
 // engine_answer.c
+const char *ing_engine_id_of(const struct ing_series *series); // of its answer, "" = none
 void ing_engine_on_response(void *arg, const struct mf_http_response *response);
 void ing_engine_take_next(struct ing_engine *engine);
 void ing_engine_queue_remove(struct ing_engine *engine, struct ing_series *series);

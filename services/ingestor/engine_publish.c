@@ -27,9 +27,9 @@ static void log_problem(struct ing_engine *engine, const struct ing_series *seri
                                           mf_lf_str("error_code", err->code),
                                           mf_lf_str("error", err->message),
                                           mf_lf_i64("page", series->page),
-                                          mf_lf_str("correlation_id", series->request_id)};
+                                          mf_lf_str("correlation_id", ing_engine_id_of(series))};
     mf_log_write(engine->setup.log, level, module, event, fields,
-                 MF_ARRAY_LEN(fields) - (series->request_id[0] == '\0'), "%s", doing);
+                 MF_ARRAY_LEN(fields) - (series->request_id == NULL), "%s", doing);
 }
 
 // ---------------------------------------------------------------- the next page
@@ -79,17 +79,24 @@ static const char *loop_problem(const struct ing_engine *engine, const struct in
     return is_advancing(series, ing_page_last_time(&engine->page)) ? NULL : "page_not_advancing";
 }
 
+static void set_end_error(struct ing_series *series, const struct mf_error *err)
+{
+    free(series->end_error);
+    series->end_error = mf_alloc(sizeof *err);
+    *series->end_error = *err;
+}
+
 // Where the provider says the next page is, as path and query on the configured base. What is refused ends
 // the range, after this page has been published.
 static void take_next_url(struct ing_engine *engine, struct ing_series *series)
 {
     struct mf_url url;
+    struct mf_error err;
     free(series->result_next);
     series->result_next = NULL;
     if (engine->page.next.len == 0)
         return;
-    if (engine->setup.provider->build_next(&engine->provider, engine->page.next, &engine->url,
-                                           &series->end_error) == 0 &&
+    if (engine->setup.provider->build_next(&engine->provider, engine->page.next, &engine->url, &err) == 0 &&
         mf_url_parse(mf_buf_str(&engine->url), &url)) {
         const char *next = url.path.len > 0 ? url.path.data : "/";
         const char *problem = loop_problem(engine, series, next);
@@ -97,12 +104,13 @@ static void take_next_url(struct ing_engine *engine, struct ing_series *series)
             series->result_next = mf_strdup(next);
             return;
         }
-        mf_error_set(&series->end_error, MF_ERROR_POISON, problem,
-                     "the provider's pages do not come to an end (page %u)", series->page);
+        mf_error_set(&err, MF_ERROR_POISON, problem, "the provider's pages do not come to an end (page %u)",
+                     series->page);
     }
     series->ends = true;
     series->end = ING_RANGE_REFUSED;
-    log_problem(engine, series, MF_LOG_ERROR, "fetch", "next_page_refused", &series->end_error,
+    set_end_error(series, &err);
+    log_problem(engine, series, MF_LOG_ERROR, "fetch", "next_page_refused", &err,
                 "following the provider's pages");
 }
 
@@ -174,15 +182,15 @@ static int publish_event(struct ing_engine *engine, struct ing_series *series, c
     if (ing_publisher_encode(publisher, &event, err) < 0)
         return -1;
     bool forming = (event.flags & MF_FLAG_FORMING) != 0; // it comes again: no progress
-    if (!forming && event.event_time_us > series->result.last_time_us)
-        series->result.last_time_us = event.event_time_us;
+    if (!forming && event.event_time_us > series->result->last_time_us)
+        series->result->last_time_us = event.event_time_us;
     if (driver->wanted != NULL && !driver->wanted(driver->arg, series, &event)) {
-        series->result.unchanged++;
+        series->result->unchanged++;
         return 0;
     }
     if (ing_publisher_send(publisher, series->batch, driver->topic, event.symbol, err) < 0)
         return -1;
-    series->result.published++;
+    series->result->published++;
     return 0;
 }
 
@@ -194,7 +202,7 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
     if (item->reason[0] == '\0') {
         bool bars = series->work.feed == ING_FEED_BARS;
         if (bars && series->page > 0 && item->event_time_us <= series->range_last_us) {
-            series->result.counts.duplicates++;
+            series->result->counts.duplicates++;
             return 0;
         }
         if (publish_event(engine, series, item, &why) == 0)
@@ -209,7 +217,7 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
     int result = dead_letter(engine, series, item, &why, err);
     if (result < 0 && err->class != MF_ERROR_POISON)
         return -1;
-    series->result.counts.rejected += item->reason[0] == '\0'; // the others were counted with the page
+    series->result->counts.rejected += item->reason[0] == '\0'; // the others were counted with the page
     if (result == 0)
         return 0;
     // A dead letter that cannot be written either: nothing in our power is left, but it is said and counted.
@@ -222,7 +230,7 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
 // Counts move with the acknowledgement, so a page that is published twice counts once.
 static void count_page(struct ing_engine *engine, struct ing_series *series)
 {
-    const struct ing_page_result *result = &series->result;
+    const struct ing_page_result *result = series->result;
     const char *type = ing_metric_type(series->work.feed);
     const struct {
         const char *name;
@@ -254,7 +262,7 @@ static void count_page(struct ing_engine *engine, struct ing_series *series)
 static void after_page(struct ing_engine *engine, struct ing_series *series)
 {
     if (series->ends) {
-        ing_engine_end_range(engine, series, series->end, &series->end_error);
+        ing_engine_end_range(engine, series, series->end, series->end_error);
         return;
     }
     if (series->result_next == NULL) {
@@ -292,14 +300,17 @@ static void on_batch_done(void *arg, const struct mf_error *err)
         engine->totals.dead_lettered++;
         series->rejecting = false;
         series->answer_rejected = true;
-        ing_engine_end_range(engine, series, series->end, &series->end_error);
+        ing_engine_end_range(engine, series, series->end, series->end_error);
         return;
     }
     count_page(engine, series);
-    if (series->result.last_time_us > series->range_last_us)
-        series->range_last_us = series->result.last_time_us;
-    series->result.next = series->result_next != NULL ? series->result_next : "";
-    engine->driver.page_done(engine->driver.arg, series, &series->result);
+    if (series->result->last_time_us > series->range_last_us)
+        series->range_last_us = series->result->last_time_us;
+    series->result->next = series->result_next != NULL ? series->result_next : "";
+    struct ing_page_result *result = series->result;
+    series->result = NULL; // thousands of series wait, few are between two pages
+    engine->driver.page_done(engine->driver.arg, series, result);
+    free(result);
     after_page(engine, series);
 }
 
@@ -307,7 +318,7 @@ static void on_batch_done(void *arg, const struct mf_error *err)
 static void finish_page(struct ing_engine *engine, struct ing_series *series)
 {
     struct ing_batch *batch = series->batch;
-    series->result.dead_letters = ing_batch_dead_letters(batch);
+    series->result->dead_letters = ing_batch_dead_letters(batch);
     engine->table = NULL;
     ing_page_trim(&engine->page);
     ing_engine_set_state(engine, series, ING_SERIES_SETTLING);
@@ -360,11 +371,13 @@ void ing_engine_publish(struct ing_engine *engine, struct ing_series *series)
     series->batch = ing_batch_new(engine->setup.publisher, on_batch_done, series);
     if (series->offsets != NULL)
         ing_batch_note(series->batch, engine->driver.topic, series->offsets);
-    series->result = (struct ing_page_result){.page = series->page,
-                                              .asked_us = series->asked_us,
-                                              .last_time_us = INT64_MIN,
-                                              .counts = page->counts,
-                                              .flags = page->flags};
+    free(series->result);
+    series->result = mf_alloc(sizeof *series->result);
+    *series->result = (struct ing_page_result){.page = series->page,
+                                               .asked_us = series->asked_us,
+                                               .last_time_us = INT64_MIN,
+                                               .counts = page->counts,
+                                               .flags = page->flags};
     take_next_url(engine, series);
     if (engine->driver.page_read != NULL)
         engine->driver.page_read(engine->driver.arg, series, page);
@@ -414,7 +427,7 @@ void ing_engine_reject_answer(struct ing_engine *engine, struct ing_series *seri
     }
     series->ends = series->rejecting = true;
     series->end = end;
-    series->end_error = *err;
+    set_end_error(series, err);
     ing_engine_set_state(engine, series, ING_SERIES_SETTLING);
     ing_batch_seal(series->batch);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "services/ingestor/bar_session.h"
 #include "services/ingestor/live_private.h"
 
 #define STATUS_EVERY_US (5 * MF_US_PER_MINUTE)
@@ -24,12 +25,21 @@ static int64_t interval_of(enum live_feed feed)
     return feed == LIVE_NEWS ? MF_US_PER_SECOND : mf_interval_us(intervals[feed]);
 }
 
-static struct ing_progress progress_of(const struct live *live, const struct live_series *series)
+// What the calendar says now, asked once for all symbols of a kind of market.
+static void look(struct live *live, int64_t now_us)
 {
     const struct ing_app *app = live->app;
+    live->view[LIVE_SESSIONS] = ing_plan_view(app->calendar, &app->config, MF_ASSET_STOCK, now_us);
+    live->view[LIVE_ALWAYS] = ing_plan_view(app->calendar, &app->config, MF_ASSET_CRYPTO, now_us);
+}
+
+static struct ing_progress progress_of(const struct live *live, const struct live_series *series)
+{
+    const struct ing_work *work = &series->base.work;
+    const struct ing_plan_view *view =
+        &live->view[ing_market_has_sessions(work->asset_class) ? LIVE_SESSIONS : LIVE_ALWAYS];
     return (struct ing_progress){.good_us =
-                                     ing_plan_read_to_us(app->calendar, &app->config, &series->base.work,
-                                                         &series->mark, series->good_us, mf_clock_real_us()),
+                                     ing_plan_view_read_to_us(view, work, &series->mark, series->good_us),
                                  .failing_since_us = series->base.failing_since_us};
 }
 
@@ -183,6 +193,7 @@ void ing_live_heartbeat(struct live *live)
     live->status_parked = parked;
     envelope(&event, MF_EVENT_HEARTBEAT, now_us);
     event.heartbeat.clock_us = now_us;
+    look(live, now_us);
     struct ing_progress *progress = mf_calloc(live->count + 1, sizeof *progress);
     for (int feed = 0; feed < LIVE_FEED_MAX; feed++)
         add_feed(live, (enum live_feed)feed, progress, now_us, now_monotonic_us, parked_changed,

@@ -56,7 +56,7 @@ static int64_t sessions_back_us(const struct mf_calendar *calendar, enum mf_asse
 }
 
 static void plan_minutes(const struct mf_calendar *calendar, const struct ing_config *config,
-                         const struct ing_work *work, const struct ing_watermark *mark, int64_t now_us,
+                         const struct ing_work *work, const struct ing_mark *mark, int64_t now_us,
                          struct ing_plan *plan)
 {
     int64_t length_us = mf_interval_us(ing_timespans[work->timespan].interval);
@@ -111,8 +111,26 @@ int64_t ing_plan_last_day_us(const struct mf_calendar *calendar, const struct in
     return mf_calendar_midnight_us(calendar, mf_date_add_days(date, -1));
 }
 
+bool ing_plan_reconcile(const struct mf_calendar *calendar, const struct ing_config *config,
+                        enum mf_asset_class asset_class, int64_t now_us, struct ing_range *session)
+{
+    int64_t known_us = now_us - lateness_us(config) - config->reconcile_after_ms * MF_US_PER_MS;
+    struct mf_date date = ing_market_date(calendar, asset_class, known_us);
+    if (!ing_market_has_sessions(asset_class)) {
+        int64_t to_us = mf_date_utc_midnight_us(date);
+        *session = (struct ing_range){to_us - MF_US_PER_DAY, to_us};
+        return true;
+    }
+    struct mf_calendar_session found;
+    if ((!mf_calendar_session_of(calendar, date, &found) || found.post_close_us > known_us) &&
+        !mf_calendar_session_until(calendar, mf_date_add_days(date, -1), &found))
+        return false;
+    *session = (struct ing_range){found.pre_open_us, found.post_close_us};
+    return true;
+}
+
 static void plan_days(const struct mf_calendar *calendar, const struct ing_config *config,
-                      const struct ing_work *work, const struct ing_watermark *mark, int64_t now_us,
+                      const struct ing_work *work, const struct ing_mark *mark, int64_t now_us,
                       struct ing_plan *plan)
 {
     enum mf_asset_class asset_class = work->asset_class;
@@ -130,7 +148,7 @@ static void plan_days(const struct mf_calendar *calendar, const struct ing_confi
             mf_date_add_days(ing_market_date(calendar, asset_class, mark->last_time_us), -DAY_OVERLAP_DAYS));
 }
 
-static void plan_news(const struct ing_config *config, const struct ing_watermark *mark, int64_t now_us,
+static void plan_news(const struct ing_config *config, const struct ing_mark *mark, int64_t now_us,
                       struct ing_plan *plan)
 {
     int64_t base_us =
@@ -142,7 +160,7 @@ static void plan_news(const struct ing_config *config, const struct ing_watermar
 }
 
 bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config *config,
-                    const struct ing_work *work, const struct ing_watermark *mark, int64_t now_us,
+                    const struct ing_work *work, const struct ing_mark *mark, int64_t now_us,
                     struct ing_plan *plan)
 {
     *plan = (struct ing_plan){0};
@@ -161,7 +179,7 @@ bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config 
 // Day bars: when the next session has closed, and once more when its late trading is over. A bar that should
 // be there and is not is asked for at the slow pace.
 static int64_t wait_for_day(const struct mf_calendar *calendar, const struct ing_config *config,
-                            const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
+                            const struct ing_work *work, const struct ing_mark *mark, int64_t good_us,
                             int64_t now_us)
 {
     enum mf_asset_class asset_class = work->asset_class;
@@ -188,49 +206,71 @@ static int64_t wait_for_day(const struct mf_calendar *calendar, const struct ing
                                        : wait_us;
 }
 
-// Is the market closed, and has its last session been read to the end, corrections included?
-static bool night_is_read(const struct mf_calendar *calendar, const struct ing_config *config,
-                          const struct ing_work *work, int64_t good_us, int64_t now_us,
-                          struct mf_calendar_session *last)
+struct ing_plan_view ing_plan_view(const struct mf_calendar *calendar, const struct ing_config *config,
+                                   enum mf_asset_class asset_class, int64_t now_us)
 {
-    if (!ing_market_has_sessions(work->asset_class) ||
-        mf_calendar_phase_at(calendar, now_us) != MF_PHASE_CLOSED)
-        return false;
-    bool found = mf_calendar_session_until(calendar, mf_calendar_local_date(calendar, now_us), last);
-    if (found && last->post_close_us > now_us)
-        found = mf_calendar_session_until(calendar, mf_date_add_days(last->date, -1), last);
-    return found && good_us >= last->post_close_us + lateness_us(config) + config->overlap_ms * MF_US_PER_MS;
+    struct ing_plan_view view = {.now_us = now_us,
+                                 .last_day_us = ing_plan_last_day_us(calendar, config, asset_class, now_us)};
+    struct mf_calendar_session last;
+    if (!ing_market_has_sessions(asset_class) || mf_calendar_phase_at(calendar, now_us) != MF_PHASE_CLOSED)
+        return view;
+    view.closed = mf_calendar_session_until(calendar, mf_calendar_local_date(calendar, now_us), &last);
+    if (view.closed && last.post_close_us > now_us)
+        view.closed = mf_calendar_session_until(calendar, mf_date_add_days(last.date, -1), &last);
+    if (view.closed)
+        view.night_read_us = last.post_close_us + lateness_us(config) + config->overlap_ms * MF_US_PER_MS;
+    return view;
 }
 
+// At night, once the last session has been read to the end, corrections included, at the slow pace.
 static int64_t wait_for_minute(const struct mf_calendar *calendar, const struct ing_config *config,
                                const struct ing_work *work, int64_t good_us, int64_t now_us)
 {
     int64_t poll_us = config->poll_ms * MF_US_PER_MS;
     int64_t closed_us = config->closed_poll_ms * MF_US_PER_MS;
-    struct mf_calendar_session session;
-    if (closed_us <= poll_us || !night_is_read(calendar, config, work, good_us, now_us, &session))
+    struct mf_calendar_session next = {0};
+    struct ing_plan_view view = ing_plan_view(calendar, config, work->asset_class, now_us);
+    if (closed_us <= poll_us || !view.closed || good_us < view.night_read_us)
         return poll_us;
-    if (mf_calendar_session_from(calendar, mf_date_add_days(session.date, 1), &session) &&
-        session.pre_open_us - now_us < closed_us)
-        closed_us = session.pre_open_us - now_us;
+    if (mf_calendar_session_from(calendar, mf_calendar_local_date(calendar, now_us), &next) &&
+        next.pre_open_us <= now_us)
+        mf_calendar_session_from(calendar, mf_date_add_days(next.date, 1), &next);
+    if (next.pre_open_us > now_us && next.pre_open_us - now_us < closed_us)
+        closed_us = next.pre_open_us - now_us;
     return closed_us > poll_us ? closed_us : poll_us;
 }
 
-int64_t ing_plan_read_to_us(const struct mf_calendar *calendar, const struct ing_config *config,
-                            const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
-                            int64_t now_us)
+int64_t ing_plan_view_read_to_us(const struct ing_plan_view *view, const struct ing_work *work,
+                                 const struct ing_mark *mark, int64_t good_us)
 {
-    struct mf_calendar_session session;
     if (good_us == 0 || work->feed == ING_FEED_NEWS)
         return good_us;
     bool day = ing_timespans[work->timespan].interval == MF_INTERVAL_1D;
-    bool read = day ? mark->last_time_us >= ing_plan_last_day_us(calendar, config, work->asset_class, now_us)
-                    : night_is_read(calendar, config, work, good_us, now_us, &session);
-    return read ? now_us : good_us;
+    bool read =
+        day ? mark->last_time_us >= view->last_day_us : view->closed && good_us >= view->night_read_us;
+    return read ? view->now_us : good_us;
+}
+
+int64_t ing_plan_read_to_us(const struct mf_calendar *calendar, const struct ing_config *config,
+                            const struct ing_work *work, const struct ing_mark *mark, int64_t good_us,
+                            int64_t now_us)
+{
+    struct ing_plan_view view = ing_plan_view(calendar, config, work->asset_class, now_us);
+    return ing_plan_view_read_to_us(&view, work, mark, good_us);
+}
+
+int64_t ing_plan_phased_us(int64_t now_us, int64_t wait_us, int64_t period_us, uint32_t phase)
+{
+    if (period_us <= 0)
+        return wait_us;
+    int64_t place_us = (int64_t)(((uint64_t)period_us * phase) >> 32);
+    int64_t least_us = now_us + (wait_us == period_us ? wait_us / 2 : wait_us);
+    int64_t due_us = floor_to(least_us - place_us + period_us - 1, period_us) + place_us;
+    return due_us - now_us;
 }
 
 int64_t ing_plan_wait_us(const struct mf_calendar *calendar, const struct ing_config *config,
-                         const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
+                         const struct ing_work *work, const struct ing_mark *mark, int64_t good_us,
                          int64_t now_us)
 {
     if (work->feed == ING_FEED_NEWS)

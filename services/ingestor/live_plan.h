@@ -18,13 +18,13 @@ struct ing_plan {
 
 // The next range of the series. False when there is nothing to ask for yet.
 bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config *config,
-                    const struct ing_work *work, const struct ing_watermark *mark, int64_t now_us,
+                    const struct ing_work *work, const struct ing_mark *mark, int64_t now_us,
                     struct ing_plan *plan);
 
 // µs from now until the series is to be asked again. good_us: when its last complete answer was asked for, 0
 // = never.
 int64_t ing_plan_wait_us(const struct mf_calendar *calendar, const struct ing_config *config,
-                         const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
+                         const struct ing_work *work, const struct ing_mark *mark, int64_t good_us,
                          int64_t now_us);
 
 // µs until a series whose request was refused is asked again; refusals counts them, this one included. A name
@@ -39,12 +39,33 @@ int64_t ing_plan_refused_wait_us(const struct ing_config *config, const struct i
 int64_t ing_plan_last_day_us(const struct mf_calendar *calendar, const struct ing_config *config,
                              enum mf_asset_class asset_class, int64_t now_us);
 
+// The newest session of the market (24 hours of a UTC day where it never closes) that is due to be pulled
+// again: over, settled, and INGEST_RECONCILE_AFTER_MS more. False: there is none, *session is left.
+bool ing_plan_reconcile(const struct mf_calendar *calendar, const struct ing_config *config,
+                        enum mf_asset_class asset_class, int64_t now_us, struct ing_range *session);
+
 // The time up to which the series may be called read, before settling and delay: when its last complete
 // answer was asked for, or now, as long as its market is closed and all that can have come has been read. 0 =
 // never read.
 int64_t ing_plan_read_to_us(const struct mf_calendar *calendar, const struct ing_config *config,
-                            const struct ing_work *work, const struct ing_watermark *mark, int64_t good_us,
+                            const struct ing_work *work, const struct ing_mark *mark, int64_t good_us,
                             int64_t now_us);
+
+// The same for thousands of series at one moment: what the calendar says of a kind of market is asked once.
+struct ing_plan_view {
+    int64_t now_us, last_day_us; // ing_plan_last_day_us
+    bool closed;                 // now, with the last session over
+    int64_t night_read_us;       // then: a good answer asked for at or after that time has read that session
+};
+struct ing_plan_view ing_plan_view(const struct mf_calendar *calendar, const struct ing_config *config,
+                                   enum mf_asset_class asset_class, int64_t now_us);
+int64_t ing_plan_view_read_to_us(const struct ing_plan_view *view, const struct ing_work *work,
+                                 const struct ing_mark *mark, int64_t good_us);
+
+// µs from now of the series' own place in the period (phase: of 2^32) that lies next to `wait_us` from now,
+// if that is the period itself, and else not before it. So thousands of series with one period are not due at
+// once, and one that was late is back in its place with the next turn.
+int64_t ing_plan_phased_us(int64_t now_us, int64_t wait_us, int64_t period_us, uint32_t phase);
 
 struct ing_progress {         // of one symbol in a feed
     int64_t good_us;          // of ing_plan_read_to_us

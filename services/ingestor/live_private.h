@@ -1,22 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside live mode: live.c (series and what happens to them), live_symbols.c (which there are),
-// live_heartbeat.c (what the pipeline is told about their progress).
+// Inside live mode: live.c (the mode), live_poll.c (the polled series of each symbol), live_memory.c (what
+// was published before a restart), live_reconcile.c (sessions that are pulled again), live_symbols.c (which
+// symbols there are), live_heartbeat.c (what the pipeline is told about their progress).
+//
+// There may be thousands of symbols: what each keeps is small, and nothing walks all of them more often than
+// a heartbeat does.
 #ifndef ING_LIVE_PRIVATE_H
 #define ING_LIVE_PRIVATE_H
 
 #include "services/ingestor/app.h"
 #include "services/ingestor/live_plan.h"
+#include "services/ingestor/minutes.h"
 #include "services/ingestor/rejects.h"
 
 enum live_feed { LIVE_MINUTE, LIVE_DAY, LIVE_NEWS, LIVE_FEED_MAX };
 
+// Whose sessions end together.
+enum live_market { LIVE_SESSIONS, LIVE_ALWAYS, LIVE_MARKET_MAX };
+
+struct live;
 struct live_symbol;
+struct live_series;
+struct live_memory;
+struct live_reconcile;
+
+// What the engine's driver does for a kind of series: see struct ing_driver. NULL = nothing, or all.
+struct live_kind {
+    bool (*plan)(struct live *live, struct live_series *series);
+    void (*page_read)(struct live *live, struct live_series *series, const struct ing_page *page);
+    bool (*prepare)(struct live *live, struct live_series *series, const struct ing_page *page,
+                    struct mf_event *event);
+    bool (*wanted)(struct live *live, struct live_series *series, const struct mf_event *event);
+    void (*page_done)(struct live *live, struct live_series *series, const struct ing_page_result *result);
+    void (*page_failed)(struct live_series *series);
+    void (*range_done)(struct live *live, struct live_series *series, enum ing_range_end end,
+                       const struct mf_error *err);
+};
+extern const struct live_kind ing_live_poll; // live_poll.c
 
 struct live_series {
     struct ing_series base; // its due.owner is this struct
+    const struct live_kind *kind;
     struct live_symbol *symbol;
-    struct ing_watermark mark;
-    struct ing_overlap overlap;
+    struct ing_mark mark;
+    struct ing_overlap overlap;       // days and news; of minutes for a moment, from an old watermark
+    struct ing_minutes_staged staged; // minutes, whose memory is the symbol's
     struct ing_plan plan;
     struct ing_rejects rejects;
     int64_t range_asked_us; // real time at which the range's first page was asked for
@@ -27,18 +55,27 @@ struct live_series {
 struct live_symbol {
     char *name;
     struct live_series *series[LIVE_FEED_MAX]; // NULL = feed not served
-    bool keep;                                 // while a reload compares lists
+    struct ing_minutes minutes;
+    uint32_t phase;       // its own place in every period, of 2^32
+    bool keep;            // while a reload compares lists
+    bool remembered;      // what was published of its minutes before is known
+    bool reconcile_waits; // its last session is being pulled again, or waits for that
 };
 
 struct live {
     struct ing_app *app;
     char *topic;
     struct live_symbol **symbols;
-    size_t count;
-    bool once; // warm-up only, then leave
+    size_t count, capacity;
+    struct ing_name_index index; // of symbols
+    bool once;                   // warm-up only, then leave
     struct ing_symbols once_symbols;
     size_t warming; // of `once`: series not done
     bool failed;    // of `once`: some could not be done
+    struct live_memory *memory;
+    struct live_reconcile *reconcile;
+    struct ing_range due[LIVE_MARKET_MAX];      // newest sessions that are to be pulled again by now
+    struct ing_plan_view view[LIVE_MARKET_MAX]; // as of the last heartbeat
     struct mf_timer *heartbeat_timer, *probe_timer, *gauge_timer;
     int64_t complete_us[LIVE_FEED_MAX]; // as told last; never goes back
     size_t excluded[LIVE_FEED_MAX];
@@ -47,9 +84,31 @@ struct live {
     uint64_t published[LIVE_FEED_MAX];
 };
 
-// live.c
-void ing_live_begin_symbol(struct live *live, struct live_symbol *symbol);
+// live_poll.c
+// beside: how many others begin with it.
+void ing_live_begin_symbol(struct live *live, struct live_symbol *symbol, size_t beside);
+void ing_live_begin_minute(struct live *live, struct live_symbol *symbol); // its past is known now
+uint64_t ing_live_hash(const struct mf_event *event); // what is remembered of it; never 0
+void ing_live_save(struct live *live, const struct live_series *series);
+// The market's days are others than they were: what waits for a time of the calendar waits for another.
+void ing_live_plan_again(struct live *live);
+enum live_feed ing_live_feed_of(const struct live_series *series);
+// live_memory.c
+struct live_memory *ing_live_memory_new(struct live *live);
+void ing_live_memory_free(struct live_memory **memory);
+// Reads back what was published of symbols that are not remembered; their minutes begin then.
+void ing_live_memory_read(struct live_memory *memory);
+// live_reconcile.c
+struct live_reconcile *ing_live_reconcile_new(struct live *live); // after the engine
+void ing_live_reconcile_free(struct live_reconcile **reconcile);
+void ing_live_reconcile_due(struct live *live, int64_t now_us);
+void ing_live_reconcile_tick(struct live *live);                              // every few seconds
+void ing_live_reconcile_leave(struct live *live, struct live_symbol *symbol); // which is about to be freed
+// The time from which on the symbol's published minutes will be compared with the vendor's; INT64_MAX =
+// never.
+int64_t ing_live_unreconciled_us(const struct live *live, const struct live_symbol *symbol);
 // live_symbols.c
+struct live_symbol *ing_live_find(const struct live *live, struct mf_str name);
 // Takes the settings' symbols (all, or those of the shard) as the live ones: new ones are added, others
 // leave.
 void ing_live_ask_refused_again(struct live *live); // those that wait because an answer was refused

@@ -20,22 +20,44 @@ static void fill_work(const struct ing_config *config, const char *symbol, enum 
     mf_str_copy(work->symbol, sizeof work->symbol, mf_str_of(symbol));
 }
 
-// What the topic knew of the series. A record that cannot be read is as good as none, and is said.
-static void read_mark(struct live *live, struct live_series *series)
+static void mark_key(const struct live_series *series, struct mf_buf *key)
+{
+    mf_buf_init(key, ING_WATERMARK_KEY_MAX);
+    ing_watermark_key(&series->base.work, NULL, key);
+}
+
+// Earlier versions kept the hashes of minutes in the watermark.
+static void take_minutes(struct live_series *series)
+{
+    if (ing_live_feed_of(series) != LIVE_MINUTE)
+        return;
+    for (size_t i = 0; i < series->overlap.kept_count; i++)
+        ing_minutes_put(&series->symbol->minutes, series->overlap.kept[i].event_time_us,
+                        series->overlap.kept[i].hash);
+    ing_overlap_free(&series->overlap);
+}
+
+// What the topic knew of the series; from here on the series knows better. A record that cannot be read is as
+// good as none, and is said. True when there was one.
+static bool read_mark(struct live *live, struct live_series *series)
 {
     struct mf_buf key;
-    mf_buf_init(&key, ING_WATERMARK_KEY_MAX);
-    ing_watermark_key(&series->base.work, NULL, &key);
+    mark_key(series, &key);
     struct mf_str value = ing_store_get(live->app->store, mf_buf_str(&key));
-    if (value.data != NULL && !live->once) {
+    bool known = value.data != NULL && !live->once;
+    if (known) {
         struct mf_json *json = mf_json_new();
         struct mf_error err;
-        if (ing_watermark_decode(json, value, &series->mark, &series->overlap, &err) < 0)
+        known = ing_mark_decode(json, value, &series->mark, &series->overlap, &err) == 0;
+        if (!known)
             mf_log_error(live->app->service->log, MF_LOG_ERROR, "watermarks", "bad_watermark", &err,
                          "reading a watermark; the series begins anew");
         mf_json_free(&json);
+        take_minutes(series);
+        ing_store_set(live->app->store, mf_buf_str(&key), MF_STR_NULL);
     }
     mf_buf_free(&key);
+    return known;
 }
 
 // A series begins where its watermark says. Without one it is new: its warm-up comes first.
@@ -43,15 +65,32 @@ static struct live_series *series_new(struct live *live, struct live_symbol *sym
 {
     struct live_series *series = mf_calloc(1, sizeof *series);
     series->symbol = symbol;
+    series->kind = &ing_live_poll;
     fill_work(&live->app->config, symbol->name, feed, &series->base.work);
     ing_series_init(&series->base, &live->app->config, mf_random_seed());
-    ing_watermark_init(&series->mark);
+    ing_mark_init(&series->mark);
     ing_overlap_init(&series->overlap);
-    read_mark(live, series);
+    bool known = read_mark(live, series);
+    if (feed == LIVE_MINUTE)
+        symbol->remembered = !known; // there is nothing to remember of a new one
     // News has no look-back to warm up, and nobody may have asked for one.
     if (!live->once && (feed == LIVE_NEWS || !live->app->config.warmup))
         series->mark.status = ING_STATUS_COMPLETE;
     return series;
+}
+
+// The store gets back what it knew, and what has happened since: the symbol may come again.
+static void keep_mark(struct live *live, const struct live_series *series)
+{
+    struct mf_buf key;
+    struct mf_buf value;
+    mark_key(series, &key);
+    mf_buf_init(&value, ING_WATERMARK_MAX);
+    ing_mark_encode(&series->mark, &series->overlap, &value);
+    if (series->mark.last_time_us != INT64_MIN || series->mark.position_us != 0)
+        ing_store_set(live->app->store, mf_buf_str(&key), mf_buf_str(&value));
+    mf_buf_free(&key);
+    mf_buf_free(&value);
 }
 
 static void series_free(struct live *live, struct live_series **series)
@@ -62,14 +101,17 @@ static void series_free(struct live *live, struct live_series **series)
     *series = NULL;
     ing_engine_remove(live->app->engine, &old->base);
     ing_overlap_free(&old->overlap);
+    ing_minutes_rollback(&old->staged);
     ing_rejects_free(&old->rejects);
     free(old);
 }
 
 static void symbol_free(struct live *live, struct live_symbol *symbol)
 {
+    ing_live_reconcile_leave(live, symbol);
     for (int feed = 0; feed < LIVE_FEED_MAX; feed++)
         series_free(live, &symbol->series[feed]);
+    ing_minutes_free(&symbol->minutes);
     free(symbol->name);
     free(symbol);
 }
@@ -81,16 +123,12 @@ void ing_live_free_symbols(struct live *live)
     live->count = 0;
 }
 
-static struct live_symbol *find(const struct live *live, const char *name)
+struct live_symbol *ing_live_find(const struct live *live, struct mf_str name)
 {
-    for (size_t i = 0; i < live->count; i++) {
-        if (strcmp(live->symbols[i]->name, name) == 0)
-            return live->symbols[i];
-    }
-    return NULL;
+    return ing_name_index_get(&live->index, name);
 }
 
-static void add_symbol(struct live *live, const char *name)
+static void add_symbol(struct live *live, const char *name, size_t beside)
 {
     const struct ing_config *config = &live->app->config;
     bool served[LIVE_FEED_MAX] = {[LIVE_MINUTE] = config->minute_bars || live->once,
@@ -98,25 +136,43 @@ static void add_symbol(struct live *live, const char *name)
                                   [LIVE_NEWS] = config->news && !live->once};
     struct live_symbol *symbol = mf_calloc(1, sizeof *symbol);
     symbol->name = mf_strdup(name);
-    symbol->keep = true;
+    symbol->keep = symbol->remembered = true;
+    symbol->phase = (uint32_t)mf_hash64(name, strlen(name));
     for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
         if (served[feed])
             symbol->series[feed] = series_new(live, symbol, (enum live_feed)feed);
     }
-    live->symbols = mf_realloc(live->symbols, (live->count + 1) * sizeof(struct live_symbol *));
+    if (live->count == live->capacity) {
+        live->capacity = live->capacity < 16 ? 16 : live->capacity * 2;
+        live->symbols = mf_realloc(live->symbols, live->capacity * sizeof(struct live_symbol *));
+    }
     live->symbols[live->count++] = symbol;
-    ing_live_begin_symbol(live, symbol);
+    ing_name_index_put(&live->index, symbol->name, symbol);
+    ing_live_begin_symbol(live, symbol, beside);
 }
 
-// Symbols that a reload no longer names. Their watermarks stay on the topic, should they come back.
+// A symbol that a reload no longer names. Its watermarks stay, should it come back.
+static void drop(struct live *live, struct live_symbol *symbol)
+{
+    for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
+        if (symbol->series[feed] != NULL)
+            keep_mark(live, symbol->series[feed]);
+    }
+    symbol_free(live, symbol);
+}
+
 static void drop_others(struct live *live)
 {
     size_t kept = 0;
+    ing_name_index_free(&live->index);
     for (size_t i = 0; i < live->count; i++) {
-        if (live->symbols[i]->keep)
-            live->symbols[kept++] = live->symbols[i];
-        else
-            symbol_free(live, live->symbols[i]);
+        if (!live->symbols[i]->keep) {
+            drop(live, live->symbols[i]);
+            continue;
+        }
+        live->symbols[kept] = live->symbols[i];
+        ing_name_index_put(&live->index, live->symbols[kept]->name, live->symbols[kept]);
+        kept++;
     }
     live->count = kept;
 }
@@ -130,9 +186,11 @@ void ing_live_take_list(struct live *live, const struct ing_symbols *list)
     size_t removed = before - live->count;
     size_t kept = live->count;
     for (size_t i = 0; i < list->count; i++) {
-        if (find(live, list->items[i]) == NULL)
-            add_symbol(live, list->items[i]);
+        if (ing_live_find(live, mf_str_of(list->items[i])) == NULL)
+            add_symbol(live, list->items[i], list->count - kept);
     }
+    if (live->memory != NULL)
+        ing_live_memory_read(live->memory);
     MF_LOGF(live->app->service->log, MF_LOG_NOTICE, "live", "symbols_taken",
             MF_FIELDS(mf_lf_i64("symbols", (int64_t)live->count),
                       mf_lf_i64("added", (int64_t)(live->count - kept)),

@@ -94,6 +94,14 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
                         .labels = {"feed", "priority"},
                         .buckets = lateness_buckets,
                         .bucket_count = MF_ARRAY_LEN(lateness_buckets)},
+    [ING_M_RECONCILED] = {.name = "marketflow_ingest_reconcile_bars_total",
+                          .type = MF_METRIC_COUNTER,
+                          .help = "Minutes of sessions that were pulled again: unchanged, corrected, added, "
+                                  "vanished (published, and no longer with the provider).",
+                          .labels = {"result"}},
+    [ING_M_RECONCILE_PENDING] = {.name = "marketflow_ingest_reconcile_pending_symbols",
+                                 .type = MF_METRIC_GAUGE,
+                                 .help = "Symbols whose last session is still to be pulled again."},
 };
 
 const char *ing_metric_type(enum ing_feed feed)
@@ -124,6 +132,9 @@ void ing_metrics_declare(struct mf_metrics *metrics)
     }
     MF_METRIC0(metrics, &ing_metric_defs[ING_M_RETRIES_HELD]);
     MF_METRIC0(metrics, &ing_metric_defs[ING_M_KEY_REJECTED]);
+    static const char *const reconciled[] = {"unchanged", "corrected", "added", "vanished"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(reconciled); i++)
+        MF_METRIC(metrics, &ing_metric_defs[ING_M_RECONCILED], reconciled[i]);
     MF_METRIC0(metrics, &ing_metric_defs[ING_M_BACKPRESSURE]);
     MF_METRIC0(metrics, &ing_metric_defs[ING_M_RATE_WAIT]);
 }

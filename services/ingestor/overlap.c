@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { KEPT_LEAST = 8 };
+
 void ing_overlap_init(struct ing_overlap *overlap)
 {
     *overlap = (struct ing_overlap){0};
@@ -67,7 +69,8 @@ void ing_overlap_add(struct ing_overlap *overlap, const struct ing_overlap_entry
         at--;
     }
     if (overlap->kept_count == overlap->kept_capacity) {
-        overlap->kept_capacity = overlap->kept_capacity < 16 ? 16 : overlap->kept_capacity * 2;
+        overlap->kept_capacity =
+            overlap->kept_capacity < KEPT_LEAST ? KEPT_LEAST : overlap->kept_capacity * 2;
         overlap->kept = mf_realloc(overlap->kept, overlap->kept_capacity * sizeof *overlap->kept);
     }
     memmove(overlap->kept + at + 1, overlap->kept + at, (overlap->kept_count - at) * sizeof *overlap->kept);
@@ -91,18 +94,20 @@ void ing_overlap_commit(struct ing_overlap *overlap)
     ing_overlap_rollback(overlap);
 }
 
+// Series wait far longer than they read: nothing is kept for the next page.
 void ing_overlap_rollback(struct ing_overlap *overlap)
 {
-    overlap->staged_count = 0;
-    if (overlap->staged_capacity > ING_OVERLAP_MAX) { // after a long catch-up
-        free(overlap->staged);
-        overlap->staged = NULL;
-        overlap->staged_capacity = 0;
-    }
+    free(overlap->staged);
+    overlap->staged = NULL;
+    overlap->staged_count = overlap->staged_capacity = 0;
 }
 
 void ing_overlap_forget(struct ing_overlap *overlap, int64_t before_us)
 {
     struct ing_overlap_entry bound = {.event_time_us = before_us};
     drop_first(overlap, lower_bound(overlap, &bound));
+    if (overlap->kept_capacity <= KEPT_LEAST || overlap->kept_count > overlap->kept_capacity / 4)
+        return;
+    overlap->kept_capacity = overlap->kept_count + KEPT_LEAST; // a year of days was read once
+    overlap->kept = mf_realloc(overlap->kept, overlap->kept_capacity * sizeof *overlap->kept);
 }

@@ -137,6 +137,11 @@ static const struct mf_setting_def ingest_defs[] = {
     SWITCH("INGEST_PUBLISH_FORMING", "false", "Publish bars whose window is not over yet, flagged forming."),
     SWITCH("INGEST_WARMUP", "true",
            "Publish 260 day bars and two sessions of minutes before the first live bar of a new symbol."),
+    SWITCH("INGEST_RECONCILE", "true",
+           "Pull the minutes of every session again when it is over, and publish what has changed."),
+    MILLISECONDS("INGEST_RECONCILE_AFTER_MS", "1800000", 0, 43200000,
+                 "How long in ms after late trading (or midnight UTC) that happens; the plan's delay and "
+                 "INGEST_SETTLE_MS come on top."),
     COUNT("INGEST_PARALLEL", "8", 1, 64, "Requests under way at once."),
     COUNT("INGEST_BARS_PAGE_LIMIT", "50000", 1, 50000, "Base aggregates per page asked for."),
     COUNT("INGEST_NEWS_PAGE_LIMIT", "1000", 1, 1000, "Articles per page asked for."),
@@ -209,6 +214,7 @@ static void fill_times(const struct mf_settings *settings, struct ing_config *co
     config->settle_ms = mf_settings_integer(settings, "INGEST_SETTLE_MS");
     config->heartbeat_ms = mf_settings_integer(settings, "INGEST_HEARTBEAT_MS");
     config->heartbeat_exclude_ms = mf_settings_integer(settings, "INGEST_HEARTBEAT_EXCLUDE_MS");
+    config->reconcile_after_ms = mf_settings_integer(settings, "INGEST_RECONCILE_AFTER_MS");
     config->retry_base_ms = mf_settings_integer(settings, "INGEST_RETRY_BASE_MS");
     config->retry_max_ms = mf_settings_integer(settings, "INGEST_RETRY_MAX_MS");
     config->circuit_open_ms = mf_settings_integer(settings, "INGEST_CIRCUIT_OPEN_MS");
@@ -228,6 +234,7 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->warmup = mf_settings_boolean(settings, "INGEST_WARMUP");
     config->minute_bars = mf_settings_boolean(settings, "INGEST_MINUTE_BARS");
     config->day_bars = mf_settings_boolean(settings, "INGEST_DAY_BARS");
+    config->reconcile = mf_settings_boolean(settings, "INGEST_RECONCILE");
     config->news = mf_settings_boolean(settings, "INGEST_NEWS");
     bool split = strcmp(mf_settings_string(settings, "INGEST_ADJUSTED"), "split") == 0;
     config->adjusted = split ? MF_ADJUSTED_SPLIT : MF_ADJUSTED_NONE;

@@ -21,14 +21,14 @@ struct ing_config {
         low_speed_timeout_ms;
     size_t body_max;
     int64_t poll_ms, closed_poll_ms, news_poll_ms, overlap_ms, news_overlap_ms, settle_ms;
-    int64_t heartbeat_ms, heartbeat_exclude_ms;
+    int64_t heartbeat_ms, heartbeat_exclude_ms, reconcile_after_ms;
     int64_t retry_base_ms, retry_max_ms;
     int64_t circuit_open_ms;
     unsigned circuit_failures, retries_per_minute;
     unsigned retry_attempts, parallel, bars_page_limit, news_page_limit;
     unsigned reference_page_limit, pages_max;
     bool budget_shared; // with all processes that use the key
-    bool publish_forming, warmup, minute_bars, day_bars, news;
+    bool publish_forming, warmup, minute_bars, day_bars, news, reconcile;
     enum mf_adjusted adjusted;
     struct ing_shard shard;
     int32_t partitions;

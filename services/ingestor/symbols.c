@@ -14,16 +14,13 @@ void ing_symbols_free(struct ing_symbols *symbols)
     for (size_t i = 0; i < symbols->count; i++)
         free(symbols->items[i]);
     free(symbols->items);
+    ing_name_index_free(&symbols->index);
     *symbols = (struct ing_symbols){0};
 }
 
 bool ing_symbols_has(const struct ing_symbols *symbols, const char *symbol)
 {
-    for (size_t i = 0; i < symbols->count; i++) {
-        if (strcmp(symbols->items[i], symbol) == 0)
-            return true;
-    }
-    return false;
+    return ing_name_index_get(&symbols->index, mf_str_of(symbol)) != NULL;
 }
 
 // Options need contracts, underlyings and expiries that this version does not fetch: refused rather than half
@@ -51,6 +48,7 @@ int ing_symbols_add(struct ing_symbols *symbols, struct mf_str symbol, struct mf
         symbols->items = mf_realloc(symbols->items, symbols->capacity * sizeof(char *));
     }
     symbols->items[symbols->count++] = copy;
+    ing_name_index_put(&symbols->index, copy, copy);
     return 0;
 }
 

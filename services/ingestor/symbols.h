@@ -6,6 +6,7 @@
 
 #include "common/buf.h"
 #include "common/error.h"
+#include "services/ingestor/name_index.h"
 
 #define ING_SYMBOLS_MAX 10000
 #define ING_SYMBOLS_FILE_MAX ((size_t)4 * 1024 * 1024)
@@ -13,6 +14,7 @@
 struct ing_symbols {
     char **items;
     size_t count, capacity;
+    struct ing_name_index index;
 };
 
 void ing_symbols_free(struct ing_symbols *symbols);

@@ -37,6 +37,11 @@ void ing_watermark_init(struct ing_watermark *watermark)
     *watermark = (struct ing_watermark){.status = ING_STATUS_RUNNING, .last_time_us = INT64_MIN};
 }
 
+void ing_mark_init(struct ing_mark *mark)
+{
+    *mark = (struct ing_mark){.status = ING_STATUS_RUNNING, .last_time_us = INT64_MIN};
+}
+
 // ---------------------------------------------------------------- keys
 
 // Symbols hold no '|', so the parts of a key can be counted.
@@ -133,6 +138,8 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
         write_time(&w, "position", watermark->position_us);
     if (watermark->last_time_us != INT64_MIN)
         write_time(&w, "last_time", watermark->last_time_us);
+    if (watermark->reconciled_us != 0)
+        write_time(&w, "reconciled", watermark->reconciled_us);
     if (watermark->cursor[0] != '\0') {
         mf_jw_key(&w, "cursor");
         mf_jw_c_string(&w, watermark->cursor);
@@ -267,7 +274,8 @@ int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_wa
     found.pass = (unsigned)pass;
     if (!read_time(root, "from", &found.range.from_us) || !read_time(root, "to", &found.range.to_us) ||
         !read_time(root, "position", &found.position_us) ||
-        !read_time(root, "last_time", &found.last_time_us) || !read_ranges(root, &found.skipped))
+        !read_time(root, "last_time", &found.last_time_us) ||
+        !read_time(root, "reconciled", &found.reconciled_us) || !read_ranges(root, &found.skipped))
         return bad(err, "a time");
     if (!mf_str_copy(found.cursor, sizeof found.cursor, ing_text_of(root, "cursor")) &&
         mf_json_get(root, "cursor") != NULL)
@@ -290,6 +298,32 @@ int ing_watermark_decode_tally(struct mf_json *json, struct mf_str text, struct 
     if (read_record(json, text, &root, err) < 0)
         return -1;
     return ing_tally_read(root, tally) ? 0 : bad(err, "the tally");
+}
+
+void ing_mark_encode(const struct ing_mark *mark, const struct ing_overlap *overlap, struct mf_buf *out)
+{
+    struct ing_watermark watermark;
+    ing_watermark_init(&watermark);
+    watermark.status = mark->status;
+    watermark.position_us = mark->position_us;
+    watermark.last_time_us = mark->last_time_us;
+    watermark.reconciled_us = mark->reconciled_us;
+    watermark.events = mark->events;
+    ing_watermark_encode(&watermark, overlap, out);
+}
+
+int ing_mark_decode(struct mf_json *json, struct mf_str text, struct ing_mark *mark,
+                    struct ing_overlap *overlap, struct mf_error *err)
+{
+    struct ing_watermark watermark;
+    if (ing_watermark_decode(json, text, &watermark, overlap, err) < 0)
+        return -1;
+    *mark = (struct ing_mark){.status = watermark.status,
+                              .position_us = watermark.position_us,
+                              .last_time_us = watermark.last_time_us,
+                              .reconciled_us = watermark.reconciled_us,
+                              .events = watermark.events};
+    return 0;
 }
 
 // ---------------------------------------------------------------- runs

@@ -47,8 +47,17 @@ struct ing_watermark {
     uint64_t events; // acknowledged, over all starts of the run
     struct ing_range_list skipped;
     const struct ing_tally *tally; // backfill, borrowed: written with the mark; NULL = none
+    int64_t reconciled_us; // live minutes: where the newest session begins that was pulled again; 0 = none
 };
 void ing_watermark_init(struct ing_watermark *watermark);
+
+// What a live series keeps of its watermark: there are thousands of them, and only a backfill has the rest.
+struct ing_mark {
+    enum ing_status status;
+    int64_t position_us, last_time_us, reconciled_us; // as above
+    uint64_t events;
+};
+void ing_mark_init(struct ing_mark *mark);
 
 #define ING_WATERMARK_KEY_MAX 256
 void ing_watermark_key(const struct ing_work *work, const char *run_id, struct mf_buf *out);
@@ -58,9 +67,13 @@ bool ing_watermark_key_is_live(struct mf_str key);
 bool ing_watermark_key_is_of_run(struct mf_str key, const char *run_id);
 
 // overlap may be NULL. At most ING_OVERLAP_SAVED of its newest entries are written.
-#define ING_OVERLAP_SAVED 256
+#define ING_OVERLAP_SAVED 1024
+#define ING_WATERMARK_MAX ((size_t)128 * 1024)
 void ing_watermark_encode(const struct ing_watermark *watermark, const struct ing_overlap *overlap,
                           struct mf_buf *out);
+void ing_mark_encode(const struct ing_mark *mark, const struct ing_overlap *overlap, struct mf_buf *out);
+int ing_mark_decode(struct mf_json *json, struct mf_str text, struct ing_mark *mark,
+                    struct ing_overlap *overlap, struct mf_error *err);
 int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_watermark *watermark,
                          struct ing_overlap *overlap, struct mf_error *err);
 // The tally in the same text, into a zeroed one, which is freed by the caller also after a failure.

@@ -11,7 +11,7 @@ enum { BUCKETS = 4096, STALL_MS = 15000, RETRY_BASE_MS = 250, RETRY_MAX_MS = 100
 
 struct entry {
     struct entry *next;
-    char *key, *value; // value NULL = tombstone
+    char *key, *value;
     size_t key_len, value_len;
 };
 
@@ -39,16 +39,47 @@ static struct entry *find(const struct ing_store *store, struct mf_str key, size
     return entry;
 }
 
+static void free_entry(struct entry *entry)
+{
+    free(entry->key);
+    free(entry->value);
+    free(entry);
+}
+
 static void forget_all(struct ing_store *store)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         for (struct entry *entry; (entry = store->buckets[i]) != NULL;) {
             store->buckets[i] = entry->next;
-            free(entry->key);
-            free(entry->value);
-            free(entry);
+            free_entry(entry);
         }
     }
+}
+
+void ing_store_set(struct ing_store *store, struct mf_str key, struct mf_str value)
+{
+    size_t bucket;
+    struct entry *entry = find(store, key, &bucket);
+    struct entry **at = &store->buckets[bucket];
+    while (entry != NULL && *at != entry)
+        at = &(*at)->next;
+    if (value.data == NULL) {
+        if (entry != NULL) {
+            *at = entry->next;
+            free_entry(entry);
+        }
+        return;
+    }
+    if (entry == NULL) {
+        entry = mf_calloc(1, sizeof *entry);
+        entry->key = mf_strndup(key);
+        entry->key_len = key.len;
+        entry->next = store->buckets[bucket];
+        store->buckets[bucket] = entry;
+    }
+    free(entry->value);
+    entry->value = mf_strndup(value);
+    entry->value_len = value.len;
 }
 
 // In the order of writing: the last value of a key wins, as compaction has it.
@@ -58,18 +89,7 @@ static void on_message(void *arg, const struct mf_kafka_message *message)
     store->next_offset = message->offset + 1;
     if (message->key.data == NULL || !store->ops.wants(store->ops.arg, message->key))
         return;
-    size_t bucket;
-    struct entry *entry = find(store, message->key, &bucket);
-    if (entry == NULL) {
-        entry = mf_calloc(1, sizeof *entry);
-        entry->key = mf_strndup(message->key);
-        entry->key_len = message->key.len;
-        entry->next = store->buckets[bucket];
-        store->buckets[bucket] = entry;
-    }
-    free(entry->value);
-    entry->value = message->value.data != NULL ? mf_strndup(message->value) : NULL;
-    entry->value_len = message->value.len;
+    ing_store_set(store, message->key, message->value);
     if (store->ops.seen != NULL)
         store->ops.seen(store->ops.arg, message->key, message->value);
 }
@@ -167,7 +187,7 @@ struct mf_str ing_store_get(const struct ing_store *store, struct mf_str key)
 {
     size_t bucket;
     const struct entry *entry = find(store, key, &bucket);
-    if (entry == NULL || entry->value == NULL)
+    if (entry == NULL)
         return MF_STR_NULL;
     return (struct mf_str){entry->value, entry->value_len};
 }
@@ -177,9 +197,8 @@ void ing_store_each(const struct ing_store *store,
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         for (const struct entry *entry = store->buckets[i]; entry != NULL; entry = entry->next) {
-            if (entry->value != NULL)
-                fn(arg, (struct mf_str){entry->key, entry->key_len},
-                   (struct mf_str){entry->value, entry->value_len});
+            fn(arg, (struct mf_str){entry->key, entry->key_len},
+               (struct mf_str){entry->value, entry->value_len});
         }
     }
 }

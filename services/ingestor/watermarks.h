@@ -27,6 +27,8 @@ void ing_store_read(struct ing_store *store);
 bool ing_store_is_ready(const struct ing_store *store);
 // The value of a key, absent when there is none (or a tombstone). Valid until the next reading.
 struct mf_str ing_store_get(const struct ing_store *store, struct mf_str key);
+// Replaces what is known of a key; absent value = forgets it.
+void ing_store_set(struct ing_store *store, struct mf_str key, struct mf_str value);
 // Every key that has a value, in no order.
 void ing_store_each(const struct ing_store *store,
                     void (*fn)(void *arg, struct mf_str key, struct mf_str value), void *arg);

@@ -27,10 +27,10 @@ static struct ing_work work_of(const char *symbol, enum ing_timespan timespan)
     return work;
 }
 
-static struct ing_watermark mark_of(enum ing_status status, const char *last)
+static struct ing_mark mark_of(enum ing_status status, const char *last)
 {
-    struct ing_watermark mark;
-    ing_watermark_init(&mark);
+    struct ing_mark mark;
+    ing_mark_init(&mark);
     mark.status = status;
     if (last != NULL)
         mark.last_time_us = ing_time(last);
@@ -38,7 +38,7 @@ static struct ing_watermark mark_of(enum ing_status status, const char *last)
 }
 
 static void check_range(struct ing_fixture *f, const struct ing_config *settings, const struct ing_work *work,
-                        const struct ing_watermark *mark, const char *now, const char *from, const char *to,
+                        const struct ing_mark *mark, const char *now, const char *from, const char *to,
                         bool warmup)
 {
     struct ing_plan plan;
@@ -54,7 +54,7 @@ static void test_minute_ranges(void **state)
     struct ing_fixture *f = *state;
     struct ing_work work = work_of("AAPL", ING_TIMESPAN_MINUTE);
     // From the newest bar less the overlap to the last full minute
-    struct ing_watermark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-02T15:00:00Z");
+    struct ing_mark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-02T15:00:00Z");
     check_range(f, &config, &work, &mark, "2024-01-02T15:02:30Z", "2024-01-02T14:40:00Z",
                 "2024-01-02T15:02:00Z", false);
     struct ing_config forming = config;
@@ -110,7 +110,7 @@ static void test_day_ranges(void **state)
 {
     struct ing_fixture *f = *state;
     struct ing_work work = work_of("AAPL", ING_TIMESPAN_DAY);
-    struct ing_watermark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-11T05:00:00Z");
+    struct ing_mark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-11T05:00:00Z");
     check_range(f, &config, &work, &mark, "2024-01-12T21:01:00Z", "2024-01-04T05:00:00Z",
                 "2024-01-13T05:00:00Z", false);
     mark = mark_of(ING_STATUS_RUNNING, NULL);
@@ -139,7 +139,7 @@ static void test_news_ranges(void **state)
 {
     struct ing_fixture *f = *state;
     struct ing_work work = ing_news_work("AAPL", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z");
-    struct ing_watermark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-02T10:00:00Z");
+    struct ing_mark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-02T10:00:00Z");
     check_range(f, &config, &work, &mark, "2024-01-02T15:00:00Z", "2024-01-02T08:00:00Z",
                 "2024-01-02T15:10:00Z", false);
     mark = mark_of(ING_STATUS_COMPLETE, NULL);
@@ -238,7 +238,7 @@ static void test_waits(void **state)
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
         struct ing_work work = work_of(cases[i].symbol, cases[i].timespan);
-        struct ing_watermark mark = mark_of(ING_STATUS_COMPLETE, cases[i].last);
+        struct ing_mark mark = mark_of(ING_STATUS_COMPLETE, cases[i].last);
         int64_t wait_us = ing_plan_wait_us(f->calendar, &config, &work, &mark, ing_time(cases[i].good),
                                            ing_time(cases[i].now));
         if (wait_us != cases[i].wait_s * MF_US_PER_SECOND)
@@ -246,7 +246,7 @@ static void test_waits(void **state)
                      (long long)(wait_us / MF_US_PER_SECOND));
     }
     struct ing_work news = ing_news_work("AAPL", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z");
-    struct ing_watermark mark = mark_of(ING_STATUS_COMPLETE, NULL);
+    struct ing_mark mark = mark_of(ING_STATUS_COMPLETE, NULL);
     assert_int_equal(
         ing_plan_wait_us(f->calendar, &config, &news, &mark, 0, ing_time("2024-01-06T12:00:00Z")),
         60 * MF_US_PER_SECOND);
@@ -257,7 +257,7 @@ static void test_read_to(void **state)
     struct ing_fixture *f = *state;
     struct ing_work minute = work_of("AAPL", ING_TIMESPAN_MINUTE);
     struct ing_work day = work_of("AAPL", ING_TIMESPAN_DAY);
-    struct ing_watermark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-05T05:00:00Z");
+    struct ing_mark mark = mark_of(ING_STATUS_COMPLETE, "2024-01-05T05:00:00Z");
     int64_t saturday = ing_time("2024-01-06T12:00:00Z");
     int64_t friday_night = ing_time("2024-01-06T02:00:00Z");
     int64_t friday = ing_time("2024-01-05T20:00:00Z");
@@ -274,6 +274,60 @@ static void test_read_to(void **state)
     struct ing_work crypto = work_of("X:BTCUSD", ING_TIMESPAN_MINUTE);
     assert_int_equal(ing_plan_read_to_us(f->calendar, &config, &crypto, &mark, friday_night, saturday),
                      friday_night);
+}
+
+static void test_phases(void **state)
+{
+    (void)state;
+    const int64_t second = MF_US_PER_SECOND;
+    const int64_t period = 60 * second;
+    int64_t now = ing_time("2024-01-02T15:00:10Z");
+    const uint32_t quarter = 1u << 30;
+    // In its own place of the next period, and again when it was late or early by less than a half
+    assert_int_equal(ing_plan_phased_us(now, period, period, quarter), 65 * second);
+    assert_int_equal(ing_plan_phased_us(now + 5 * second, period, period, quarter), 60 * second);
+    assert_int_equal(ing_plan_phased_us(now + 30 * second, period, period, quarter), 35 * second);
+    assert_int_equal(ing_plan_phased_us(now + 40 * second, period, period, quarter), 85 * second);
+    // A wait that is no period is not cut short
+    assert_int_equal(ing_plan_phased_us(now, 600 * second, period, quarter), 605 * second);
+    assert_int_equal(ing_plan_phased_us(now, 7 * second, 0, quarter), 7 * second);
+    // Many of them are spread over the whole period
+    unsigned tenths[10] = {0};
+    for (uint64_t i = 0; i < 1000; i++) {
+        int64_t due =
+            now + ing_plan_phased_us(now, period, period, (uint32_t)(i * ((uint64_t)1 << 32) / 1000));
+        tenths[due % period / (6 * second)]++;
+    }
+    for (size_t i = 0; i < MF_ARRAY_LEN(tenths); i++)
+        assert_in_range(tenths[i], 99, 101);
+}
+
+static void test_reconcile(void **state)
+{
+    struct ing_fixture *f = *state;
+    struct ing_config later = config;
+    later.reconcile_after_ms = 1800000;
+    static const struct {
+        const char *now, *from, *to;
+        enum mf_asset_class asset_class;
+    } cases[] = {
+        // Not over; over and not settled; due; due until the next one is
+        {"2024-01-02T20:00:00Z", "2023-12-29T09:00:00Z", "2023-12-30T01:00:00Z", MF_ASSET_STOCK},
+        {"2024-01-03T01:30:04Z", "2023-12-29T09:00:00Z", "2023-12-30T01:00:00Z", MF_ASSET_STOCK},
+        {"2024-01-03T01:30:05Z", "2024-01-02T09:00:00Z", "2024-01-03T01:00:00Z", MF_ASSET_STOCK},
+        {"2024-01-03T20:00:00Z", "2024-01-02T09:00:00Z", "2024-01-03T01:00:00Z", MF_ASSET_STOCK},
+        {"2024-01-07T20:00:00Z", "2024-01-05T09:00:00Z", "2024-01-06T01:00:00Z", MF_ASSET_STOCK},
+        {"2020-11-27T22:30:05Z", "2020-11-27T09:00:00Z", "2020-11-27T22:00:00Z", MF_ASSET_STOCK}, // early
+        {"2024-01-03T00:30:04Z", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z", MF_ASSET_CRYPTO},
+        {"2024-01-03T00:30:05Z", "2024-01-02T00:00:00Z", "2024-01-03T00:00:00Z", MF_ASSET_CRYPTO},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct ing_range session = {0};
+        assert_true(
+            ing_plan_reconcile(f->calendar, &later, cases[i].asset_class, ing_time(cases[i].now), &session));
+        if (session.from_us != ing_time(cases[i].from) || session.to_us != ing_time(cases[i].to))
+            fail_msg("%s", cases[i].now);
+    }
 }
 
 static void test_complete_to(void **state)
@@ -313,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_news_ranges),   cmocka_unit_test(test_waits_after_refusals),
         cmocka_unit_test(test_last_day),      cmocka_unit_test(test_waits),
         cmocka_unit_test(test_read_to),       cmocka_unit_test(test_complete_to),
+        cmocka_unit_test(test_phases),        cmocka_unit_test(test_reconcile),
     };
     return cmocka_run_group_tests(tests, ing_fixture_set_up, ing_fixture_tear_down);
 }

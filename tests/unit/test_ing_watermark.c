@@ -106,6 +106,40 @@ static void test_keys(void **state)
 
 // ---------------------------------------------------------------- values
 
+// A live series keeps a part of its watermark; what it does not know is not written.
+static void test_mark(void **state)
+{
+    (void)state;
+    struct mf_buf text;
+    struct mf_error err;
+    struct mf_json *json = mf_json_new();
+    struct ing_mark read_back;
+    struct ing_mark mark;
+    mf_buf_init(&text, ING_WATERMARK_MAX);
+    ing_mark_init(&mark);
+    assert_int_equal(mark.status, ING_STATUS_RUNNING);
+    ing_mark_encode(&mark, NULL, &text);
+    assert_null(strstr(mf_buf_c_str(&text), "reconciled"));
+    assert_int_equal(ing_mark_decode(json, mf_buf_str(&text), &read_back, NULL, &err), 0);
+    assert_int_equal(read_back.reconciled_us, 0);
+    assert_true(read_back.last_time_us == INT64_MIN);
+    mark = (struct ing_mark){.status = ING_STATUS_COMPLETE,
+                             .position_us = ing_time("2024-01-01T09:00:00Z"),
+                             .last_time_us = ing_time("2024-01-02T20:59:00Z"),
+                             .reconciled_us = ing_time("2024-01-02T09:00:00Z"),
+                             .events = 960};
+    mf_buf_clear(&text);
+    ing_mark_encode(&mark, NULL, &text);
+    assert_int_equal(ing_mark_decode(json, mf_buf_str(&text), &read_back, NULL, &err), 0);
+    assert_memory_equal(&read_back, &mark, sizeof mark);
+    assert_int_equal(ing_mark_decode(json, MF_STR("{\"version\":1,\"status\":\"complete\",\"reconciled\":7}"),
+                                     &read_back, NULL, &err),
+                     -1);
+    assert_string_equal(err.code, "bad_watermark");
+    mf_json_free(&json);
+    mf_buf_free(&text);
+}
+
 static void test_round_trip(void **state)
 {
     (void)state;
@@ -269,9 +303,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overlap),    cmocka_unit_test(test_overlap_limit),
-        cmocka_unit_test(test_keys),       cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_fresh_mark), cmocka_unit_test(test_bad_values),
-        cmocka_unit_test(test_runs),       cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_mark),       cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_fresh_mark),
+        cmocka_unit_test(test_bad_values), cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

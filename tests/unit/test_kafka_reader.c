@@ -23,7 +23,7 @@ struct setup {
     unsigned done, failed;
     size_t messages_at_done;
     struct mf_error error;
-    bool free_inside, produce_inside;
+    bool free_inside, produce_inside, endless;
 };
 
 static void produce(struct setup *setup, int32_t partition, const char *key, const char *value)
@@ -46,6 +46,8 @@ static void on_message(void *arg, const struct mf_kafka_message *message)
         setup->produce_inside = false;
         produce(setup, 0, NULL, "later");
     }
+    if (setup->endless && setup->done == 0) // each record that is read is followed by another one
+        produce(setup, message->partition, NULL, "later");
     if (setup->free_inside)
         mf_kafka_reader_free(&setup->reader);
 }
@@ -153,6 +155,27 @@ static void a_topic_is_read_from_its_beginning_to_its_end(void **state)
     assert_int_equal(setup->out_of_order, 0);
     kafka_world_pass(setup->world, 50);
     assert_int_equal(setup->messages, 2 * COUNT);
+    setup_free(setup);
+}
+
+// Without a pause in the writing no end of a partition is told; reading from a time on ends all the same.
+static void an_endless_topic_is_read_to_where_it_ended(void **state)
+{
+    (void)state;
+    static const int32_t chosen[] = {0, 1};
+    struct setup *setup = setup_new(PARTITIONS);
+    for (int i = 0; i < 3000; i++)
+        produce(setup, i % PARTITIONS, "a", "value");
+    flush(setup);
+    setup->endless = true;
+    start(setup, STALL_MS);
+    mf_kafka_reader_choose(setup->reader, chosen, MF_ARRAY_LEN(chosen));
+    mf_kafka_reader_since(setup->reader, 0);
+    assert_true(kafka_world_run(setup->world, is_over, setup, WAIT_MS));
+    assert_int_equal(setup->done, 1);
+    assert_int_equal(setup->next[2], 0);
+    assert_in_range(setup->messages_at_done, 2000, 4000); // and a few that came meanwhile
+    flush(setup);
     setup_free(setup);
 }
 
@@ -309,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_topic_is_read_from_its_beginning_to_its_end),
         cmocka_unit_test(reading_goes_on_from_an_offset),
         cmocka_unit_test(chosen_partitions_are_read_and_no_other),
+        cmocka_unit_test(an_endless_topic_is_read_to_where_it_ended),
         cmocka_unit_test(a_partition_that_is_not_there_is_an_error),
         cmocka_unit_test(an_empty_topic_is_done_at_once),
         cmocka_unit_test(what_comes_later_is_not_waited_for),

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trading day of the live ingestor in minutes: what a restart remembers, what the night brings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from line import Line
+from mflocal import ServiceProcess, prometheus, wait_for
+from other_clock import NEW_YORK, OtherClock, last_session
+
+AGGS = "/v2/aggs"
+MINUTES = {
+    "INGEST_WARMUP": "false",
+    "INGEST_DAY_BARS": "false",
+    "INGEST_NEWS": "false",
+    "INGEST_POLL_MS": "300",
+    "INGEST_CLOSED_POLL_MS": "1000",
+    "INGEST_HEARTBEAT_MS": "1000",
+    "INGEST_RECONCILE_AFTER_MS": "60000",
+}
+
+
+@pytest.fixture
+def clock(line: Line) -> Iterator[OtherClock]:
+    try:
+        yield OtherClock(line)
+    finally:
+        line.parts.simulator.set_clock(real=True)
+
+
+def bars(line: Line) -> list[dict[str, Any]]:
+    return [e for m in line.messages("RAW") if (e := m.event).get("event_type") == "bar"]
+
+
+def asked(line: Line, path: str = AGGS) -> list[dict[str, Any]]:
+    return list(line.parts.simulator.requests(path=path)["requests"])
+
+
+def counts(line: Line) -> Counter[tuple[str, str]]:
+    return Counter((bar["symbol"], bar["event_time"]) for bar in bars(line))
+
+
+def metric(service: ServiceProcess, name: str, **labels: str) -> float:
+    samples = prometheus.parse(prometheus.fetch(service.url + "/metrics")[1])
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+
+def ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def test_a_restart_remembers_what_it_published(line: Line) -> None:
+    """The watermark carries no hashes of minutes: the events themselves are read back."""
+    settings = MINUTES | {"INGEST_SYMBOLS": "X:BTCUSD,X:ETHUSD", "INGEST_OVERLAP_MS": "7200000"}
+    ingestor = line.start("ingestor", **settings)
+    wait_for(lambda: len(counts(line)) > 200, 60, "two hours of two symbols")
+    ingestor.kill()
+    before = counts(line)
+    assert set(before.values()) == {1}
+    seen = len(asked(line))
+    ingestor.start()
+    wait_for(lambda: len(asked(line)) >= seen + 4, 60, "polls after the restart")
+    ingestor.stop()
+    assert set(counts(line).values()) == {1}
+    assert sum(line["bars"] for line in line.events_logged("read_back")) >= sum(before.values())
+    marks = [m.event for m in line.messages("INGESTOR_WATERMARKS") if m.key and "|minute|" in m.key]
+    assert marks
+    assert not any("overlap" in mark for mark in marks)
+
+
+def test_the_night_brings_what_the_day_missed(line: Line, clock: OtherClock) -> None:
+    """N19: a correction that no poll saw is published after the session, once, and so is the morning before
+    the symbols were served; all else is left alone."""
+    day = last_session()
+    clock.at(day, 15, 50)
+    settings = MINUTES | clock.settings | {"INGEST_SYMBOLS": "KO,PEP", "INGEST_OVERLAP_MS": "3600000"}
+    ingestor = line.start("ingestor", **settings)
+    wait_for(lambda: len(counts(line)) > 80, 60, "the hour before")
+    # A bar of hours ago changes when the overlap has left it.
+    clock.at(day, 17, 30)
+    wait_for(
+        lambda: text(datetime(day.year, day.month, day.day, 17, 29, tzinfo=NEW_YORK)) in times(line),
+        60,
+        "17:29",
+    )
+    changed = sorted(when for symbol, when in counts(line) if symbol == "KO")[5]
+    stamp = ms(datetime.fromisoformat(changed))
+    line.parts.simulator.add_fault(
+        "correction", match={"symbol": "KO", "timespan": "minute"}, times=None, t=stamp, percent=1
+    )
+    clock.at(day, 20, 0, 30)
+    wait_for(lambda: ingestor_at(line, clock, day, 19, 59), 60, "the end of the session")
+    before = counts(line)
+    assert set(before.values()) == {1}
+    line.parts.simulator.forget_requests()
+    clock.at(day, 20, 1, 10)
+    reconciled = "marketflow_ingest_reconcile_bars_total"
+    wait_for(lambda: metric(ingestor, reconciled, result="unchanged") == len(before) - 1, 60, "both")
+    wait_for(lambda: metric(ingestor, "marketflow_ingest_reconcile_pending_symbols") == 0, 60, "the end")
+    after = counts(line)
+    assert {key: n for key, n in after.items() if n != 1} == {("KO", changed): 2}
+    assert set(after) > set(before)
+    assert min(times(line)) < text(datetime(day.year, day.month, day.day, 5, tzinfo=NEW_YORK))
+    one, two = (bar for bar in bars(line) if (bar["symbol"], bar["event_time"]) == ("KO", changed))
+    assert one["close"] != two["close"]
+    assert one["event_id"] != two["event_id"]
+    assert two["flags"] == one["flags"]
+    assert metric(ingestor, reconciled, result="corrected") == 1
+    assert metric(ingestor, reconciled, result="added") == len(after) - len(before)
+    assert metric(ingestor, reconciled, result="vanished") == 0
+    # It was done, and a restart does not do it again.
+    ingestor.stop()
+    line.parts.simulator.forget_requests()
+    ingestor.start()
+    ingestor.wait_ready()
+    wait_for(lambda: len(asked(line)) >= 6, 60, "polls after the restart")
+    assert metric(ingestor, reconciled) == 0
+    assert counts(line) == after
+
+
+def times(line: Line) -> set[str]:
+    return {when for _, when in counts(line)}
+
+
+def ingestor_at(line: Line, clock: OtherClock, day: Any, hour: int, minute: int) -> bool:
+    """Both symbols were read to the session's end: their polls end after it."""
+    end = ms(datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK) + timedelta(minutes=1)) - 1
+    reads = {r["path"].split("/")[4]: int(r["path"].split("/")[-1]) for r in asked(line)}
+    return len(reads) == 2 and all(until >= end for until in reads.values())
