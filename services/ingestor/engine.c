@@ -369,7 +369,8 @@ void ing_engine_reconfigure(struct ing_engine *engine, const struct ing_config *
     engine->provider = (struct ing_provider_config){.base_url = config->base_url,
                                                     .allowed_hosts = config->allowed_hosts,
                                                     .secret = config->api_key,
-                                                    .calendar = engine->setup.calendar};
+                                                    .calendar = engine->setup.calendar,
+                                                    .implausible_factor = config->implausible_factor};
 }
 
 int ing_engine_new(const struct ing_engine_config *config, struct ing_engine **engine, struct mf_error *err)

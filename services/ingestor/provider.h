@@ -194,6 +194,7 @@ struct ing_provider_config {
     const char *const *allowed_hosts; // that next pages may name, NULL-terminated
     const char *secret;               // the key: never leaves in a detail; may be NULL
     const struct mf_calendar *calendar;
+    unsigned implausible_factor; // of prices among their neighbours: see plausible.h; 0 = not judged
 };
 
 // One answer as the HTTP client gave it, with the work it answers.

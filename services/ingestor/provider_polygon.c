@@ -5,6 +5,7 @@
 
 #include "common/url.h"
 #include "services/ingestor/bar_session.h"
+#include "services/ingestor/plausible.h"
 #include "services/ingestor/polygon.h"
 #include "services/ingestor/request_range.h"
 
@@ -330,6 +331,8 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     for (size_t i = 0; i < page->count; i++)
         page->counts.rejected += page->items[i].reason[0] != '\0';
     ing_page_arrange(page);
+    if (page->work->feed == ING_FEED_BARS)
+        ing_plausible_mark(page, config->implausible_factor);
     page->next = ing_text_of(root, "next_url");
     // An answer that counts rows and has none is not an empty one: the vendor has been seen to answer null
     // for days that traded (N01), and a page passed over would be a hole in a history that looks complete.

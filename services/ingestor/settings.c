@@ -149,6 +149,9 @@ static const struct mf_setting_def ingest_defs[] = {
           "Rows per page asked for of tickers, splits and dividends."),
     COUNT("INGEST_PAGES_MAX", "10000", 1, 1000000,
           "Pages of one range; more is taken for a loop of the provider."),
+    COUNT("INGEST_IMPLAUSIBLE_FACTOR", "5", 0, 1000,
+          "A bar whose prices are so many times above or below its neighbours', between which nothing "
+          "happened, is taken for another symbol's: a dead letter. 0 = none is."),
     COUNT("INGEST_RETRY_ATTEMPTS", "8", 1, 1000,
           "Failures of one request in a row after which a backfill gives the series up for now."),
     MILLISECONDS("INGEST_RETRY_BASE_MS", "500", 1, 60000,
@@ -222,6 +225,7 @@ static void fill_times(const struct mf_settings *settings, struct ing_config *co
 
 static void fill_ingest(const struct mf_settings *settings, struct ing_config *config)
 {
+    config->implausible_factor = count_of(settings, "INGEST_IMPLAUSIBLE_FACTOR");
     config->retries_per_minute = count_of(settings, "INGEST_RETRIES_PER_MINUTE");
     config->circuit_failures = count_of(settings, "INGEST_CIRCUIT_FAILURES");
     config->retry_attempts = count_of(settings, "INGEST_RETRY_ATTEMPTS");

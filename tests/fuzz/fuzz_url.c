@@ -14,6 +14,10 @@ static void check(const char *base, struct mf_str rebased)
     struct mf_url got;
     if (!mf_url_parse(mf_str_of(base), &wanted) || !mf_url_parse(rebased, &got) || got.has_userinfo)
         abort();
+    size_t len = strlen(base) - (base[strlen(base) - 1] == '/'); // by its bytes: below the base
+    if (memcmp(rebased.data, base, len) != 0 ||
+        (rebased.len > len && rebased.data[len] != '/' && rebased.data[len] != '?'))
+        abort();
     if (!mf_str_eq(got.scheme, wanted.scheme) || !mf_str_eq(got.host, wanted.host) || got.port != wanted.port)
         abort();
     for (size_t i = 0; i + 7 < got.query.len; i++) {

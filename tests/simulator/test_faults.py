@@ -183,6 +183,19 @@ def test_foreign_next_url(client: Client) -> None:
     )
 
 
+def test_the_right_next_url_at_another_host(client: Client, clean: list[dict[str, Any]]) -> None:
+    first = client.get(PATH + "&limit=5").json
+    client.simulator.add_fault("foreign_next_url", times=None, host="api.massive.com:443")
+    moved = client.get(PATH + "&limit=5").json["next_url"]
+    assert moved.startswith("https://api.massive.com:443/v2/aggs/")
+    assert moved.split("/v2/")[1] == first["next_url"].split("/v2/")[1]
+    assert client.get(PATH).json.keys() == {**first, "next_url": None}.keys() - {
+        "next_url"
+    }  # there is no next one
+    client.simulator.clear_faults()
+    assert client.rows(PATH) == clean
+
+
 def test_repeating_next_url(client: Client) -> None:
     client.simulator.add_fault("repeating_next_url", match={"page": 2}, times=None)
     first = client.get(PATH + "&limit=5").json
@@ -196,6 +209,7 @@ def test_empty_page_loses_nothing(client: Client, clean: list[dict[str, Any]]) -
     first = client.get(PATH + "&limit=5").json
     empty = client.get(first["next_url"]).json
     assert "results" not in empty and empty["next_url"]
+    assert empty["next_url"] != first["next_url"]  # who refuses pages that were asked for before goes on
     assert client.rows(PATH + "&limit=5") == clean  # the fault is over
     assert first["results"] + client.rows(empty["next_url"]) == clean
 

@@ -86,6 +86,32 @@ static void test_identity(void **state)
     assert_int_equal(f->page.counts.foreign, 2);
 }
 
+// N36: whoever is asked for has the article as an event of their own, with their own insight or none.
+static void test_one_article_for_eight_tickers(void **state)
+{
+    struct ing_fixture *f = *state;
+    static const char *const tickers[] = {"AAPL", "MSFT", "GOOG", "AMZN", "META", "NVDA", "TSLA", "IBM"};
+    char ids[MF_ARRAY_LEN(tickers)][MF_EVENT_ID_SIZE];
+    for (size_t i = 0; i < MF_ARRAY_LEN(tickers); i++) {
+        struct ing_work work = january(tickers[i]);
+        ing_decode_rows(f, &work,
+                        ARTICLE("x8",
+                                "\"AAPL\",\"MSFT\",\"GOOG\",\"AMZN\",\"META\",\"NVDA\",\"TSLA\",\"IBM\"",
+                                ",\"insights\":[{\"ticker\":\"NVDA\",\"sentiment\":\"positive\"},"
+                                "{\"ticker\":\"ZZZ\",\"sentiment\":\"negative\"}]"));
+        assert_int_equal(f->page.count, 1);
+        ing_event(f, 0);
+        assert_true(mf_str_eq_c(f->event.symbol, tickers[i]));
+        assert_true(mf_str_eq_c(f->event.news.article_id, "x8"));
+        bool own = strcmp(tickers[i], "NVDA") == 0;
+        assert_true(mf_str_eq(f->event.news.sentiment_label, own ? MF_STR("positive") : MF_STR_NULL));
+        ing_encode(f);
+        assert_int_equal(mf_event_id(&f->event, ids[i], NULL), 0);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(ids[i], ids[k]);
+    }
+}
+
 static void test_bad_articles(void **state)
 {
     struct ing_fixture *f = *state;
@@ -184,10 +210,10 @@ static void test_list_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_article),     cmocka_unit_test(test_optional_fields),
-        cmocka_unit_test(test_identity),    cmocka_unit_test(test_bad_articles),
-        cmocka_unit_test(test_text),        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_list_limits),
+        cmocka_unit_test(test_article),      cmocka_unit_test(test_optional_fields),
+        cmocka_unit_test(test_identity),     cmocka_unit_test(test_one_article_for_eight_tickers),
+        cmocka_unit_test(test_bad_articles), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_times),        cmocka_unit_test(test_list_limits),
     };
     return cmocka_run_group_tests(tests, ing_fixture_set_up, ing_fixture_tear_down);
 }

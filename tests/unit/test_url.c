@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/backoff.h"
+
 #include <cmocka.h>
 
 static void test_parse(void **state)
@@ -214,6 +216,157 @@ static void test_rebase_refuses(void **state)
     mf_buf_free(&out);
 }
 
+// Is the text the base, or something below it? By its bytes, which no parser can read in another way.
+static bool lies_below(const char *base, const struct mf_buf *text)
+{
+    size_t len = strlen(base);
+    while (len > 0 && base[len - 1] == '/')
+        len--;
+    return text->len >= len && memcmp(text->data, base, len) == 0 &&
+           (text->len == len || text->data[len] == '/' || text->data[len] == '?');
+}
+
+struct piece { // of a next page's URL
+    const char *text;
+    bool good;
+};
+
+// Every combination of what makes one URL look like another: only those whose pieces are all good are taken,
+// and what is asked for then lies on the base.
+static void test_no_next_page_leads_elsewhere(void **state)
+{
+    (void)state;
+    static const struct piece schemes[] = {{"https", true},   {"HTTPS", true},     {"http", false},
+                                           {"ftp", false},    {"file", false},     {"", false},
+                                           {" https", false}, {"https%3a", false}, {"httpss", false}};
+    static const struct piece separators[] = {{"://", true},    {":/", false}, {":", false},
+                                              {":\\\\", false}, {"//", false}, {":////", false}};
+    static const struct piece users[] = {{"", true},       {"me@", false},
+                                         {"me:x@", false}, {"@", false},
+                                         {"a@b@", false},  {"api.massive.com@", false},
+                                         {"%40", false},   {"api.massive.com%40", false}};
+    static const struct piece hosts[] = {{"api.massive.com", true},
+                                         {"API.Massive.COM", true},
+                                         {"api.polygon.io", true},
+                                         {"api.massive.com.", false},
+                                         {"api.massive.com..", false},
+                                         {".api.massive.com", false},
+                                         {"api.massive.com.evil.test", false},
+                                         {"evil.test", false},
+                                         {"api.massive.comevil.test", false},
+                                         {"api%2emassive.com", false},
+                                         {"api.massive.com%00.evil.test", false},
+                                         {"api.massive.com%2f.evil.test", false},
+                                         {"api\xe3\x80\x82massive.com", false},
+                                         {"api.massive.com\\.evil.test", false},
+                                         {"api.massive.com\t", false},
+                                         {"api.massive.com\r\nHost: evil.test", false},
+                                         {"[::1]", false},
+                                         {"[::ffff:127.0.0.1]", false},
+                                         {"[api.massive.com]", false},
+                                         {"127.0.0.1", false},
+                                         {"2130706433", false},
+                                         {"", false}};
+    static const struct piece ports[] = {{"", true},         {":443", true},    {":0443", true},
+                                         {":80", false},     {":8443", false},  {":", false},
+                                         {":443:80", false}, {":65979", false}, {":443@evil.test", false},
+                                         {":-1", false}};
+    static const struct piece paths[] = {{"", true},
+                                         {"/v2/x?cursor=a", true},
+                                         {"?cursor=a", true},
+                                         {"//evil.test/x", true}, // a path on the base
+                                         {"/@evil.test", true},
+                                         {"/x?next=https://evil.test/", true},
+                                         {"/../x", false},
+                                         {"/a/%2E%2e/x", false},
+                                         {"/.%2e", false},
+                                         {"\\@evil.test/", false},
+                                         {"#@evil.test/", false},
+                                         {"/x#y", false}};
+    static const char base[] = "https://api.massive.com";
+    const size_t counts[] = {MF_ARRAY_LEN(schemes), MF_ARRAY_LEN(separators), MF_ARRAY_LEN(users),
+                             MF_ARRAY_LEN(hosts),   MF_ARRAY_LEN(ports),      MF_ARRAY_LEN(paths)};
+    static const struct piece *const pieces[] = {schemes, separators, users, hosts, ports, paths};
+    size_t all = 1;
+    size_t taken = 0;
+    struct mf_buf next, out;
+    mf_buf_init(&next, MF_URL_MAX);
+    mf_buf_init(&out, MF_URL_MAX);
+    for (size_t i = 0; i < MF_ARRAY_LEN(counts); i++)
+        all *= counts[i];
+    for (size_t number = 0; number < all; number++) {
+        bool good = true;
+        size_t rest = number;
+        mf_buf_clear(&next);
+        for (size_t i = 0; i < MF_ARRAY_LEN(counts); i++) {
+            const struct piece *piece = &pieces[i][rest % counts[i]];
+            rest /= counts[i];
+            mf_buf_add_c(&next, piece->text);
+            good = good && piece->good;
+        }
+        bool accepted = mf_url_rebase(base, vendor_hosts, mf_buf_str(&next), &out, NULL) == 0;
+        // Without a scheme and with two slashes it is another host's, with one a path.
+        bool path_only = next.data[0] == '/' && next.data[1] != '/';
+        if (accepted != good && !path_only)
+            fail_msg("%s: %s", accepted ? "accepted" : "refused", mf_buf_c_str(&next));
+        if (accepted && !lies_below(base, &out))
+            fail_msg("%s leads to %s", mf_buf_c_str(&next), mf_buf_c_str(&out));
+        taken += accepted;
+    }
+    assert_int_equal(taken, 2 * 3 * 3 * 6); // the good pieces of each kind
+    mf_buf_free(&next);
+    mf_buf_free(&out);
+}
+
+// URLs that are right but for some bytes, on each kind of base: whatever is taken lies below it, and no key
+// is in it.
+static void test_changed_bytes_lead_nowhere_else(void **state)
+{
+    (void)state;
+    static const char *const bases[] = {"https://api.massive.com", "http://127.0.0.1:8080",
+                                        "https://gw.test:8443/v/", "http://[::1]:9"};
+    static const char *const starts[] = {"https://api.massive.com:443/v2/aggs/x?cursor=abc&apiKey=K3Y",
+                                         "http://127.0.0.1:8080/v2?apikey=K3Y&c=1",
+                                         "https://gw.test:8443/v/n?c=1&api%4Bey=K3Y",
+                                         "https://api.polygon.io/n?ACCESS_TOKEN=K3Y",
+                                         "/v/n?token=K3Y",
+                                         "http://[::1]:9/x?api_key=K3Y"};
+    static const char odd[] = "@:/\\?#%.[]&=;\t\r\n 0aA\x80-_+*";
+    uint64_t random = 8;
+    size_t taken = 0;
+    struct mf_buf out;
+    mf_buf_init(&out, MF_URL_MAX);
+    for (unsigned run = 0; run < 200000; run++) {
+        char next[128];
+        const char *base = bases[mf_random_next(&random) % MF_ARRAY_LEN(bases)];
+        size_t len = strlen(starts[run % MF_ARRAY_LEN(starts)]);
+        memcpy(next, starts[run % MF_ARRAY_LEN(starts)], len);
+        size_t key_at =
+            (size_t)(strstr(starts[run % MF_ARRAY_LEN(starts)], "K3Y") - starts[run % MF_ARRAY_LEN(starts)]);
+        size_t name_at = key_at;
+        while (next[name_at - 1] != '?' && next[name_at - 1] != '&')
+            name_at--;
+        bool name_changed = false;
+        for (unsigned changes = 0; changes < run % 4; changes++) {
+            size_t at = mf_random_next(&random) % len;
+            next[at] = odd[mf_random_next(&random) % (sizeof odd - 1)];
+            // Also by a query that begins earlier.
+            bool before_it = at + 1 >= name_at || next[at] == '?';
+            name_changed = name_changed || (at <= key_at && before_it);
+        }
+        struct mf_error err;
+        if (mf_url_rebase(base, vendor_hosts, (struct mf_str){next, len}, &out, &err) < 0) {
+            assert_string_equal(err.code, "next_url_refused");
+            continue;
+        }
+        taken++;
+        if (!lies_below(base, &out) || (!name_changed && strstr(mf_buf_c_str(&out), "K3Y") != NULL))
+            fail_msg("%.*s leads to %s", (int)len, next, mf_buf_c_str(&out));
+    }
+    assert_true(taken > 20000);
+    mf_buf_free(&out);
+}
+
 static void test_build(void **state)
 {
     (void)state;
@@ -265,6 +418,8 @@ int main(void)
         cmocka_unit_test(test_check_base),
         cmocka_unit_test(test_rebase),
         cmocka_unit_test(test_rebase_refuses),
+        cmocka_unit_test(test_no_next_page_leads_elsewhere),
+        cmocka_unit_test(test_changed_bytes_lead_nowhere_else),
         cmocka_unit_test(test_build),
         cmocka_unit_test(test_redact),
     };

@@ -37,7 +37,7 @@ PARAMETERS: dict[str, frozenset[str]] = {
     "correction": frozenset({"t", "last", "percent", "volume_percent", "churn"}),
     "duplicate_rows": frozenset({"count"}),
     "forbidden": frozenset({"style"}),
-    "foreign_next_url": frozenset({"url"}),
+    "foreign_next_url": frozenset({"host", "url"}),
     "hang": frozenset({"seconds", "after_headers"}),
     "key_echo": frozenset({"status"}),
     "large_body": frozenset({"bytes"}),

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from .bad_rows import spoil
 from .clock import parse_instant
@@ -105,9 +106,9 @@ def _out_of_order(page: Page, fault: Fault) -> None:
 
 
 def _empty_page(page: Page, fault: Fault) -> None:
-    """No rows here, and a next_url behind which they are (the server has set it)."""
+    """No rows here, and a next_url behind which they are (the server has set it): one that was not asked for before."""
     page.rows = []
-    page.next_url = fault.notes.pop("same_page_url", page.next_url)
+    page.next_url = f"{fault.notes.pop('same_page_url', page.next_url)}&again={fault.hits}"
 
 
 def _results(mode: str) -> Callable[[Page, Fault], None]:
@@ -122,7 +123,12 @@ def _delayed(page: Page, fault: Fault) -> None:
 
 
 def _foreign_next_url(page: Page, fault: Fault) -> None:
-    page.next_url = str(fault.parameters.get("url", "http://elsewhere.invalid/v2/aggs?cursor=Zm9v"))
+    """Another URL, or with `host` the right one at another host, over https. The last page has none to change."""
+    host = fault.parameters.get("host")
+    if host is None:
+        page.next_url = str(fault.parameters.get("url", "http://elsewhere.invalid/v2/aggs?cursor=Zm9v"))
+    elif page.next_url is not None:
+        page.next_url = urlsplit(page.next_url)._replace(scheme="https", netloc=str(host)).geturl()
 
 
 def _repeating_next_url(page: Page, fault: Fault) -> None:
