@@ -23,7 +23,9 @@ def exists(file: str, test: str) -> bool:
     if file.endswith(".py"):
         return re.search(rf"^def {test}\(", text, re.M) is not None
     listed = rf"(?:cmocka_unit_test\w*|CASE|TEST)\(\s*{test}\b"
-    return re.search(rf"^static void {test}\(", text, re.M) is not None and re.search(listed, text) is not None
+    return (
+        re.search(rf"^static void {test}\(", text, re.M) is not None and re.search(listed, text) is not None
+    )
 
 
 def named() -> list[tuple[str, str]]:

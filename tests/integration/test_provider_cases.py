@@ -16,6 +16,7 @@ import pytest
 from line import Line
 from mflocal import ServiceProcess, prometheus, wait_for
 from mflocal.layout import write_private
+from mflocal.ports import Ports
 
 FB_DAYS = 196
 FB = ["bars", "--symbols", "FB", "--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day"]
@@ -219,7 +220,11 @@ def test_a_key_is_rotated_without_a_restart(line: Line, other_key: str) -> None:
     wait_for(lambda: len(requests(line, "/v2")) > 10, 60, "requests")
     write_private(simulator.key_file, other_key + "\n")
     wait_for(lambda: ingestor.metric("marketflow_ingest_key_rejected") == 1, 60, "the refusal")
-    wait_for(lambda: ingestor.metric("marketflow_http_client_in_flight_requests") == 0, 60, "the last request's end")
+    wait_for(
+        lambda: ingestor.metric("marketflow_http_client_in_flight_requests") == 0,
+        60,
+        "the last request's end",
+    )
     simulator.forget_requests()
     wait_for(lambda: states(line, "polygon.bars.1m")[-1:] == ["parked"], 60, "the feed to be parked")
     assert not requests(line, "/v2")
@@ -301,3 +306,39 @@ def test_answers_about_one_symbol_open_no_circuit(line: Line) -> None:
         "complete": 1,
     }
     assert not line.events_logged("circuit_opened")
+
+
+def test_two_producers_of_the_same_bars(line: Line) -> None:
+    """N44: after a failover both publish; the bars are the same events, folded once and stored once."""
+    bars = {"INGEST_SYMBOLS": "X:BTCUSD", "INGEST_NEWS": "false", "INGEST_DAY_BARS": "false"}
+    # Each of them publishes two sessions of minutes before its first live bar.
+    for name in ("sink", "processor"):
+        line.start(name)
+    line.start("ingestor", **bars)
+    line.wait_count("raw_bars", 1000, "payload->>'interval' = '1m' AND payload->>'source' = 'polygon'")
+    marks = line.topic("INGESTOR_WATERMARKS") + ".other"  # knows nothing of the first one
+    result = line.run("marketflowctl", "topics", "apply", KAFKA_TOPIC_INGESTOR_WATERMARKS=marks)
+    assert result.returncode == 0, result.stderr
+    second = line.service(
+        "ingestor", KAFKA_INSTANCE_ID=f"{line.name}-second", KAFKA_TOPIC_INGESTOR_WATERMARKS=marks, **bars
+    )
+    second.name = "second"
+    second.spec.settings["METRICS_LISTEN"] = f"127.0.0.1:{Ports(line.layout).take('metrics-second')}"
+    second.start()
+
+    def doubled() -> int:
+        keys = Counter(e["event_id"] for e in events(line, "bar", "RAW") if e["source"] == "polygon")
+        return sum(1 for count in keys.values() if count > 1)
+
+    wait_for(lambda: doubled() >= 1000, 120, "a thousand bars by both", 1)
+    processor = line.services[1]
+    wait_for(lambda: processor.lag() == 0, 60, "the processor to have read them")
+    # Within the ring a repeat goes no further; beyond it, it passes as late and the warehouse's key knows it.
+    told = Counter(
+        m.event["event_id"]
+        for m in line.messages("BARS_FILTERED")
+        if m.event["source"] == "polygon" and "late" not in m.headers.get("mf-flags", "")
+    )
+    assert set(told.values()) == {1}
+    assert line.count("raw_bars", "revision > 0") == 0
+    assert line.number("SELECT count(*) - count(DISTINCT event_id) FROM raw.raw_bars") == 0

@@ -182,15 +182,6 @@ def test_an_empty_page_with_a_next_one_goes_on(line: Line) -> None:
     assert first > 40_000
 
 
-def test_a_limit_in_the_middle_of_pages_resumes_there(line: Line) -> None:
-    line.parts.simulator.add_fault("rate_limited", match={"endpoint": "aggs", "page": 2}, retry_after=1)
-    line.backfill(*paged(line))
-    times = [event["event_time"] for event in bars(line)]
-    assert len(times) == len(set(times))
-    pages = [r["page"] for r in requests(line) if r["status"] == 200]
-    assert len(pages) == len({(r["path"], r["page"]) for r in requests(line) if r["status"] == 200})
-
-
 REFUSED = [
     "high_below_low",
     "close_above_high",
