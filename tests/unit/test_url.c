@@ -231,58 +231,59 @@ struct piece { // of a next page's URL
     bool good;
 };
 
+static const struct piece schemes[] = {{"https", true},   {"HTTPS", true},     {"http", false},
+                                       {"ftp", false},    {"file", false},     {"", false},
+                                       {" https", false}, {"https%3a", false}, {"httpss", false}};
+static const struct piece separators[] = {{"://", true},    {":/", false}, {":", false},
+                                          {":\\\\", false}, {"//", false}, {":////", false}};
+static const struct piece users[] = {{"", true},       {"me@", false},
+                                     {"me:x@", false}, {"@", false},
+                                     {"a@b@", false},  {"api.massive.com@", false},
+                                     {"%40", false},   {"api.massive.com%40", false}};
+static const struct piece hosts[] = {{"api.massive.com", true},
+                                     {"API.Massive.COM", true},
+                                     {"api.polygon.io", true},
+                                     {"api.massive.com.", false},
+                                     {"api.massive.com..", false},
+                                     {".api.massive.com", false},
+                                     {"api.massive.com.evil.test", false},
+                                     {"evil.test", false},
+                                     {"api.massive.comevil.test", false},
+                                     {"api%2emassive.com", false},
+                                     {"api.massive.com%00.evil.test", false},
+                                     {"api.massive.com%2f.evil.test", false},
+                                     {"api\xe3\x80\x82massive.com", false},
+                                     {"api.massive.com\\.evil.test", false},
+                                     {"api.massive.com\t", false},
+                                     {"api.massive.com\r\nHost: evil.test", false},
+                                     {"[::1]", false},
+                                     {"[::ffff:127.0.0.1]", false},
+                                     {"[api.massive.com]", false},
+                                     {"127.0.0.1", false},
+                                     {"2130706433", false},
+                                     {"", false}};
+static const struct piece ports[] = {{"", true},         {":443", true},    {":0443", true},
+                                     {":80", false},     {":8443", false},  {":", false},
+                                     {":443:80", false}, {":65979", false}, {":443@evil.test", false},
+                                     {":-1", false}};
+static const struct piece paths[] = {{"", true},
+                                     {"/v2/x?cursor=a", true},
+                                     {"?cursor=a", true},
+                                     {"//evil.test/x", true}, // a path on the base
+                                     {"/@evil.test", true},
+                                     {"/x?next=https://evil.test/", true},
+                                     {"/../x", false},
+                                     {"/a/%2E%2e/x", false},
+                                     {"/.%2e", false},
+                                     {"\\@evil.test/", false},
+                                     {"#@evil.test/", false},
+                                     {"/x#y", false}};
+
 // Every combination of what makes one URL look like another: only those whose pieces are all good are taken,
 // and what is asked for then lies on the base.
 static void test_no_next_page_leads_elsewhere(void **state)
 {
     (void)state;
-    static const struct piece schemes[] = {{"https", true},   {"HTTPS", true},     {"http", false},
-                                           {"ftp", false},    {"file", false},     {"", false},
-                                           {" https", false}, {"https%3a", false}, {"httpss", false}};
-    static const struct piece separators[] = {{"://", true},    {":/", false}, {":", false},
-                                              {":\\\\", false}, {"//", false}, {":////", false}};
-    static const struct piece users[] = {{"", true},       {"me@", false},
-                                         {"me:x@", false}, {"@", false},
-                                         {"a@b@", false},  {"api.massive.com@", false},
-                                         {"%40", false},   {"api.massive.com%40", false}};
-    static const struct piece hosts[] = {{"api.massive.com", true},
-                                         {"API.Massive.COM", true},
-                                         {"api.polygon.io", true},
-                                         {"api.massive.com.", false},
-                                         {"api.massive.com..", false},
-                                         {".api.massive.com", false},
-                                         {"api.massive.com.evil.test", false},
-                                         {"evil.test", false},
-                                         {"api.massive.comevil.test", false},
-                                         {"api%2emassive.com", false},
-                                         {"api.massive.com%00.evil.test", false},
-                                         {"api.massive.com%2f.evil.test", false},
-                                         {"api\xe3\x80\x82massive.com", false},
-                                         {"api.massive.com\\.evil.test", false},
-                                         {"api.massive.com\t", false},
-                                         {"api.massive.com\r\nHost: evil.test", false},
-                                         {"[::1]", false},
-                                         {"[::ffff:127.0.0.1]", false},
-                                         {"[api.massive.com]", false},
-                                         {"127.0.0.1", false},
-                                         {"2130706433", false},
-                                         {"", false}};
-    static const struct piece ports[] = {{"", true},         {":443", true},    {":0443", true},
-                                         {":80", false},     {":8443", false},  {":", false},
-                                         {":443:80", false}, {":65979", false}, {":443@evil.test", false},
-                                         {":-1", false}};
-    static const struct piece paths[] = {{"", true},
-                                         {"/v2/x?cursor=a", true},
-                                         {"?cursor=a", true},
-                                         {"//evil.test/x", true}, // a path on the base
-                                         {"/@evil.test", true},
-                                         {"/x?next=https://evil.test/", true},
-                                         {"/../x", false},
-                                         {"/a/%2E%2e/x", false},
-                                         {"/.%2e", false},
-                                         {"\\@evil.test/", false},
-                                         {"#@evil.test/", false},
-                                         {"/x#y", false}};
     static const char base[] = "https://api.massive.com";
     const size_t counts[] = {MF_ARRAY_LEN(schemes), MF_ARRAY_LEN(separators), MF_ARRAY_LEN(users),
                              MF_ARRAY_LEN(hosts),   MF_ARRAY_LEN(ports),      MF_ARRAY_LEN(paths)};
