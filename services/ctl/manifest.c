@@ -13,14 +13,15 @@
 #include "common/event.h"
 #include "common/json_reader.h"
 #include "common/lines.h"
+#include "services/ctl/manifest_series.h"
 
 #define PARTITION_MAX 511
 
 static const struct mf_json_limits limits = {.size = CTL_MANIFEST_SIZE_MAX,
-                                             .depth = 4,
+                                             .depth = 6,
                                              .string_length = 1024,
-                                             .object_keys = 16,
-                                             .array_items = CTL_MANIFEST_PARTITIONS_MAX,
+                                             .object_keys = 32,
+                                             .array_items = CTL_MANIFEST_SERIES_MAX,
                                              .number_length = 20};
 
 static int refuse(struct mf_error *err, const char *code, const char *fmt, ...) MF_PRINTF(3, 4);
@@ -128,10 +129,13 @@ static int take(const struct mf_json_node *root, struct ctl_manifest *manifest, 
     if (get(root, "", "manifest_version", MF_JSON_STRING, &version, err) != 0)
         return -1;
     struct mf_str text = mf_json_text(version);
-    if (!mf_str_eq_c(text, "1.0"))
-        return refuse(err, "unsupported_version", "manifest_version is '%.*s'; this program reads 1.0",
+    bool first = mf_str_eq_c(text, "1.0");
+    if (!first && !mf_str_eq_c(text, "1.1"))
+        return refuse(err, "unsupported_version",
+                      "manifest_version is '%.*s'; this program reads 1.0 and 1.1",
                       text.len < 20 ? (int)text.len : 20, text.data);
-    if (check_members(root, "", known, MF_ARRAY_LEN(known), err) != 0 ||
+    if ((first && check_members(root, "", known, MF_ARRAY_LEN(known), err) != 0) ||
+        (!first && ctl_manifest_take_series(root, manifest, err) != 0) ||
         get(root, "", "raw", MF_JSON_ARRAY, &raw, err) != 0)
         return -1;
     const struct mf_json_node *run = mf_json_get(root, "run_id");
@@ -142,6 +146,8 @@ static int take(const struct mf_json_node *root, struct ctl_manifest *manifest, 
     if (run != NULL)
         mf_str_copy(manifest->run_id, sizeof manifest->run_id, mf_json_text(run));
     manifest->count = mf_json_count(raw);
+    if (manifest->count > CTL_MANIFEST_PARTITIONS_MAX)
+        return refuse(err, "json_items", "raw names more than %d partitions", CTL_MANIFEST_PARTITIONS_MAX);
     manifest->partitions = mf_calloc(manifest->count, sizeof *manifest->partitions);
     size_t place = 0;
     for (const struct mf_json_node *item = mf_json_first(raw); item != NULL; item = mf_json_next(item)) {

@@ -10,8 +10,9 @@
 #include "common/base.h"
 #include "common/error.h"
 
-#define CTL_MANIFEST_SIZE_MAX ((size_t)1024 * 1024)
+#define CTL_MANIFEST_SIZE_MAX ((size_t)64 * 1024 * 1024)
 #define CTL_MANIFEST_PARTITIONS_MAX 1024 // two topics of KAFKA_PARTITIONS, which is at most 512
+#define CTL_MANIFEST_SERIES_MAX 50000    // symbols of a run
 #define CTL_MANIFEST_TOPIC_MAX 249       // Kafka's own limit
 
 struct ctl_manifest_partition {
@@ -24,6 +25,11 @@ struct ctl_manifest {
     char run_id[65]; // "" = the file names none
     struct ctl_manifest_partition *partitions;
     size_t count;
+    // version 1.1
+    bool is_partial;   // the run was not complete
+    bool knows_series; // the file says what each symbol has
+    size_t series;     // symbols
+    uint64_t missing;  // minutes or days, of all of them
 };
 
 int ctl_manifest_parse(struct mf_str text, struct ctl_manifest *manifest, struct mf_error *err);

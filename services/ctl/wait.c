@@ -225,6 +225,14 @@ static void report(const struct wait *w)
         mf_jw_key(&json, "run_id");
         mf_jw_c_string(&json, w->manifest.run_id);
     }
+    if (w->manifest.knows_series || w->manifest.is_partial) {
+        mf_jw_key(&json, "complete");
+        mf_jw_bool(&json, !w->manifest.is_partial);
+    }
+    if (w->manifest.knows_series) {
+        mf_jw_member_u64(&json, "symbols", w->manifest.series);
+        mf_jw_member_u64(&json, "missing", w->manifest.missing);
+    }
     mf_jw_key(&json, "raw_partitions");
     mf_jw_u64(&json, w->manifest.count);
     mf_jw_key(&json, "output_partitions");

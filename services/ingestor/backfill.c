@@ -93,6 +93,11 @@ static void refreshed(void *state)
 static void leave(void *state)
 {
     struct backfill *backfill = state;
+    struct mf_error err;
+    if (ing_backfill_write_manifest(backfill, &err) < 0) {
+        backfill->error = err;
+        mf_service_finish(backfill->app->service, MF_EXIT_TEMPORARY, "the manifest could not be written");
+    }
     ing_owner_release(backfill->owner,
                       backfill->already_complete || backfill->run.status == ING_STATUS_COMPLETE);
 }

@@ -3,13 +3,15 @@
 #include "services/ingestor/backfill_args.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/service.h"
 
-enum { OPTIONS_MAX = 8 };
+enum { OPTIONS_MAX = 16 };
 
 struct texts {
-    const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id, *market;
+    const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id, *market, *manifest;
     bool again;
 };
 
@@ -180,6 +182,26 @@ static size_t add_options(struct mf_option options[OPTIONS_MAX], size_t count, c
     return count + added_count;
 }
 
+// Found out now, not at the end of a run of hours.
+static int take_manifest(const struct texts *texts, struct ing_backfill_args *args, struct mf_error *err)
+{
+    struct stat status;
+    struct mf_buf directory;
+    args->manifest = texts->manifest;
+    if (texts->manifest == NULL)
+        return 0;
+    const char *slash = strrchr(texts->manifest, '/');
+    mf_buf_init(&directory, 4096);
+    mf_buf_addf(&directory, "%.*s", slash == NULL ? 1 : (int)(slash - texts->manifest) + 1,
+                slash == NULL ? "." : texts->manifest);
+    bool writable = !directory.overflow && access(mf_buf_c_str(&directory), W_OK | X_OK) == 0;
+    mf_buf_free(&directory);
+    bool other = stat(texts->manifest, &status) == 0 && !S_ISREG(status.st_mode);
+    if (texts->manifest[0] == '\0' || other || !writable)
+        return bad(err, "--manifest", texts->manifest, "a file in a directory that can be written");
+    return 0;
+}
+
 int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const struct mf_settings *settings,
                             struct mf_date today_utc, uint64_t again_seed, struct ing_backfill_args *args,
                             struct mf_error *err)
@@ -188,7 +210,8 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
     const struct mf_option common[] = {{.name = "--symbols", .value = &texts.symbols},
                                        {.name = "--symbols-file", .value = &texts.symbols_file},
                                        {.name = "--run-id", .value = &texts.run_id},
-                                       {.name = "--again", .flag = &texts.again}};
+                                       {.name = "--again", .flag = &texts.again},
+                                       {.name = "--manifest", .value = &texts.manifest}};
     const struct mf_option dates[] = {{.name = "--from", .value = &texts.from, .required = true},
                                       {.name = "--to", .value = &texts.to, .required = true}};
     const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts.timespan},
@@ -204,7 +227,7 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
     if (ing_feed_is_reference(feed))
         count = add_options(options, count, of_reference, MF_ARRAY_LEN(of_reference));
     *args = (struct ing_backfill_args){.feed = feed};
-    if (mf_options_parse(options, count, argc, argv, err) < 0 ||
+    if (mf_options_parse(options, count, argc, argv, err) < 0 || take_manifest(&texts, args, err) < 0 ||
         take_dates(&texts, today_utc, args, err) < 0 || take_bar_options(&texts, args, err) < 0 ||
         take_series(&texts, settings, args, err) < 0) {
         ing_backfill_args_free(args);

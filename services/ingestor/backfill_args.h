@@ -19,6 +19,7 @@ struct ing_backfill_args {
     char run_id[MF_RUN_ID_MAX + 1];
     char arguments[33]; // hash of feed, timespan, adjusted, dates and symbols (or market)
     bool again;
+    const char *manifest; // file to write, borrowed from argv; NULL = none
 };
 
 // Options after the command's words. Without --symbols, --symbols-file and --market the settings' symbols are

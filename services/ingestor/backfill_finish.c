@@ -120,6 +120,12 @@ static void on_run_saved(void *arg, const struct mf_error *err)
         finish_with(backfill, MF_EXIT_TEMPORARY, "the run's record could not be saved");
         return;
     }
+    struct mf_error failed;
+    if (ing_backfill_write_manifest(backfill, &failed) < 0) { // the next start can: the series' marks stay
+        backfill->error = failed;
+        finish_with(backfill, MF_EXIT_TEMPORARY, "the manifest could not be written");
+        return;
+    }
     // Only now: without the record, the series' watermarks are all that keeps the next start from fetching
     // anew.
     begin_batch(backfill, send_forgotten, on_series_forgotten);
@@ -207,6 +213,7 @@ void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err)
         return; // all was published and the lane is being closed: the newer process will find the run
                 // complete
     backfill->error = *err;
+    backfill->lost = true;
     mf_log_error(backfill->app->service->log, MF_LOG_WARNING, "backfill", "run_lost", err, "leaving the run");
     finish_with(backfill, MF_EXIT_TEMPORARY, err->message);
 }

@@ -47,7 +47,7 @@ void ing_backfill_take_names(void *arg, struct ing_series *base, const struct in
     if (!ing_work_is_of_renames(&base->work))
         return;
     ing_backfill_forget_names(series);
-    if (page->aliases.count == 0)
+    if (page->aliases.count == 0 && page->aliases.since.year == 0)
         return;
     series->aliases = mf_alloc(sizeof *series->aliases);
     *series->aliases = page->aliases;

@@ -8,6 +8,8 @@
 
 #include "services/ingestor/app.h"
 #include "services/ingestor/backfill_args.h"
+#include "services/ingestor/bar_session.h"
+#include "services/ingestor/gap_cause.h"
 #include "services/ingestor/run_owner.h"
 
 struct backfill_series {
@@ -26,6 +28,9 @@ struct backfill_series {
     bool retrying;                   // a range that the plan did not cover the last time
     size_t retry_at;                 // its place in mark.skipped
     bool from_cursor;                // the first page of this process is one in the middle
+    int64_t asked_us;                // up to there the provider was asked by this process; 0 = nowhere
+    bool names_asked;                // when the instrument got its name: once per process
+    bool asking_names;               // that is what is under way
     int64_t chunk_to_us;             // end of the range under way
     uint64_t events;                 // published by this process
     uint64_t rows;                   // of its symbol, seen by this process
@@ -54,6 +59,24 @@ struct backfill {
     int32_t next_partition;            // of the lane end
     size_t next_series;                // whose watermark is forgotten next
     bool terminal;                     // stderr is one
+    bool lost, manifest_written;       // the run is another process's now; the file is there
+};
+
+// What one symbol has and lacks. Slots are minutes or days (coverage.h).
+struct backfill_summary {
+    bool covered;                                  // else only `received` is known
+    uint64_t received;                             // events, over all starts of the run
+    uint64_t expected_sessions, received_sessions; // over by now; of those asked for
+    uint64_t expected, missing;                    // slots; `missing` those that were not asked for included
+    uint64_t unexamined;
+    uint64_t causes[ING_GAP_MAX];  // of `missing`
+    uint64_t holiday, early_close; // slots of ordinary weekdays that the calendar takes away: not expected
+    struct backfill_gap {
+        struct ing_missing range;
+        enum ing_gap_cause cause;
+    } gaps[ING_MISSING_MAX + 1];
+    size_t gap_count;
+    struct ing_coverage finished; // owned
 };
 
 // backfill_series.c
@@ -81,6 +104,17 @@ void ing_backfill_forget_names(struct backfill_series *series);
 void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err); // the run is another's now
 void ing_backfill_finish(struct backfill *backfill);   // all series have ended, or nothing goes on
 void ing_backfill_save_run(struct backfill *backfill); // at the start
+// backfill_summary.c
+void ing_backfill_gather_evidence(const struct backfill *backfill, struct ing_gap_evidence *evidence);
+void ing_backfill_summarise(const struct backfill *backfill, const struct backfill_series *series,
+                            const struct ing_gap_evidence *evidence, struct backfill_summary *summary);
+void ing_backfill_summary_free(struct backfill_summary *summary);
+void ing_backfill_write_summary(struct mf_json_writer *w, const struct backfill_series *series,
+                                const struct backfill_summary *summary);
+// Is a weekday without a session, or with a short one; minutes: what is missing of an ordinary one.
+bool ing_backfill_closure(const struct mf_calendar *calendar, struct mf_date day, uint64_t *minutes);
+// backfill_manifest.c: --manifest, once. TRANSIENT "manifest_not_written", which is logged.
+int ing_backfill_write_manifest(struct backfill *backfill, struct mf_error *err);
 // backfill_report.c
 void ing_backfill_progress(struct backfill *backfill);
 void ing_backfill_report(struct backfill *backfill);

@@ -157,15 +157,22 @@ static void write_totals(struct mf_json_writer *w, const struct ing_engine_total
 
 // What became of one symbol.
 static void write_series(struct mf_json_writer *w, const struct backfill *backfill,
-                         const struct backfill_series *series)
+                         const struct backfill_series *series, const struct ing_gap_evidence *evidence)
 {
+    struct backfill_summary summary;
+    bool known = !backfill->already_complete || series->known;
     mf_jw_key(w, series->base.work.symbol);
     mf_jw_object_begin(w);
     // The series' own watermarks are gone from a run that was complete before.
     mf_jw_member_text(w, "status", backfill->already_complete ? "complete" : ing_backfill_status(series));
     mf_jw_member_u64(w, "events", series->events);
-    if (!backfill->already_complete)
+    if (known)
         mf_jw_member_u64(w, "events_total", series->mark.events);
+    if (known && series->tally.coverage != NULL) {
+        ing_backfill_summarise(backfill, series, evidence, &summary);
+        ing_backfill_write_summary(w, series, &summary);
+        ing_backfill_summary_free(&summary);
+    }
     if (series->mark.last_time_us != INT64_MIN) {
         char text[MF_TIME_TEXT_SIZE];
         mf_jw_member_text(w, "last_time", mf_time_format_ms(series->mark.last_time_us, text));
@@ -212,10 +219,15 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
     if (backfill->run.not_complete[0] != '\0')
         mf_jw_member_text(&w, "not_complete", backfill->run.not_complete);
     write_error(&w, &backfill->error);
+    if (backfill->manifest_written)
+        mf_jw_member_text(&w, "manifest", backfill->args.manifest);
     mf_jw_key(&w, "symbols");
     mf_jw_object_begin(&w);
+    struct ing_gap_evidence evidence;
+    ing_backfill_gather_evidence(backfill, &evidence);
     for (size_t i = 0; backfill->begun && i < backfill->count; i++)
-        write_series(&w, backfill, &backfill->series[i]);
+        write_series(&w, backfill, &backfill->series[i], &evidence);
+    ing_gap_evidence_free(&evidence);
     for (size_t i = 0; !backfill->begun && i < backfill->args.symbols.count; i++)
         write_unknown(&w, backfill->args.symbols.items[i]);
     mf_jw_object_end(&w);

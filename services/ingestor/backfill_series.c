@@ -62,11 +62,12 @@ static void on_mark_saved(void *arg, const struct mf_error *err)
 // The next page waits for the acknowledgement: after a kill, at most one page of a series is published again.
 static void save(struct backfill *backfill, struct backfill_series *series)
 {
+    struct ing_work work = series->base.work;
     struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_mark_saved, series);
+    work.feed = backfill->args.feed; // also while names are asked for
     series->mark.tally = &series->tally;
     series->marks_pending++;
-    series->unsaved =
-        !ing_app_save_mark(backfill->app, batch, &series->base.work, backfill->args.run_id, &series->mark);
+    series->unsaved = !ing_app_save_mark(backfill->app, batch, &work, backfill->args.run_id, &series->mark);
     ing_batch_seal(batch);
 }
 
@@ -123,6 +124,46 @@ static void begin_chunk(struct backfill *backfill, struct backfill_series *serie
                      resumed ? mark->page : 0, resumed ? mark->last_time_us : INT64_MIN, 0);
 }
 
+// A stock without a bar for a week and more from the range's beginning: was it called otherwise, or not there
+// yet? That costs a request, so only a manifest is worth it.
+static bool wants_names(const struct backfill *backfill, const struct backfill_series *series)
+{
+    enum { AWAY_US_DAYS = 7 };
+    const struct ing_coverage *coverage = series->tally.coverage;
+    return backfill->args.manifest != NULL && coverage != NULL && !series->names_asked &&
+           coverage->since.year == 0 && series->base.work.asset_class == MF_ASSET_STOCK &&
+           coverage->first_slot_us != INT64_MIN && coverage->first_us != INT64_MIN &&
+           coverage->first_us - coverage->first_slot_us >= AWAY_US_DAYS * MF_US_PER_DAY;
+}
+
+static bool ask_names(struct backfill *backfill, struct backfill_series *series)
+{
+    struct ing_work *work = &series->base.work;
+    if (!wants_names(backfill, series))
+        return false;
+    series->names_asked = series->asking_names = true;
+    work->feed = ING_FEED_SYMBOLS;
+    work->pass = ING_PASS_RENAMES;
+    series->base.may_be_unknown = true;
+    series->base.expect_data = false;
+    ing_engine_begin(backfill->app->engine, &series->base, NULL, 0, INT64_MIN, 0);
+    return true;
+}
+
+// Whatever came of it, the series goes on: without names the cause is a guess.
+static void names_done(struct backfill *backfill, struct backfill_series *series)
+{
+    struct ing_coverage *coverage = series->tally.coverage;
+    if (series->aliases != NULL) {
+        coverage->since = series->aliases->since;
+        coverage->renamed = series->aliases->count > 1;
+    }
+    ing_backfill_forget_names(series);
+    series->asking_names = false;
+    series->base.work.feed = backfill->args.feed;
+    ing_backfill_go_on(backfill, series);
+}
+
 // The next range: first those that the plan did not cover in an earlier start, then on from the position.
 void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *series)
 {
@@ -137,6 +178,8 @@ void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *serie
         begin_chunk(backfill, series, mark->position_us, series->end_us);
         return;
     }
+    if (ask_names(backfill, series))
+        return;
     if (!series->open_ended)
         mark->status = mark->skipped.count > 0 ? ING_STATUS_PARTIAL : ING_STATUS_COMPLETE;
     save(backfill, series);
@@ -186,6 +229,7 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
             skipped->from_us = series->chunk_to_us;
     } else {
         int64_t from_us = after_last(series);
+        series->asked_us = series->chunk_to_us;
         if (!covered)
             add_skipped(&mark->skipped, (struct ing_range){from_us, series->chunk_to_us});
         mark->position_us = series->chunk_to_us;
@@ -223,7 +267,7 @@ static void drop_staged(struct backfill_series *series)
 // A copy, because the page may fail, and is then read again.
 static void stage_coverage(struct backfill_series *series)
 {
-    if (series->tally.coverage == NULL || series->retrying)
+    if (series->tally.coverage == NULL || series->retrying || series->asking_names)
         return;
     if (series->staged == NULL)
         series->staged = mf_calloc(1, sizeof *series->staged);
@@ -272,6 +316,8 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
         series->rows += result->counts.rows - result->counts.foreign;
     mark->events += result->published;
     keep_tally(series, result);
+    if (series->asking_names)
+        return;
     series->from_cursor = false;
     if (series->retrying)
         return;
@@ -332,9 +378,13 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
 {
     struct backfill *backfill = arg;
     struct backfill_series *series = of(base);
+    series->tally.dead_lettered += base->answer_rejected;
+    if (series->asking_names) {
+        names_done(backfill, series);
+        return;
+    }
     if (end != ING_RANGE_COMPLETE)
         series->error = *err;
-    series->tally.dead_lettered += base->answer_rejected;
     switch (end) {
     case ING_RANGE_COMPLETE:
         if (!begin_next_pass(backfill, series))

@@ -36,8 +36,10 @@ struct ing_coverage {
     struct ing_missing open;   // missing up to the last slot looked at; no slots = that one has a bar
     struct ing_missing *items; // owned
     size_t count, capacity;
-    uint64_t dropped;                  // further ranges, counted in `missing` only
-    int64_t cut_us;                    // where the first of them began; INT64_MAX = there are none
+    uint64_t dropped;     // further ranges, counted in `missing` only
+    int64_t cut_us;       // where the first of them began; INT64_MAX = there are none
+    struct mf_date since; // from when the instrument has its name, as the provider says; year 0 = not known
+    bool renamed;         // it had another one before
     uint8_t seen[ING_DAY_MINUTES / 8]; // of the day under way
     int64_t begins_us, ends_us;        // that day, once a bar of it came; not stored
     struct ing_day_slots today;        // its slots; likewise

@@ -60,6 +60,11 @@ void ing_coverage_write(const struct ing_coverage *coverage, struct mf_json_writ
         write_time(w, "last", coverage->last_us);
     if (coverage->cut_us != INT64_MAX)
         write_time(w, "cut", coverage->cut_us);
+    if (coverage->since.year > 0) {
+        char since[MF_DATE_TEXT_SIZE];
+        mf_jw_member_text(w, coverage->renamed ? "renamed" : "listed",
+                          mf_date_format(coverage->since, since));
+    }
     write_texts(w, coverage);
     mf_jw_object_end(w);
 }
@@ -148,6 +153,14 @@ static bool read_seen(struct mf_str text, struct ing_coverage *coverage)
     return true;
 }
 
+// Absent: as it was.
+static bool read_since(const struct mf_json_node *node, struct ing_coverage *coverage)
+{
+    coverage->renamed = mf_json_get(node, "renamed") != NULL;
+    const char *key = coverage->renamed ? "renamed" : "listed";
+    return mf_json_get(node, key) == NULL || mf_date_parse(ing_text_of(node, key), &coverage->since);
+}
+
 bool ing_coverage_read(const struct mf_json_node *node, struct ing_coverage *coverage)
 {
     struct ing_coverage found;
@@ -161,7 +174,7 @@ bool ing_coverage_read(const struct mf_json_node *node, struct ing_coverage *cov
         !read_count(node, "unexamined", &found.unexamined) || !read_count(node, "dropped", &found.dropped) ||
         !read_time(node, "first_slot", &found.first_slot_us) || !read_time(node, "first", &found.first_us) ||
         !read_time(node, "last", &found.last_us) || !read_time(node, "cut", &found.cut_us) ||
-        !read_seen(ing_text_of(node, "seen"), &found))
+        !read_since(node, &found) || !read_seen(ing_text_of(node, "seen"), &found))
         return false;
     if (!read_ranges(ing_text_of(node, "open"), &found, &found.open) ||
         !read_ranges(ing_text_of(node, "ranges"), &found, NULL)) {

@@ -4,6 +4,9 @@
 
 #include "services/ingestor/app.h"
 
+// Of every run, at the end of a usage line.
+#define RUN_OPTIONS "[--run-id ID|--again] [--manifest FILE]"
+
 // What --help prints, line for line.
 // clang-format off
 static const char backfill_bars_help[] =
@@ -12,6 +15,7 @@ static const char backfill_bars_help[] =
     "--again makes a new run. SPAN is second, 5second, minute (unless given), 5minute, 15minute, 30minute, hour, 4hour,\n"
     "day, week, month, quarter or year; windows longer than a day are fetched whole at both ends, and a run whose last\n"
     "one is not over is not complete. Progress goes to stderr on a terminal, one JSON object to stdout at the end.\n"
+    "--manifest writes what is on the topic and what is missing to a file, in one step.\n"
     "Exit 0: complete. 75: not complete, start it again. 78: bad arguments.";
 static const char backfill_symbols_help[] =
     "As backfill bars. Delisted instruments are asked for first, then those that trade. With --market, all of a\n"
@@ -25,30 +29,27 @@ static const struct mf_command commands[] = {
     {.name = "backfill bars",
      .kind = MF_COMMAND_JOB,
      .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--timespan SPAN] [--adjusted "
-              "split|none] [--run-id ID|--again]",
+              "split|none] " RUN_OPTIONS,
      .summary = "fetch a range of bars, then exit",
      .help = backfill_bars_help},
     {.name = "backfill news",
      .kind = MF_COMMAND_JOB,
-     .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--run-id ID|--again]",
+     .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE " RUN_OPTIONS,
      .summary = "fetch a range of news, then exit",
      .help = "As backfill bars."},
     {.name = "backfill symbols",
      .kind = MF_COMMAND_JOB,
-     .usage =
-         "[--symbols A,B|--symbols-file FILE|--market stocks|otc|indices|crypto|fx] [--run-id ID|--again]",
+     .usage = "[--symbols A,B|--symbols-file FILE|--market stocks|otc|indices|crypto|fx] " RUN_OPTIONS,
      .summary = "fetch what is known about symbols today, then exit",
      .help = backfill_symbols_help},
     {.name = "backfill splits",
      .kind = MF_COMMAND_JOB,
-     .usage =
-         "[--symbols A,B|--symbols-file FILE|--market stocks] --from DATE --to DATE [--run-id ID|--again]",
+     .usage = "[--symbols A,B|--symbols-file FILE|--market stocks] --from DATE --to DATE " RUN_OPTIONS,
      .summary = "fetch a range of splits, then exit",
      .help = backfill_actions_help},
     {.name = "backfill dividends",
      .kind = MF_COMMAND_JOB,
-     .usage =
-         "[--symbols A,B|--symbols-file FILE|--market stocks] --from DATE --to DATE [--run-id ID|--again]",
+     .usage = "[--symbols A,B|--symbols-file FILE|--market stocks] --from DATE --to DATE " RUN_OPTIONS,
      .summary = "fetch a range of dividends, then exit",
      .help = backfill_actions_help},
     {.name = "backfill",

@@ -84,6 +84,16 @@ static bool names(const struct rename *renames, size_t count, const char *symbol
     return false;
 }
 
+// The newest row of the name: an instrument may go back to one that it had.
+static struct mf_date since_of(const struct rename *renames, size_t count, const char *symbol)
+{
+    for (size_t i = count; i > 0; i--) {
+        if (mf_str_eq_c(renames[i - 1].ticker, symbol))
+            return renames[i - 1].date;
+    }
+    return (struct mf_date){0};
+}
+
 static bool is_rename(const struct mf_json_node *row)
 {
     struct mf_str type = mf_json_type(row) == MF_JSON_OBJECT ? ing_text_of(row, "type") : MF_STR_NULL;
@@ -118,7 +128,9 @@ void ing_polygon_rename_items(const struct mf_json_node *rows, struct mf_str fig
     }
     if (count > 0)
         qsort(renames, count, sizeof *renames, compare_renames);
-    fill_aliases(renames, drop_repeats(renames, count, &page->counts), &page->aliases);
+    count = drop_repeats(renames, count, &page->counts);
+    fill_aliases(renames, count, &page->aliases);
+    page->aliases.since = since_of(renames, count, page->work->symbol);
     if (!mf_str_copy(page->aliases.figi, sizeof page->aliases.figi, figi.len > 0 ? figi : MF_STR("")))
         page->aliases.figi[0] = '\0';
     free(renames);

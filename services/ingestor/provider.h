@@ -92,7 +92,8 @@ struct ing_aliases {
         struct mf_date from, to; // year 0 = open
     } items[MF_SYMBOL_ALIASES_MAX];
     size_t count;
-    char figi[33]; // of the instrument; "" = not said
+    struct mf_date since; // from when the name that was asked for is the instrument's; year 0 = not said
+    char figi[33];        // of the instrument; "" = not said
 };
 
 // One range of one series.

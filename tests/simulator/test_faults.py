@@ -228,6 +228,13 @@ def test_corrections(client: Client, clean: list[dict[str, Any]]) -> None:
     assert len({rows[-1]["v"] for rows in seen}) == 5 and all(rows[:-1] == clean[:-1] for rows in seen)
 
 
+def test_missing_rows(client: Client, clean: list[dict[str, Any]]) -> None:
+    gone = {"from": "2005-02-15T05:00:00Z", "to": "2005-02-17T05:00:00Z"}
+    answer = hit(client, "missing_rows", **gone).json
+    assert answer["results"] == clean[:1] + clean[3:]
+    assert answer["resultsCount"] == len(clean) - 2
+
+
 def test_duplicate_rows(client: Client, clean: list[dict[str, Any]]) -> None:
     assert hit(client, "duplicate_rows", count=2).json["results"] == clean[:2] + clean
 

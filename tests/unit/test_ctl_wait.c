@@ -51,7 +51,8 @@ static void test_what_is_no_manifest(void **state)
         {"[]", "bad_type", "the manifest"},
         {"{}", "missing_field", "manifest_version"},
         {"{\"manifest_version\":1,\"raw\":[]}", "bad_type", "manifest_version"},
-        {"{\"manifest_version\":\"1.1\",\"raw\":[]}", "unsupported_version", "1.1"},
+        {"{\"manifest_version\":\"1.2\",\"raw\":[]}", "unsupported_version", "1.2"},
+        {"{\"manifest_version\":\"1.1\",\"raw\":[]}", "missing_field", "complete"},
         {"{\"manifest_version\":\"1.0\"}", "missing_field", "raw"},
         {"{\"manifest_version\":\"1.0\",\"raw\":{}}", "bad_type", "raw"},
         {"{\"manifest_version\":\"1.0\",\"raw\":[],\"extra\":1}", "unknown_field", "extra"},
@@ -81,6 +82,58 @@ static void test_what_is_no_manifest(void **state)
             fail_msg("%s: %s [%s]", cases[i].text, err.message, err.code);
         assert_int_equal(manifest.count, 77); // set on success only
         assert_int_equal(err.class, MF_ERROR_POISON);
+    }
+}
+
+#define ROOT                                                                                                 \
+    "{\"manifest_version\":\"1.1\",\"run_id\":\"r\",\"complete\":false,\"written_time\":\"2024-01-02T00:00:" \
+    "00.000Z\","                                                                                             \
+    "\"feed\":\"bars\",\"timespan\":\"minute\",\"adjusted\":\"split\",\"from\":\"2024-01-01\",\"to\":"       \
+    "\"2024-01-02\",\"raw\":[]"
+#define SERIES ROOT ",\"series\":["
+#define SYMBOL "\"symbol\":\"A\",\"status\":\"complete\",\"received\":1"
+
+static void test_what_symbols_have(void **state)
+{
+    (void)state;
+    struct ctl_manifest manifest;
+    struct mf_error err;
+    struct mf_str text = MF_STR(
+        ROOT
+        ",\"closures\":[{\"date\":\"2024-01-01\",\"cause\":\"holiday\",\"minutes\":390,\"name\":\"New Year's "
+        "Day\"}],"
+        "\"series\":[{" SYMBOL ",\"expected_sessions\":1,\"received_sessions\":1,\"expected_minutes\":390,"
+        "\"missing_minutes\":2,\"unexamined\":0,\"causes\":{\"halt\":2},\"ranges\":[{\"from\":"
+        "\"2024-01-02T14:30:00.000Z\",\"to\":\"2024-01-02T14:32:00.000Z\",\"missing\":2,\"cause\":\"halt\","
+        "\"guess\":true}],\"ranges_left_out\":0},{" SYMBOL ",\"missing_days\":5}]}");
+    assert_int_equal(ctl_manifest_parse(text, &manifest, &err), 0);
+    assert_true(manifest.is_partial);
+    assert_true(manifest.knows_series);
+    assert_int_equal(manifest.series, 2);
+    assert_int_equal(manifest.missing, 7);
+    ctl_manifest_free(&manifest);
+    assert_int_equal(ctl_manifest_parse(MF_STR(ROOT "}"), &manifest, &err), 0);
+    assert_false(manifest.knows_series);
+    ctl_manifest_free(&manifest);
+    static const struct {
+        const char *text, *code, *names;
+    } cases[] = {
+        {ROOT ",\"more\":1}", "unknown_field", "more"},
+        {ROOT ",\"closures\":[{\"cause\":\"holiday\",\"minutes\":1}]}", "missing_field", "closures[0].date"},
+        {ROOT ",\"closures\":[{\"date\":\"2024-02-30\",\"cause\":\"holiday\",\"minutes\":1}]}", "bad_value",
+         "closures[0].date is not a date"},
+        {SERIES "1]}", "bad_type", "series[0]"},
+        {SERIES "{}]}", "missing_field", "series[0].symbol"},
+        {SERIES "{" SYMBOL "},{" SYMBOL ",\"x\":1}]}", "unknown_field", "series[1].x"},
+        {SERIES "{" SYMBOL ",\"missing_minutes\":-1}]}", "bad_value", "series[0].missing_minutes"},
+        {SERIES "{" SYMBOL ",\"causes\":{\"halt\":\"2\"}}]}", "bad_value", "series[0].causes"},
+        {SERIES "{" SYMBOL ",\"ranges\":[{\"from\":\"x\"}]}]}", "bad_value", "series[0].ranges[0].from"},
+        {SERIES "{" SYMBOL ",\"ranges\":[{}]}]}", "missing_field", "series[0].ranges[0].from"},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        assert_int_equal(ctl_manifest_parse(mf_str_of(cases[i].text), &manifest, &err), -1);
+        if (strcmp(err.code, cases[i].code) != 0 || strstr(err.message, cases[i].names) == NULL)
+            fail_msg("%s: %s [%s]", cases[i].text, err.message, err.code);
     }
 }
 
@@ -173,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_manifest),
         cmocka_unit_test(test_what_is_no_manifest),
+        cmocka_unit_test(test_what_symbols_have),
         cmocka_unit_test(test_limit_of_partitions),
         cmocka_unit_test(test_file_that_is_not_there),
         cmocka_unit_test(test_goals),

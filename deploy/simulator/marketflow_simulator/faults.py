@@ -24,7 +24,7 @@ BEFORE = frozenset(
 PAGE = frozenset(
     {
         "absent_results", "bad_row", "correction", "delayed", "duplicate_keys", "duplicate_rows",
-        "empty_page", "empty_results", "foreign_next_url", "null_results", "out_of_order",
+        "empty_page", "empty_results", "foreign_next_url", "missing_rows", "null_results", "out_of_order",
         "out_of_range", "repeating_next_url", "wrong_ticker",
     }
 )  # fmt: skip
@@ -41,6 +41,7 @@ PARAMETERS: dict[str, frozenset[str]] = {
     "hang": frozenset({"seconds", "after_headers"}),
     "key_echo": frozenset({"status"}),
     "large_body": frozenset({"bytes"}),
+    "missing_rows": frozenset({"from", "to"}),
     "not_json": frozenset({"body"}),
     "out_of_order": frozenset({"seed"}),
     "out_of_range": frozenset({"early", "late", "step_ms"}),
@@ -130,7 +131,7 @@ def _count(body: dict[str, Any], name: str, default: int | None) -> int | None:
 
 def _endpoints(kind: str, variant: object) -> frozenset[str] | None:
     """The endpoints whose rows the fault can change; None when any answer will do."""
-    if kind == "correction":
+    if kind in ("correction", "missing_rows"):
         return frozenset({"aggs"})
     if kind != "bad_row" or variant is None:
         return None

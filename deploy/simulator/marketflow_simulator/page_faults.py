@@ -80,6 +80,14 @@ def _duplicate_rows(page: Page, fault: Fault) -> None:
     page.rows[:0] = [dict(row) for row in page.rows[: _whole(fault.parameters, "count", 1)]]
 
 
+def _missing_rows(page: Page, fault: Fault) -> None:
+    """Without the bars that start in [`from`, `to`), as if nothing had been traded."""
+    first = parse_instant(str(fault.parameters["from"]))
+    last = parse_instant(str(fault.parameters["to"]))
+    page.rows[:] = [row for row in page.rows if not first <= int(row["t"]) < last]
+    page.head["resultsCount"] = str(len(page.rows))
+
+
 def _out_of_range(page: Page, fault: Fault) -> None:
     """`early` rows ahead of the asked range and `late` rows behind it, copies of the ends."""
     if not page.rows:
@@ -155,6 +163,7 @@ _CHANGES: dict[str, Callable[[Page, Fault], None]] = {
     "empty_page": _empty_page,
     "empty_results": _results("empty"),
     "foreign_next_url": _foreign_next_url,
+    "missing_rows": _missing_rows,
     "null_results": _results("null"),
     "out_of_order": _out_of_order,
     "out_of_range": _out_of_range,

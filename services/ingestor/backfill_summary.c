@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run has and lacks, symbol by symbol: expected and received sessions, missing slots and their likely
+// causes. The same for the final JSON and for the manifest. See backfill_private.h.
+#include "common/clock.h"
+#include "services/ingestor/backfill_private.h"
+
+enum { ORDINARY_MINUTES = 390, SATURDAY = 6 };
+
+// How far the series has been asked for, by this process or those before.
+static int64_t asked_until(const struct backfill_series *series)
+{
+    const struct ing_watermark *mark = &series->mark;
+    int64_t until_us = mark->position_us > series->asked_us ? mark->position_us : series->asked_us;
+    if (mark->last_time_us != INT64_MIN && mark->last_time_us + MF_US_PER_MINUTE > until_us)
+        until_us = mark->last_time_us + MF_US_PER_MINUTE;
+    if (mark->status == ING_STATUS_COMPLETE || mark->status == ING_STATUS_PARTIAL)
+        until_us = series->end_us;
+    return until_us < series->end_us ? until_us : series->end_us;
+}
+
+// What is over at all.
+static int64_t over(int64_t end_us)
+{
+    int64_t now_us = mf_clock_real_us();
+    return end_us < now_us ? end_us : now_us;
+}
+
+static void finish(const struct backfill_series *series, struct ing_coverage *finished)
+{
+    *finished = (struct ing_coverage){0};
+    ing_coverage_copy(finished, series->tally.coverage);
+    ing_coverage_finish(finished, &series->shape, over(asked_until(series)));
+}
+
+void ing_backfill_gather_evidence(const struct backfill *backfill, struct ing_gap_evidence *evidence)
+{
+    *evidence = (struct ing_gap_evidence){0};
+    for (size_t i = 0; i < backfill->count; i++) {
+        struct ing_coverage finished;
+        if (backfill->series[i].tally.coverage == NULL)
+            continue;
+        finish(&backfill->series[i], &finished);
+        ing_gap_evidence_add(evidence, &finished);
+        ing_coverage_free(&finished);
+    }
+    ing_gap_evidence_sort(evidence);
+}
+
+bool ing_backfill_closure(const struct mf_calendar *calendar, struct mf_date day, uint64_t *minutes)
+{
+    struct mf_calendar_session session;
+    int weekday = mf_date_weekday(day);
+    *minutes = ORDINARY_MINUTES;
+    if (weekday == 0 || weekday == SATURDAY)
+        return false;
+    if (!mf_calendar_session_of(calendar, day, &session))
+        return true;
+    *minutes = ORDINARY_MINUTES - (uint64_t)((session.close_us - session.open_us) / MF_US_PER_MINUTE);
+    return session.early_close;
+}
+
+// Of ordinary weekdays, what the calendar takes away.
+static void count_closures(const struct backfill *backfill, const struct backfill_series *series,
+                           struct backfill_summary *summary)
+{
+    const struct mf_calendar *calendar = backfill->app->calendar;
+    if (!ing_market_has_sessions(series->shape.asset_class))
+        return;
+    int64_t end_us = over(series->end_us);
+    struct mf_date day = mf_calendar_local_date(calendar, series->mark.range.from_us);
+    for (; mf_calendar_midnight_us(calendar, day) < end_us; day = mf_date_add_days(day, 1)) {
+        uint64_t minutes;
+        struct mf_calendar_session session;
+        bool closed = !mf_calendar_session_of(calendar, day, &session);
+        summary->expected_sessions += !closed && session.close_us <= end_us;
+        if (!ing_backfill_closure(calendar, day, &minutes))
+            continue;
+        if (closed)
+            summary->holiday += series->shape.days ? 1 : minutes;
+        else
+            summary->early_close += series->shape.days ? 0 : minutes;
+    }
+}
+
+static uint64_t cause_of_range(const struct backfill_series *series, const struct ing_gap_evidence *evidence,
+                               const struct ing_missing *range, struct backfill_summary *summary)
+{
+    const struct ing_gap_subject subject = {.coverage = &summary->finished,
+                                            .shape = &series->shape,
+                                            .skipped = &series->mark.skipped,
+                                            .evidence = evidence};
+    enum ing_gap_cause cause = ing_gap_cause_of(&subject, range);
+    struct backfill_gap *gap = &summary->gaps[summary->gap_count++];
+    *gap = (struct backfill_gap){.range = *range, .cause = cause};
+    summary->causes[cause] += range->slots;
+    return range->slots;
+}
+
+// Every range has a cause; what was only counted has none.
+static void find_causes(const struct backfill_series *series, const struct ing_gap_evidence *evidence,
+                        struct backfill_summary *summary)
+{
+    const struct ing_coverage *finished = &summary->finished;
+    uint64_t explained = 0;
+    for (size_t i = 0; i < finished->count; i++)
+        explained += cause_of_range(series, evidence, &finished->items[i], summary);
+    if (finished->open.slots > 0)
+        explained += cause_of_range(series, evidence, &finished->open, summary);
+    summary->causes[ING_GAP_UNKNOWN] += finished->missing > explained ? finished->missing - explained : 0;
+}
+
+void ing_backfill_summarise(const struct backfill *backfill, const struct backfill_series *series,
+                            const struct ing_gap_evidence *evidence, struct backfill_summary *summary)
+{
+    *summary = (struct backfill_summary){.received = series->mark.events};
+    if (series->tally.coverage == NULL)
+        return;
+    summary->covered = true;
+    finish(series, &summary->finished);
+    const struct ing_coverage *finished = &summary->finished;
+    find_causes(series, evidence, summary);
+    count_closures(backfill, series, summary);
+    uint64_t left = ing_coverage_slots(&series->shape, over(asked_until(series)), over(series->end_us));
+    bool running = series->mark.status == ING_STATUS_RUNNING;
+    summary->causes[running ? ING_GAP_NOT_ASKED : ING_GAP_UNKNOWN] += left;
+    if (!ing_market_has_sessions(series->shape.asset_class)) // days, then
+        summary->expected_sessions = finished->sessions;
+    summary->received_sessions = finished->sessions_seen;
+    summary->unexamined = finished->unexamined;
+    summary->expected = finished->slots + left;
+    summary->missing = finished->missing + left;
+}
+
+void ing_backfill_summary_free(struct backfill_summary *summary)
+{
+    ing_coverage_free(&summary->finished);
+}
+
+// ---------------------------------------------------------------- as JSON
+
+void ing_backfill_write_summary(struct mf_json_writer *w, const struct backfill_series *series,
+                                const struct backfill_summary *summary)
+{
+    mf_jw_member_u64(w, "received", summary->received);
+    if (!summary->covered)
+        return;
+    mf_jw_member_u64(w, "expected_sessions", summary->expected_sessions);
+    mf_jw_member_u64(w, "received_sessions", summary->received_sessions);
+    mf_jw_member_u64(w, series->shape.days ? "expected_days" : "expected_minutes", summary->expected);
+    mf_jw_member_u64(w, series->shape.days ? "missing_days" : "missing_minutes", summary->missing);
+    if (summary->unexamined > 0)
+        mf_jw_member_u64(w, "unexamined", summary->unexamined);
+    mf_jw_key(w, "causes");
+    mf_jw_object_begin(w);
+    for (unsigned i = 0; i < ING_GAP_MAX; i++) {
+        if (summary->causes[i] > 0)
+            mf_jw_member_u64(w, ing_gap_cause_name((enum ing_gap_cause)i), summary->causes[i]);
+    }
+    if (summary->holiday > 0)
+        mf_jw_member_u64(w, "holiday", summary->holiday);
+    if (summary->early_close > 0)
+        mf_jw_member_u64(w, "early_close", summary->early_close);
+    mf_jw_object_end(w);
+}

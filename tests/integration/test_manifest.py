@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest of a backfill: what is on the topic, up to where, and what is missing and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from line import PARTITIONS, Line
+
+# A Tuesday, a short day, a holiday, a Friday.
+STOCKS = ("JPM", "KO", "WMT", "XOM")
+DAYS = ["--from", "2024-07-02", "--to", "2024-07-05"]
+MINUTES = ["bars", "--symbols", ",".join(STOCKS), *DAYS]
+EXPECTED = 390 + 210 + 390
+
+
+def read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text()))
+
+
+def series(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["symbol"]: one for one in manifest["series"]}
+
+
+def published(line: Line) -> dict[str, set[str]]:
+    """The minutes on the topic, by symbol."""
+    found: dict[str, set[str]] = {}
+    for message in line.messages("RAW_BACKFILL"):
+        if (event := message.event)["event_type"] == "bar":
+            found.setdefault(event["symbol"], set()).add(event["event_time"])
+    return found
+
+
+def ends(line: Line) -> dict[int, int]:
+    last: dict[int, int] = {}
+    for message in line.messages("RAW_BACKFILL"):
+        last[message.partition] = message.offset
+    return last
+
+
+def offsets(manifest: dict[str, Any]) -> dict[int, int]:
+    return {one["partition"]: one["offset"] for one in manifest["raw"]}
+
+
+def lose_minutes(line: Line, symbol: str, first: str, last: str) -> None:
+    gone = {"from": f"2024-{first}:00Z", "to": f"2024-{last}:00Z"}
+    match = {"symbol": symbol, "timespan": "minute"}
+    line.parts.simulator.add_fault("missing_rows", match=match, times=None, **gone)
+
+
+def causes_at(one: dict[str, Any], start: str) -> tuple[str, int]:
+    found = [r for r in one["ranges"] if r["from"] == f"2024-{start}:00.000Z"]
+    assert len(found) == 1, (start, one["ranges"])
+    assert found[0].get("guess", False) is (found[0]["cause"] == "halt")
+    return found[0]["cause"], found[0]["missing"]
+
+
+def test_a_run_says_what_it_has_and_lacks(line: Line, tmp_path: Path) -> None:
+    """N13 and others: the other symbols, the calendar and the length tell the likely cause."""
+    lose_minutes(line, "KO", "07-02T14:00", "07-02T14:02")
+    lose_minutes(line, "XOM", "07-05T15:10", "07-05T15:25")
+    for symbol in STOCKS:
+        lose_minutes(line, symbol, "07-03T16:00", "07-03T16:03")
+    path = tmp_path / "manifest.json"
+    path.write_text("of an earlier run")
+    summary = line.backfill(*MINUTES, "--manifest", str(path))
+    manifest = read(path)
+    assert [p.name for p in tmp_path.glob("manifest.json*")] == ["manifest.json"]
+    assert (manifest["run_id"], manifest["complete"]) == (summary["run_id"], True)
+    assert summary["manifest"] == str(path)
+    assert offsets(manifest) == ends(line)
+    assert len(manifest["raw"]) == PARTITIONS
+    assert [(c["date"], c["cause"], c["minutes"]) for c in manifest["closures"]] == [
+        ("2024-07-03", "early_close", 180),
+        ("2024-07-04", "holiday", 390),
+    ]
+    found = series(manifest)
+    bars = published(line)
+    for symbol in STOCKS:
+        one = found[symbol]
+        assert one["received"] == len(bars[symbol])
+        assert one["expected_sessions"] == one["received_sessions"] == 3
+        assert one["expected_minutes"] == EXPECTED
+        assert one["missing_minutes"] == EXPECTED - regular(bars[symbol])
+        own = {k: v for k, v in one["causes"].items() if k not in ("holiday", "early_close")}
+        assert sum(own.values()) == one["missing_minutes"]
+        assert (one["causes"]["holiday"], one["causes"]["early_close"]) == (390, 180)
+        assert summary["symbols"][symbol]["causes"] == one["causes"]
+        cause, missing = causes_at(one, "07-03T16:00")
+        assert (cause, missing >= 3) == ("quiet", True)
+    assert causes_at(found["KO"], "07-02T14:00")[0] == "vendor_gap"
+    assert causes_at(found["XOM"], "07-05T15:10")[0] == "halt"
+
+
+def regular(times: set[str]) -> int:
+    """Of these minutes, those in a session: July is four hours behind UTC."""
+    close = {"2024-07-03": "17:00"}
+    return sum("13:30" <= at[11:16] < close.get(at[:10], "20:00") for at in times)
+
+
+def test_a_run_in_parts_ends_with_the_same_manifest(line: Line, tmp_path: Path) -> None:
+    """What an earlier process published and found missing is in the last one's manifest."""
+    lose_minutes(line, "KO", "07-02T14:00", "07-02T14:02")
+    small = {"INGEST_BARS_PAGE_LIMIT": "100", "INGEST_PARALLEL": "1", "INGEST_RETRY_ATTEMPTS": "1"}
+    line.expected_errors.append("series_given_up")
+    first, second, third, whole = (tmp_path / name for name in ("a.json", "b.json", "c.json", "d.json"))
+    match = {"endpoint": "aggs", "page": 3}
+    line.parts.simulator.add_fault("server_error", match=match, times=len(STOCKS))
+    summary = line.backfill(*MINUTES, "--manifest", str(first), code=75, **small)
+    part = read(first)
+    assert (part["complete"], summary["complete"]) == (False, False)
+    assert offsets(part) == ends(line)
+    bars = published(line)
+    for symbol, one in series(part).items():
+        assert one["received"] == len(bars[symbol])
+        assert one["causes"]["not_asked"] > 390
+        assert one["status"] == "incomplete"
+    summary = line.backfill(*MINUTES, "--manifest", str(second), **small)
+    manifest = read(second)
+    assert (manifest["complete"], offsets(manifest)) == (True, ends(line))
+    bars = published(line)
+    assert summary["run"]["events"] == sum(len(times) for times in bars.values())
+    # Once more: the run is known to be complete, its symbols are not known any more.
+    again = line.backfill(*MINUTES, "--manifest", str(third), **small)
+    assert again["complete_before"] is True
+    assert again["run"] == summary["run"]
+    assert (read(third)["raw"], read(third)["complete"]) == (manifest["raw"], True)
+    assert "series" not in read(third)
+    line.backfill(*MINUTES, "--manifest", str(whole), "--again")
+    assert read(whole)["series"] == manifest["series"]
+
+
+def test_a_name_that_is_newer_than_the_range(line: Line, tmp_path: Path) -> None:
+    """N14: the years before META are FB's, and the manifest says so."""
+    gone = {"from": "2022-05-01T00:00:00Z", "to": "2022-06-09T04:00:00Z"}
+    for symbol in ("META", "KO"):
+        line.parts.simulator.add_fault("missing_rows", match={"symbol": symbol}, times=None, **gone)
+    path = tmp_path / "manifest.json"
+    days = ["--from", "2022-05-02", "--to", "2022-06-30", "--timespan", "day"]
+    line.backfill("bars", "--symbols", "META,KO,XOM", *days, "--manifest", str(path))
+    found = series(read(path))
+    assert found["XOM"]["missing_days"] == 0
+    assert found["META"]["ranges"] == [
+        {
+            "from": "2022-05-02T13:30:00.000Z",
+            "to": "2022-06-08T20:00:00.000Z",
+            "missing": 27,
+            "cause": "renamed",
+        }
+    ]
+    # It always had its name: then nothing but the pattern speaks.
+    assert found["KO"]["causes"]["before_listing"] == 27
+    assert found["KO"]["ranges"][0]["guess"] is True
+    assert found["META"]["causes"] == {"renamed": 27, "holiday": 2}
+    asked = [r["path"] for r in line.parts.simulator.requests(path="/vX/")["requests"]]
+    assert sorted(asked) == ["/vX/reference/tickers/KO/events", "/vX/reference/tickers/META/events"]
+
+
+def test_what_the_plan_leaves_out(line: Line, tmp_path: Path) -> None:
+    line.expected_errors.append("plan")
+    path = tmp_path / "manifest.json"
+    line.parts.simulator.add_fault("forbidden", match={"symbol": "KO"}, times=1)
+    line.backfill(*MINUTES, "--manifest", str(path), code=75)
+    assert series(read(path))["KO"]["causes"] == {"plan_limit": EXPECTED, "holiday": 390, "early_close": 180}
+    # The plan is another one now: its bars are there, and which minutes they are was not looked at.
+    line.backfill(*MINUTES, "--manifest", str(path))
+    one = series(read(path))["KO"]
+    assert (one["unexamined"], one["missing_minutes"]) == (EXPECTED, 0)
+    assert one["received"] == len(published(line)["KO"])
+
+
+def test_wait_with_the_manifest_of_a_backfill(line: Line, tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    line.start("processor")
+    line.start("sink")
+    summary = line.backfill("bars", "--symbols", "KO,X:ETHUSD", *DAYS, "--manifest", str(path))
+    result = line.run("marketflowctl", "wait", "--manifest", str(path), "--timeout-s", "120")
+    assert result.returncode == 0, result.stderr
+    # At once, without looking twice: the rows are there.
+    fetched = "source <> 'processor'"
+    assert line.count("raw_bars", fetched) == summary["events"]["bar"] == summary["run"]["events"]
+    answer = json.loads(result.stdout)
+    assert (answer["run_id"], answer["complete"]) == (summary["run_id"], True)
+    assert (answer["symbols"], answer["raw_partitions"]) == (2, PARTITIONS)
+
+
+def test_a_manifest_that_cannot_be_written(line: Line, tmp_path: Path) -> None:
+    refused = line.run(
+        "marketflow-ingestor", "backfill", *MINUTES, "--manifest", str(tmp_path / "no" / "m.json")
+    )
+    assert refused.returncode == 78
+    assert "--manifest" in refused.stderr
+    assert line.run("marketflow-ingestor", "backfill", *MINUTES, "--manifest", str(tmp_path)).returncode == 78
+    assert not line.messages("RAW_BACKFILL")
