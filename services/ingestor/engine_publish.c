@@ -86,18 +86,29 @@ static void set_end_error(struct ing_series *series, const struct mf_error *err)
     *series->end_error = *err;
 }
 
-// Where the provider says the next page is, as path and query on the configured base. What is refused ends
-// the range, after this page has been published.
+// Into engine->url: what the provider calls the next page, or the rest of an answer that it cut off.
+static int build_next_url(struct ing_engine *engine, const struct ing_series *series, struct mf_error *err)
+{
+    const struct ing_provider *provider = engine->setup.provider;
+    if (engine->page.next.len > 0)
+        return provider->build_next(&engine->provider, engine->page.next, &engine->url, err);
+    struct ing_work rest = series->work;
+    const char *endpoint;
+    rest.from_us = engine->page.rest_us;
+    return provider->build_request(&engine->provider, &rest, &engine->url, &endpoint, err);
+}
+
+// Where the next page is, as path and query on the configured base. What is refused ends the range, after
+// this page has been published.
 static void take_next_url(struct ing_engine *engine, struct ing_series *series)
 {
     struct mf_url url;
     struct mf_error err;
     free(series->result_next);
     series->result_next = NULL;
-    if (engine->page.next.len == 0)
+    if (engine->page.next.len == 0 && engine->page.rest_us == 0)
         return;
-    if (engine->setup.provider->build_next(&engine->provider, engine->page.next, &engine->url, &err) == 0 &&
-        mf_url_parse(mf_buf_str(&engine->url), &url)) {
+    if (build_next_url(engine, series, &err) == 0 && mf_url_parse(mf_buf_str(&engine->url), &url)) {
         const char *next = url.path.len > 0 ? url.path.data : "/";
         const char *problem = loop_problem(engine, series, next);
         if (problem == NULL) {

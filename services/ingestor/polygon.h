@@ -25,6 +25,9 @@ int ing_polygon_read_number(const struct mf_json_node *row, const char *key, cha
 // Rows of the parsed answer to items, by feed. The future begins when it was asked for.
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page);
+// Sets page->rest_us; page->next is known.
+void ing_polygon_find_rest(const struct ing_provider_config *config, const struct mf_json_node *root,
+                           struct ing_page *page);
 void ing_polygon_news_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                             struct ing_page *page);
 int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct ing_page *page,

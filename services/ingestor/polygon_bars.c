@@ -2,6 +2,7 @@
 // Polygon range aggregates: rows to bars. Prices stay the vendor's own text. Pure.
 #include "services/ingestor/bar_session.h"
 #include "services/ingestor/polygon.h"
+#include "services/ingestor/request_range.h"
 
 static void reject(struct ing_item *item, const char *reason)
 {
@@ -48,6 +49,8 @@ static bool take_bar(const struct ing_provider_config *config, struct ing_page *
         page->counts.out_of_range++;
         return false;
     }
+    if (item->event_time_us > page->newest_us)
+        page->newest_us = item->event_time_us;
     return true;
 }
 
@@ -55,6 +58,23 @@ void ing_polygon_bar_items(const struct ing_provider_config *config, const struc
                            struct ing_page *page)
 {
     ing_polygon_take_rows(config, rows, page, take_bar);
+}
+
+// A page into which no further window may have fitted, and that names no next one: the vendor has cut answers
+// without a word. Behind the newest row the range is asked for again; if nothing is there, that costs a
+// request.
+void ing_polygon_find_rest(const struct ing_provider_config *config, const struct mf_json_node *root,
+                           struct ing_page *page)
+{
+    const struct ing_work *work = page->work;
+    int64_t base_count;
+    if (page->next.len > 0 || page->newest_us == INT64_MIN ||
+        !ing_polygon_integer(root, "queryCount", &base_count) ||
+        base_count + ing_timespans[work->timespan].base_count <= ing_request_limit(work))
+        return;
+    enum mf_interval interval = ing_timespans[work->timespan].interval;
+    int64_t rest_us = ing_window_of(config->calendar, work->asset_class, interval, page->newest_us).next_us;
+    page->rest_us = rest_us > work->from_us && rest_us < work->to_us ? rest_us : 0;
 }
 
 enum { DECIMALS_MAX = 8, ROUNDED_SIZE = 80 };

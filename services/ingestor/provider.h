@@ -168,6 +168,10 @@ struct ing_page {
     enum mf_provenance_mode mode;
     char request_id[ING_REQUEST_ID_SIZE];
     struct mf_str next; // the provider's next page, as it named it; absent at the end
+    // Where the asked range goes on when the answer is as long as its limit and names no next page: what is
+    // behind it was cut off, or there is nothing. 0 = it is whole.
+    int64_t rest_us;
+    int64_t newest_us; // of the wanted rows whose time could be read; INT64_MIN = there are none
     struct ing_item *items;
     size_t count, capacity;
     struct ing_page_counts counts;

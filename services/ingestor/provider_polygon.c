@@ -334,6 +334,8 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     if (page->work->feed == ING_FEED_BARS)
         ing_plausible_mark(page, config->implausible_factor);
     page->next = ing_text_of(root, "next_url");
+    if (page->work->feed == ING_FEED_BARS)
+        ing_polygon_find_rest(config, root, page);
     // An answer that counts rows and has none is not an empty one: the vendor has been seen to answer null
     // for days that traded (N01), and a page passed over would be a hole in a history that looks complete.
     int64_t announced = 0;
@@ -353,6 +355,8 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->code[0] = page->detail[0] = page->request_id[0] = '\0';
     page->flags = 0;
     page->next = MF_STR_NULL;
+    page->rest_us = 0;
+    page->newest_us = INT64_MIN;
     page->count = 0;
     page->counts = (struct ing_page_counts){0};
     page->aliases.count = 0;

@@ -108,6 +108,24 @@ def test_all_that_the_provider_has(line: Line, case: Case) -> None:
         assert len(requests) == (2 if case.timespan in ("30minute", "5second") else 1)
 
 
+def test_an_answer_that_is_cut_off_without_a_word(line: Line) -> None:
+    """No next_url on pages that their limit has filled: the range goes on behind the last row."""
+    line.parts.simulator.add_fault("missing_next_url", match={"endpoint": "aggs"}, times=None)
+    days = ["--from", "2024-01-02", "--to", "2024-01-03"]
+    summary = line.backfill(
+        "bars", "--symbols", "NVDA", *days, "--timespan", "5minute", INGEST_BARS_PAGE_LIMIT="100"
+    )
+    assert summary["complete"] is True
+    requests = asked(line)
+    assert len(requests) > 10
+    assert all("limit=100" in request["query"] for request in requests)
+    line.parts.simulator.clear_faults()
+    rows = provider_rows(line, "NVDA", "5minute", days[1], days[3], adjusted=True)
+    got = bars(line)
+    assert [event["vendor_ms"] for event in got] == [row["t"] for row in rows]
+    assert all(same(event, row) for event, row in zip(got, rows, strict=True))
+
+
 def test_windows_and_sessions_of_a_day(line: Line) -> None:
     """Hours begin at 09:00 and not with the session, in New York; what lies in two sessions says full."""
     line.backfill(

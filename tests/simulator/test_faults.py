@@ -196,6 +196,14 @@ def test_the_right_next_url_at_another_host(client: Client, clean: list[dict[str
     assert client.rows(PATH) == clean
 
 
+def test_missing_next_url(client: Client) -> None:
+    first = client.get(PATH + "&limit=5").json
+    client.simulator.add_fault("missing_next_url")
+    cut = client.get(PATH + "&limit=5").json
+    assert "next_url" in first and "next_url" not in cut
+    assert cut["results"] == first["results"]
+
+
 def test_repeating_next_url(client: Client) -> None:
     client.simulator.add_fault("repeating_next_url", match={"page": 2}, times=None)
     first = client.get(PATH + "&limit=5").json

@@ -231,6 +231,42 @@ static void test_events(void **state)
     }
 }
 
+// As long as its limit, and no next page: what lies behind the newest row may have been cut off.
+static void test_rest_of_a_cut_answer(void **state)
+{
+    struct ing_fixture *f = *state;
+    static const struct {
+        const char *timespan, *rows, *rest; // NULL = whole
+        int query_count;
+    } cases[] = {
+        {"minute", "{\"t\":1704205800000},{\"t\":1704205860000}", "2024-01-02T14:32:00Z", 100},
+        {"minute", "{\"t\":1704205860000},{\"t\":1704205800000}", "2024-01-02T14:32:00Z", 5000},
+        {"minute", "{\"t\":1704205800000},{\"t\":1704205860000}", NULL, 99},
+        {"5minute", "{\"t\":1704205800000}", "2024-01-02T14:35:00Z", 96},
+        {"5minute", "{\"t\":1704205800000}", NULL, 95},
+        {"minute", "{\"t\":\"soon\"}", NULL, 100},      // nobody knows where it goes on
+        {"minute", "{\"t\":1704239940000}", NULL, 100}, // the last minute that was asked for
+        {"minute", "{\"t\":1704326340000}", NULL, 100}, // what is behind the range is not wanted
+        {"4hour", "{\"t\":1704186000000}", "2024-01-02T13:00:00Z", 240},
+        {"day", "{\"t\":1704171600000}", NULL, 99},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct ing_work work = ing_minute_work("AAPL", "2024-01-02T05:00:00Z", "2024-01-03T00:00:00Z");
+        assert_true(ing_timespan_parse(mf_str_of(cases[i].timespan), &work.timespan));
+        work.limit = 100;
+        char body[512];
+        for (int next = 0; next < 2; next++) {
+            snprintf(body, sizeof body, "{\"status\":\"OK\",\"queryCount\":%d,\"results\":[%s]%s}",
+                     cases[i].query_count, cases[i].rows,
+                     next == 1 ? ",\"next_url\":\"https://api.polygon.io/x\"" : "");
+            ing_decode(f, &work, 200, NULL, body);
+            int64_t wanted_us = next == 1 || cases[i].rest == NULL ? 0 : ing_time(cases[i].rest);
+            if (f->page.rest_us != wanted_us)
+                fail_msg("%zu: %lld", i, (long long)f->page.rest_us);
+        }
+    }
+}
+
 // A window of the asked range, but not yet begun two windows ahead.
 static void test_future(void **state)
 {
@@ -260,6 +296,7 @@ int main(void)
                                         ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_no_starts, ing_fixture_set_up, ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_events, ing_fixture_set_up, ing_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_rest_of_a_cut_answer, ing_fixture_set_up, ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_future, ing_fixture_set_up, ing_fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,8 @@ BEFORE = frozenset(
 PAGE = frozenset(
     {
         "absent_results", "bad_row", "correction", "delayed", "duplicate_keys", "duplicate_rows",
-        "empty_page", "empty_results", "foreign_next_url", "missing_rows", "null_results", "out_of_order",
+        "empty_page", "empty_results", "foreign_next_url", "missing_next_url", "missing_rows", "null_results",
+        "out_of_order",
         "out_of_range", "repeating_next_url", "wrong_ticker",
     }
 )  # fmt: skip

@@ -139,6 +139,11 @@ def _foreign_next_url(page: Page, fault: Fault) -> None:
         page.next_url = urlsplit(page.next_url)._replace(scheme="https", netloc=str(host)).geturl()
 
 
+def _missing_next_url(page: Page, fault: Fault) -> None:
+    """A page that ends where its limit does and does not say so."""
+    page.next_url = None
+
+
 def _repeating_next_url(page: Page, fault: Fault) -> None:
     """The same next_url on every page the fault hits: the first one it saw."""
     fault.notes.setdefault("url", fault.notes.pop("same_page_url", page.next_url))
@@ -164,6 +169,7 @@ _CHANGES: dict[str, Callable[[Page, Fault], None]] = {
     "empty_results": _results("empty"),
     "foreign_next_url": _foreign_next_url,
     "missing_rows": _missing_rows,
+    "missing_next_url": _missing_next_url,
     "null_results": _results("null"),
     "out_of_order": _out_of_order,
     "out_of_range": _out_of_range,
