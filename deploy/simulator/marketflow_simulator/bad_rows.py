@@ -32,6 +32,24 @@ _BARS: Changes = {
     "seconds": lambda row: {"t": row["t"][:-3]},
     "missing_close": lambda row: {},
 }
+# To a bar of the whole market on a day.
+_GROUPED: Changes = {name: _BARS[name] for name in ("high_below_low", "missing_close", "text_close")} | {
+    "missing_symbol": lambda row: {},
+    "bad_symbol": lambda row: {"T": '"NOT A TICKER"'},
+}
+# To the answer that is one day of one ticker.
+_OPEN_CLOSE: Changes = {
+    "high_below_low": lambda row: {"high": plain(Decimal(row["low"]) / 2)},
+    "zero_price": lambda row: {"open": "0", "low": "0"},
+    "negative_volume": lambda row: {"volume": "-1"},
+    "text_close": lambda row: {"close": '"n/a"'},
+    "string_numbers": lambda row: {
+        name: f'"{row[name]}"' for name in ("open", "high", "low", "close", "volume")
+    },
+    "missing_close": lambda row: {},
+    "other_day": lambda row: {"from": '"1999-01-04"'},
+    "other_symbol": lambda row: {"symbol": '"WRONG"'},
+}
 # To an article.
 _NEWS: Changes = {
     "missing_title": lambda row: {},
@@ -76,12 +94,14 @@ _DIVIDENDS: Changes = {
     "bad_date": lambda row: {"ex_dividend_date": '"soon"'},
 }
 _DROPPED = {
+    "missing_symbol": "T",
     "missing_close": "c", "missing_title": "title", "missing_id": "id", "missing_name": "name",
     "missing_ticker": "ticker", "missing_ratio": "split_to", "missing_cash": "cash_amount",
     "missing_date": "date",
 }  # fmt: skip
 _VARIANTS = {
-    "aggs": _BARS, "news": _NEWS, "tickers": _TICKERS, "splits": _SPLITS, "dividends": _DIVIDENDS,
+    "aggs": _BARS, "grouped": _GROUPED, "open_close": _OPEN_CLOSE,
+    "news": _NEWS, "tickers": _TICKERS, "splits": _SPLITS, "dividends": _DIVIDENDS,
     "ticker_events": _TICKER_EVENTS,
 }  # fmt: skip
 
@@ -107,4 +127,5 @@ def variants() -> str:
 def spoil(row: Row, endpoint: str, variant: str) -> None:
     """Changes a row of `endpoint`, which must be one of the variant's."""
     row.update(_VARIANTS[endpoint][variant](row))
-    row.pop(_DROPPED.get(variant, ""), None)
+    dropped = _DROPPED.get(variant, "")
+    row.pop("close" if endpoint == "open_close" and dropped == "c" else dropped, None)

@@ -114,6 +114,9 @@ class Fault:
 # What the paths of the endpoints that some faults belong to begin with.
 _PATHS = {
     "aggs": "/v2/aggs/ticker/",
+    "grouped": "/v2/aggs/grouped/",
+    "previous": "/v2/aggs/ticker/",
+    "open_close": "/v1/open-close/",
     "news": "/v2/reference/news",
     "tickers": "/v3/reference/tickers",
     "ticker_events": "/vX/reference/tickers/",

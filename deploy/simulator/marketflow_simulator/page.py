@@ -29,6 +29,7 @@ class Page:
     symbol: str = ""
     range_ms: tuple[int, int] = (0, 0)
     extra: dict[str, str] = field(default_factory=dict)
+    flat: bool = False  # the one row's members are the answer's own
     inside: dict[str, str] | None = None  # results is an object: these members, and the rows as its `events`
 
     def _results(self, rows: list[Row]) -> str:
@@ -36,6 +37,8 @@ class Page:
 
     def render(self) -> str:
         """The JSON text."""
+        if self.flat:
+            return render_row({**self.tail, **(self.rows[0] if self.rows else {}), **self.extra})
         parts = [f'"{key}":{value}' for key, value in self.head.items()]
         if self.results == "null":
             parts.append('"results":null')

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote
 
-from . import actions, cursor
+from . import actions, cursor, days
 from .aggregates import DEFAULT_LIMIT, MAX_LIMIT, Query, read_page
 from .bars import REPLAY, SYNTHETIC, Source
 from .clock import Clock, format_instant, parse_instant
@@ -305,6 +305,56 @@ class Provider:
             inside={name: json.dumps(known[name]) for name in ("name", "composite_figi")},
         )
         return Answer(page, 1, f"{base}/vX/reference/tickers/{quote(symbol, safe=':.')}/events")
+
+    # --- days ------------------------------------------------------------------------------------
+
+    def grouped(self, base: str, day_text: str, query: Mapping[str, str]) -> Answer:
+        """GET /v2/aggs/grouped/locale/us/market/stocks/{date}"""
+        day, adjusted = self._day(day_text), self._adjusted(query)
+        with_otc = _choice(query, "include_otc", "false", ("true", "false")) == "true"
+        rows, now = [], self.clock.now_ms()
+        for symbol in days.market_symbols(day, with_otc):
+            bar = days.day_bar(self.source_of(symbol), symbol, day, adjusted, now)
+            if bar is not None:
+                rows.append(days.row_of_day(symbol, bar))
+        page = days.page_of_days("grouped", SYNTHETIC, "", rows, adjusted, self.request_id())
+        return Answer(page, 1, f"{base}/v2/aggs/grouped/locale/us/market/stocks/{day_text}")
+
+    def previous(self, base: str, symbol: str, query: Mapping[str, str]) -> Answer:
+        """GET /v2/aggs/ticker/{ticker}/prev"""
+        adjusted, source = self._adjusted(query), self.source_of(symbol)
+        bar = days.last_bar(source, symbol, adjusted, self.clock.now_ms())
+        rows = [days.row_of_day(symbol, bar)] if bar is not None else []
+        page = days.page_of_days("previous", source.label, symbol, rows, adjusted, self.request_id())
+        return Answer(page, 1, f"{base}/v2/aggs/ticker/{quote(symbol, safe=':.')}/prev")
+
+    def open_close(self, base: str, symbol: str, day_text: str, query: Mapping[str, str]) -> Answer | None:
+        """GET /v1/open-close/{ticker}/{date}; None for a day without a bar."""
+        day, adjusted, source = self._day(day_text), self._adjusted(query), self.source_of(symbol)
+        bar = days.day_bar(source, symbol, day, adjusted, self.clock.now_ms())
+        if bar is None or asset_class(symbol) != "stock":
+            return None
+        page = Page(
+            kind="open_close",
+            label=source.label,
+            head={},
+            rows=[days.row_of_open_close(source, symbol, day, bar)],
+            tail={"status": '"OK"', "request_id": json.dumps(self.request_id())},
+            symbol=symbol,
+            flat=True,
+        )
+        return Answer(page, 1, f"{base}/v1/open-close/{quote(symbol, safe=':.')}/{day_text}")
+
+    @staticmethod
+    def _day(text: str) -> date:
+        try:
+            return days.parse_day(text)
+        except ValueError as problem:
+            raise BadRequest("the parameter 'date' is not a date like 2024-01-31") from problem
+
+    @staticmethod
+    def _adjusted(query: Mapping[str, str]) -> bool:
+        return _choice(query, "adjusted", "true", ("true", "false")) == "true"
 
     # --- corporate actions -----------------------------------------------------------------------
 

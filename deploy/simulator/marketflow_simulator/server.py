@@ -30,6 +30,7 @@ from .provider import Answer, Provider
 _SMALL_PAGE = 500  # larger pages are built off the loop
 EVENTS_PATH = "/vX/reference/tickers/{ticker}/events"
 AGGS_PATH = "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}"
+GROUPED_PATH = "/v2/aggs/grouped/locale/us/market/stocks/{date}"
 Build = Callable[[web.Request], Awaitable[Answer]]
 
 
@@ -50,6 +51,9 @@ class Server:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=1 << 20)
         app.router.add_get(AGGS_PATH, self._data("aggs", self._aggregates))
+        app.router.add_get(GROUPED_PATH, self._data("grouped", self._grouped))
+        app.router.add_get("/v2/aggs/ticker/{ticker}/prev", self._data("previous", self._previous))
+        app.router.add_get("/v1/open-close/{ticker}/{date}", self._data("open_close", self._open_close))
         app.router.add_get("/v2/reference/news", self._data("news", self._news))
         app.router.add_get("/v3/reference/tickers", self._data("tickers", self._tickers))
         app.router.add_get(EVENTS_PATH, self._data("ticker_events", self._ticker_events))
@@ -177,6 +181,21 @@ class Server:
         if limit.isdigit() and int(limit) <= _SMALL_PAGE and "cursor" not in query:
             return self.provider.aggregates(self._base(request), path, query)
         return await asyncio.to_thread(self.provider.aggregates, self._base(request), path, query)
+
+    async def _grouped(self, request: web.Request) -> Answer:
+        day, query = request.match_info["date"], dict(request.query)
+        return await asyncio.to_thread(self.provider.grouped, self._base(request), day, query)
+
+    async def _previous(self, request: web.Request) -> Answer:
+        return self.provider.previous(self._base(request), request.match_info["ticker"], dict(request.query))
+
+    async def _open_close(self, request: web.Request) -> Answer:
+        path = request.match_info
+        base, query = self._base(request), dict(request.query)
+        found = self.provider.open_close(base, path["ticker"], path["date"], query)
+        if found is None:
+            raise web.HTTPNotFound
+        return found
 
     async def _news(self, request: web.Request) -> Answer:
         return self.provider.news(self._base(request), dict(request.query))
