@@ -100,6 +100,8 @@ struct mf_bar {
     int64_t trade_count;                          // -1 = absent
     enum mf_adjusted adjusted;
     int otc; // -1 absent, 0, 1
+    // Of a day, where the feed gives them: the first price before the session and the last one after it.
+    struct mf_str pre_market, after_hours; // may be absent
     // The vendor's own stamp; required for bars from a feed, INT64_MIN = absent (derived bars)
     int64_t vendor_ms;
     struct mf_str parent_source; // derived bars only (source processor)

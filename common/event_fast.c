@@ -111,6 +111,7 @@ static const char *take_rest(const char *at, struct mf_fast_scan *scan, struct m
         at = yes != NULL ? yes : no;
         bar->otc = yes != NULL ? 1 : 0;
     }
+    bar->pre_market = bar->after_hours = MF_STR_NULL; // few bars have them: they are not read this way
     if (scan->made)
         return take_made(at, end, bar);
     uint64_t vendor_ms = 0;

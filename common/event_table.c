@@ -33,6 +33,10 @@ const struct mf_event_field mf_event_provenance_fields[MF_PROVENANCE_FIELD_COUNT
     FIELD("adjusted", mf_kind_name, REQUIRED, m.adjusted, "What the prices are adjusted for.",          \
           NAMES(mf_adjusted_names, MF_ADJUSTED_MAX)),                                                   \
         FIELD("otc", mf_kind_bool, CONTENT, m.otc, "Traded over the counter."),                         \
+        FIELD("pre_market", mf_kind_decimal, CONTENT | POSITIVE, m.pre_market,                          \
+              "First price before the session; of a day, from feeds that give it."),                    \
+        FIELD("after_hours", mf_kind_decimal, CONTENT | POSITIVE, m.after_hours,                        \
+              "Last price after the session, likewise."),                                               \
         FIELD("vendor_ms", mf_kind_i64, FED, m.vendor_ms, "The vendor's own stamp, Unix milliseconds.", \
               .absent = INT64_MIN),                                                                     \
         FIELD("parent_source", mf_kind_source, MADE, m.parent_source,                                   \

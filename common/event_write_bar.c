@@ -20,8 +20,8 @@ static bool take_number(struct mf_str text, struct price *out)
            (out->value.scale >= MF_ARRAY_LEN(limits) || out->value.mantissa <= limits[out->value.scale]);
 }
 
-// What the table's rows and check_bar of event_check.c ask for, but for the dates of long windows, which are
-// few and left to them.
+// What the table's rows and check_bar of event_check.c ask for, but for the dates of long windows and prices
+// outside the session, which are few and left to them.
 static bool bar_ok(const struct mf_event *event, bool made, struct price number[6])
 {
     const struct mf_bar *bar = &event->bar;
@@ -40,7 +40,7 @@ static bool bar_ok(const struct mf_event *event, bool made, struct price number[
     if ((unsigned)bar->interval > MF_INTERVAL_4H || (unsigned)bar->session >= MF_SESSION_MAX ||
         (unsigned)bar->adjusted >= MF_ADJUSTED_MAX || !mf_write_time_ok(bar->window_end_us) ||
         bar->window_end_us - event->event_time_us != mf_interval_us(bar->interval) || bar->trade_count < -1 ||
-        bar->otc < -1 || bar->otc > 1)
+        bar->otc < -1 || bar->otc > 1 || bar->pre_market.data != NULL || bar->after_hours.data != NULL)
         return false;
     if (!made)
         return bar->vendor_ms != INT64_MIN && bar->parent_source.data == NULL && bar->revision == -1 &&

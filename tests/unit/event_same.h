@@ -33,6 +33,7 @@ static inline bool same_bar(const struct mf_bar *a, const struct mf_bar *b)
            same_text(a->open, b->open) && same_text(a->high, b->high) && same_text(a->low, b->low) &&
            same_text(a->close, b->close) && same_text(a->volume, b->volume) && same_text(a->vwap, b->vwap) &&
            a->trade_count == b->trade_count && a->adjusted == b->adjusted && a->otc == b->otc &&
+           same_text(a->pre_market, b->pre_market) && same_text(a->after_hours, b->after_hours) &&
            a->vendor_ms == b->vendor_ms && same_text(a->parent_source, b->parent_source) &&
            a->revision == b->revision && same_text(a->cause, b->cause) && same_numbers(a, b);
 }

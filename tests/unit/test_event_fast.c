@@ -195,6 +195,8 @@ static const struct variation variations[] = {
     {",\"otc\":false", "", TAKEN},
     {":false", ":true", TAKEN},
     {":false", ":null", WRONG},
+    {"\"otc\":false", "\"otc\":false,\"pre_market\":187.5,\"after_hours\":188.125", TABLES},
+    {"\"otc\":false", "\"otc\":false,\"after_hours\":0", WRONG},
     {",\"vendor_ms\":1704205800000", "", WRONG},
     {":1704205800000", ":0", TAKEN},
     {":1704205800000", ":-1", TABLES},

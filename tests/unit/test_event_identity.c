@@ -99,6 +99,36 @@ static void test_kafka_keys(void **state)
     assert_memory_equal(key.data, "sink/nnnn", 9);
 }
 
+// What a day's bar says beside its window makes it a correction of the bar that says less, not another bar.
+static void test_prices_outside_the_session(void **state)
+{
+    (void)state;
+    struct mf_event given, read;
+    struct mf_buf text;
+    struct mf_json *json = mf_json_new();
+    mf_buf_init(&text, MF_EVENT_SIZE_MAX);
+    char key[2][MF_EVENT_KEY_MAX];
+    struct mf_hash128 content[2];
+    for (int more = 0; more < 2; more++) {
+        event_sample_fill(SAMPLE_BAR_BARE, &given);
+        given.bar.pre_market = more == 1 ? MF_STR("0.00000020") : MF_STR_NULL;
+        given.bar.after_hours = more == 1 ? MF_STR("0.0000003") : MF_STR_NULL;
+        mf_buf_clear(&text);
+        assert_int_equal(mf_event_encode(&given, &text, &err), 0);
+        assert_int_equal(mf_event_decode(json, mf_buf_str(&text), &read, NULL, &err), 0);
+        struct mf_str whole = mf_event_key(&read, key[more]);
+        memmove(key[more], whole.data, whole.len);
+        key[more][whole.len] = '\0';
+        content[more] = read.content;
+    }
+    assert_true(mf_str_eq_c(read.bar.pre_market, "0.00000020"));
+    assert_true(mf_str_eq_c(read.bar.after_hours, "0.0000003"));
+    assert_string_equal(key[0], key[1]);
+    assert_true(content[0].low != content[1].low);
+    mf_buf_free(&text);
+    mf_json_free(&json);
+}
+
 // The input of the content hash, as the reference page describes it.
 static void test_content_hash_is_that_of_the_documented_text(void **state)
 {
@@ -295,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_dedupe_keys),
         cmocka_unit_test(test_the_longest_dedupe_key),
         cmocka_unit_test(test_kafka_keys),
+        cmocka_unit_test(test_prices_outside_the_session),
         cmocka_unit_test(test_content_hash_is_that_of_the_documented_text),
         cmocka_unit_test(test_ids_computed_elsewhere),
         cmocka_unit_test(test_the_same_number_spelled_otherwise_is_the_same_content),
