@@ -26,6 +26,7 @@ struct mf_kafka_config {
     const struct mf_settings *settings;
     const char *client_id; // "marketflow-ingestor"
     const char *instance;  // instance id
+    int follower_wait_ms;  // how long the fetch of an idle follower waits at the broker; 0 = half a second
 };
 
 struct mf_kafka_header {

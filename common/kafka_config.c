@@ -154,16 +154,19 @@ static void set_producer(struct build *build, const struct kafka_role_config *ro
     }
 }
 
-static void set_consumer(struct build *build, const struct kafka_role_config *role, const char *instance)
+static void set_consumer(struct build *build, const struct kafka_role_config *role,
+                         const struct mf_kafka_config *config)
 {
     set(build, "group.id", role->group);
     int64_t kbytes = (number_of(build, "KAFKA_FETCH_QUEUE_BYTES") + 1023) / 1024;
     set_number(build, "queued.max.messages.kbytes", kbytes < QUEUED_KBYTES_MAX ? kbytes : QUEUED_KBYTES_MAX);
     set_if_known(build->conf, "fetch.queue.backoff.ms", "10");
+    if (role->role == KAFKA_ROLE_FOLLOWER && config->follower_wait_ms > 0)
+        set_number(build, "fetch.wait.max.ms", config->follower_wait_ms);
     if (role->role != KAFKA_ROLE_CONSUMER)
         return;
     set(build, "isolation.level", role->read_committed ? "read_committed" : "read_uncommitted");
-    set(build, "group.instance.id", instance);
+    set(build, "group.instance.id", config->instance);
     set_number(build, "session.timeout.ms", number_of(build, "KAFKA_SESSION_TIMEOUT_MS"));
     set_number(build, "heartbeat.interval.ms", number_of(build, "KAFKA_SESSION_TIMEOUT_MS") / 5);
     set_number(build, "max.poll.interval.ms", number_of(build, "KAFKA_MAX_POLL_INTERVAL_MS"));
@@ -184,7 +187,7 @@ int kafka_config_new(const struct mf_kafka_config *config, const struct kafka_ro
     if ((PRODUCERS & 1u << role->role) != 0)
         set_producer(&build, role);
     if ((CONSUMERS & 1u << role->role) != 0)
-        set_consumer(&build, role, config->instance);
+        set_consumer(&build, role, config);
     if (build.failed) {
         rd_kafka_conf_destroy(build.conf);
         return -1;

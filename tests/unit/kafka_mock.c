@@ -105,11 +105,15 @@ struct kafka_world *kafka_world_at(const char *bootstrap, const char *const *set
     return world;
 }
 
+enum { MOCK_FOLLOWER_WAIT_MS = 20 };
+
 struct kafka_world *kafka_world_new(int brokers, const char *const *settings)
 {
     struct kafka_mock *mock = mock_new(brokers);
     struct kafka_world *world = kafka_world_at(rd_kafka_mock_cluster_bootstraps(mock->cluster), settings);
     world->mock = mock;
+    // The mock answers a fetch that waits when its time is over, not when a record comes.
+    world->kafka.follower_wait_ms = MOCK_FOLLOWER_WAIT_MS;
     return world;
 }
 
