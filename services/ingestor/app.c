@@ -83,7 +83,8 @@ static void on_start(void *arg)
     }
     app->checked = true;
     app->waiting.code[0] = '\0';
-    ing_limiter_start(app->limiter);
+    if (!app->mode->asks_nothing)
+        ing_limiter_start(app->limiter);
     ing_store_read(app->store);
 }
 

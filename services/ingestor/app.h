@@ -15,6 +15,7 @@ struct ing_app;
 struct ing_mode {
     const char *name;
     enum ing_feed feed; // of a backfill
+    bool asks_nothing;  // of the provider: the budget is not read
     // Fills state and the driver. CONFIG for arguments.
     int (*create)(struct ing_app *app, int argc, char **argv, void **state, struct ing_driver *driver,
                   struct mf_error *err);

@@ -422,6 +422,7 @@ static void abandon_free(void **state)
 
 const struct ing_mode ing_mode_abandon = {
     .name = "backfill --abandon",
+    .asks_nothing = true,
     .create = abandon_create,
     .topic = abandon_topic,
     .wants_watermark = abandon_wants,

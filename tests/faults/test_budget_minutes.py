@@ -11,7 +11,7 @@ MINUTES = 10
 
 
 def test_ten_minutes_of_a_shared_budget(scene: Scene) -> None:
-    """Two processes, then three, then one is killed: the provider refuses the sixth request of any minute, and has to refuse
+    """Two processes, then three, then one is killed: the provider refuses the sixth request of a minute, and refuses
     none."""
     simulator = scene.parts.simulator
     simulator.set_options(rate_per_minute=PER_WINDOW)
