@@ -93,16 +93,28 @@ _DIVIDENDS: Changes = {
     "too_precise": lambda row: {"cash_amount": "0.1234567890123"},
     "bad_date": lambda row: {"ex_dividend_date": '"soon"'},
 }
+# To an option contract.
+_CONTRACTS: Changes = {
+    "missing_shares": lambda row: {},
+    "long_strike": lambda row: {"ticker": row["ticker"][:-1] + '0"'},
+    "bad_contract": lambda row: {"ticker": '"O:NOTACONTRACT"'},
+    "other_expiration": lambda row: {"expiration_date": '"2031-01-17"'},
+    "other_strike": lambda row: {"strike_price": plain(Decimal(row["strike_price"]) + 1)},
+    "other_style": lambda row: {"exercise_style": '"sometimes"'},
+    "other_underlying": lambda row: {"underlying_ticker": '"ZZELSE"'},
+    "no_shares": lambda row: {"shares_per_contract": "0"},
+    "strike_as_text": lambda row: {"strike_price": f'"{row["strike_price"]}"'},
+}
 _DROPPED = {
     "missing_symbol": "T",
     "missing_close": "c", "missing_title": "title", "missing_id": "id", "missing_name": "name",
     "missing_ticker": "ticker", "missing_ratio": "split_to", "missing_cash": "cash_amount",
-    "missing_date": "date",
+    "missing_date": "date", "missing_shares": "shares_per_contract",
 }  # fmt: skip
 _VARIANTS = {
     "aggs": _BARS, "grouped": _GROUPED, "open_close": _OPEN_CLOSE,
     "news": _NEWS, "tickers": _TICKERS, "splits": _SPLITS, "dividends": _DIVIDENDS,
-    "ticker_events": _TICKER_EVENTS,
+    "ticker_events": _TICKER_EVENTS, "contracts": _CONTRACTS,
 }  # fmt: skip
 
 

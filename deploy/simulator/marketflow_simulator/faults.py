@@ -122,6 +122,7 @@ _PATHS = {
     "ticker_events": "/vX/reference/tickers/",
     "splits": "/v3/reference/splits",
     "dividends": "/v3/reference/dividends",
+    "contracts": "/v3/reference/options/contracts",
 }
 _MATCH_TYPES = {"path": str, "endpoint": str, "symbol": str, "page": int, "timespan": str}
 

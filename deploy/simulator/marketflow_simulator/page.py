@@ -25,7 +25,7 @@ class Page:
     rows: list[Row]
     tail: dict[str, str]
     next_url: str | None = None
-    results: str = "auto"  # auto: absent when empty; list: never absent; null, empty, absent: as said
+    results: str = "auto"  # auto: absent when empty; list: never absent; object: the one row; others: as said
     symbol: str = ""
     range_ms: tuple[int, int] = (0, 0)
     extra: dict[str, str] = field(default_factory=dict)
@@ -42,11 +42,13 @@ class Page:
         parts = [f'"{key}":{value}' for key, value in self.head.items()]
         if self.results == "null":
             parts.append('"results":null')
+        elif self.results == "object":
+            parts.extend(f'"results":{render_row(row)}' for row in self.rows[:1])
         elif self.results in ("empty", "list") or (self.results == "auto" and self.rows):
             rows = self.rows if self.results != "empty" else []
             parts.append(f'"results":{self._results(rows)}')
         tail = dict(self.tail)
-        if self.inside is None:
+        if self.inside is None and self.results != "object":
             tail["count"] = str(len(self.rows))
         parts.extend(f'"{key}":{value}' for key, value in tail.items())
         if self.next_url is not None:

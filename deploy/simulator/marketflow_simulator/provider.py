@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import quote
 
-from . import actions, cursor, days
+from . import actions, cursor, days, option_pages, options
 from .aggregates import DEFAULT_LIMIT, MAX_LIMIT, Query, read_page
 from .bars import REPLAY, SYNTHETIC, Source
 from .clock import Clock, format_instant, parse_instant
@@ -436,6 +436,38 @@ class Provider:
             not search or search in ticker.lower() or search in name.lower(),
         )
         return all(checks)
+
+    # --- options ---------------------------------------------------------------------------------
+
+    def option_contracts(self, base: str, query: Mapping[str, str]) -> Answer:
+        """GET /v3/reference/options/contracts"""
+        asked = cursor.decode(query["cursor"]) if "cursor" in query else dict(query)
+        bounds = (_number(asked, "limit", 10, 1_000), _whole(asked, "page", 1), _whole(asked, "resume", 0))
+        order = _choice(asked, "order", "asc", _SORTS)
+        _choice(asked, "sort", "ticker", ("ticker",))
+        _choice(asked, "expired", "false", ("true", "false"))
+        try:
+            found = options.wanted(self.seed, self.clock.now_ms(), asked)
+        except ValueError as problem:
+            raise BadRequest(f"a parameter is not a date or number: {problem}") from problem
+        page, same = option_pages.page_of(
+            "contracts",
+            (base, options.CONTRACTS_PATH),
+            asked,
+            found if order == "asc" else found[::-1],
+            bounds,
+            lambda contract: row_of_object(contract.row()),
+            self.request_id(),
+        )
+        return Answer(page, bounds[1], same)
+
+    def option_contract(self, base: str, ticker: str) -> Answer | None:
+        """GET /v3/reference/options/contracts/{ticker}; None for one that there is not."""
+        contract = options.find(self.seed, ticker)
+        if contract is None:
+            return None
+        page, same = option_pages.page_of_one(base, contract, self.request_id())
+        return Answer(page, 1, same)
 
     # --- market status ---------------------------------------------------------------------------
 

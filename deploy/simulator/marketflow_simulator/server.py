@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import actions, cursor, wire
+from . import actions, cursor, options, wire
 from .access import KeyFile, MinuteLimit
 from .clock import Clock, parse_instant
 from .faults import BEFORE, PAGE, WIRE, Fault, FaultError, FaultTable, Subject
@@ -57,6 +57,8 @@ class Server:
         app.router.add_get("/v2/reference/news", self._data("news", self._news))
         app.router.add_get("/v3/reference/tickers", self._data("tickers", self._tickers))
         app.router.add_get(EVENTS_PATH, self._data("ticker_events", self._ticker_events))
+        app.router.add_get(options.CONTRACTS_PATH, self._data("contracts", self._contracts))
+        app.router.add_get(options.CONTRACTS_PATH + "/{ticker}", self._data("contracts", self._contract))
         for endpoint in (actions.SPLITS, actions.DIVIDENDS):
             app.router.add_get(endpoint.path, self._data(endpoint.kind, self._actions(endpoint)))
         app.router.add_get("/v1/marketstatus/now", self._plain("status", self.provider.market_now))
@@ -116,7 +118,8 @@ class Server:
             return [], wire.error(401, request_id, text)
         if not self.limit.admit():
             return [], wire.rate_limited(request_id, True, None)
-        entry.symbol = request.match_info.get("ticker") or request.query.get("ticker", "")
+        names = (request.query.get(name, "") for name in ("ticker", "underlying_ticker"))
+        entry.symbol = request.match_info.get("ticker") or next(filter(None, names), "")
         entry.page, cursor_symbol = self._from_cursor(request)
         entry.symbol = entry.symbol or cursor_symbol
         span = request.match_info.get("timespan", "")
@@ -133,7 +136,8 @@ class Server:
         """Page number and symbol that a cursor carries, for faults and journal; (1, "") without."""
         with contextlib.suppress(ValueError):
             fields = cursor.decode(request.query.get("cursor", ""))
-            return int(fields.get("page", "1")), fields.get("ticker", "")
+            symbol = fields.get("ticker", "") or fields.get("underlying_ticker", "")
+            return int(fields.get("page", "1")), symbol
         return 1, ""
 
     async def _answer(self, request: web.Request, entry: Entry, build: Build) -> web.StreamResponse:
@@ -206,6 +210,15 @@ class Server:
     async def _ticker_events(self, request: web.Request) -> Answer:
         ticker = request.match_info["ticker"]
         found = self.provider.ticker_events(self._base(request), ticker, dict(request.query))
+        if found is None:
+            raise web.HTTPNotFound
+        return found
+
+    async def _contracts(self, request: web.Request) -> Answer:
+        return self.provider.option_contracts(self._base(request), dict(request.query))
+
+    async def _contract(self, request: web.Request) -> Answer:
+        found = self.provider.option_contract(self._base(request), request.match_info["ticker"])
         if found is None:
             raise web.HTTPNotFound
         return found

@@ -132,6 +132,8 @@ def session(symbol_class: str, day: date) -> Session | None:
         return int(base.replace(hour=hour, minute=minute).timestamp()) * 1000
 
     regular_end, end = (at(13, 0), at(17, 0)) if early else (at(16, 0), at(20, 0))
+    if symbol_class == "option":  # which trade in the regular session only
+        return Session(at(9, 30), at(9, 30), regular_end, regular_end, early)
     return Session(at(4, 0), at(9, 30), regular_end, end, early)
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
+from . import options
 from .bars import SYNTHETIC, Bar
 from .noise import bits, bridge, fold_between, gauss, key_of, lattice, uniform
 from .sessions import MINUTE_MS, Session, asset_class, local_date, midnight_ms, session, zone_of
@@ -81,17 +82,26 @@ class Synthetic:
         self._model = lru_cache(maxsize=512)(self._make_model)
 
     def _make_model(self, symbol: str) -> SymbolModel:
-        return SymbolModel(symbol, key_of(self.seed, symbol), profile(self.seed, symbol))
+        shape = profile(self.seed, symbol)
+        contract = options.find(self.seed, symbol) if symbol.startswith("O:") else None
+        if contract is not None:
+            shape = replace(shape, price=contract.price, sigma=0.05, minute_volume=40.0, price_decimals=2)
+        return SymbolModel(symbol, key_of(self.seed, symbol), shape)
 
     def base_bars(
         self, symbol: str, unit: str, start_ms: int, end_ms: int, backwards: bool, adjusted: bool
     ) -> Iterator[Bar]:
         """Invented shares never split, so `adjusted` changes nothing."""
         model = self._model(symbol)
-        if model.kind not in ("stock", "crypto", "fx"):
+        if model.kind not in ("stock", "crypto", "fx", "option"):
             return
         zone = zone_of(symbol)
         first, last = max(local_date(start_ms, zone), _EARLIEST), local_date(end_ms - 1, zone)
+        if model.kind == "option":
+            contract = options.find(self.seed, symbol)
+            if contract is None or not contract.trades(self.seed):
+                return
+            first, last = max(first, contract.listed), min(last, contract.expiration)
         count = (last - first).days + 1
         for offset in range(count):
             day = last - timedelta(days=offset) if backwards else first + timedelta(days=offset)
@@ -201,6 +211,8 @@ class SymbolModel:
         regular_first, regular_last = _regular(shape.hours)
         edge = index in (regular_first, regular_last - 1)
         regular = regular_first <= index < regular_last
+        if self.kind == "option":  # a few trades a day
+            return uniform(bits(self._key, _QUIET, shape.ordinal << 12 | index)) < 0.95
         chance = 0.0 if edge else 0.012 if regular else 0.2
         return uniform(bits(self._key, _QUIET, shape.ordinal << 12 | index)) < chance
 
