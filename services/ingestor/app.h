@@ -68,7 +68,7 @@ bool ing_app_save_mark(struct ing_app *app, struct ing_batch *batch, const struc
 void ing_app_save_live(struct ing_app *app, const struct ing_work *work, const struct ing_mark *mark,
                        const struct ing_overlap *overlap); // overlap may be NULL
 
-extern const struct ing_mode ing_mode_live, ing_mode_warmup, ing_mode_abandon;
+extern const struct ing_mode ing_mode_live, ing_mode_warmup, ing_mode_abandon, ing_mode_contracts;
 extern const struct ing_mode ing_modes_backfill[ING_FEED_MAX];
 
 #endif

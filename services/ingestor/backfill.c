@@ -58,6 +58,7 @@ static void backfill_free(void **state)
         ing_engine_remove(backfill->app->engine, &backfill->series[i].base);
         ing_backfill_free_series(&backfill->series[i]);
     }
+    ing_options_free(backfill);
     mf_timer_free(&backfill->progress_timer);
     mf_timer_free(&backfill->finish_timer);
     ing_backfill_args_free(&backfill->args);
@@ -134,8 +135,8 @@ static int read_run(struct backfill *backfill, struct mf_json *json, struct mf_e
     return 0;
 }
 
-static int read_mark(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
-                     struct mf_error *err)
+int ing_backfill_read_mark(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
+                           struct mf_error *err)
 {
     struct mf_buf key;
     struct ing_watermark known;
@@ -176,16 +177,16 @@ static unsigned page_limit(const struct ing_config *config, enum ing_feed feed)
 
 // The range in the symbol's own market: a day of stocks begins at midnight in New York, one of crypto at
 // midnight UTC. Windows that are longer than a day are taken whole at both ends.
-static struct ing_range range_of(const struct mf_calendar *calendar, const struct ing_backfill_args *args,
-                                 const struct ing_work *work)
+struct ing_range ing_backfill_range_of(const struct mf_calendar *calendar, const struct ing_work *work,
+                                       struct mf_date from, struct mf_date to)
 {
     enum mf_asset_class asset_class = work->asset_class;
     enum mf_interval interval =
-        work->feed == ING_FEED_BARS ? ing_timespans[work->timespan].interval : MF_INTERVAL_1D;
+        ing_feed_is_of_bars(work->feed) ? ing_timespans[work->timespan].interval : MF_INTERVAL_1D;
     if (interval < MF_INTERVAL_1D)
         interval = MF_INTERVAL_1D;
-    int64_t from_us = ing_market_midnight_us(calendar, asset_class, args->from);
-    int64_t last_us = ing_market_midnight_us(calendar, asset_class, args->to);
+    int64_t from_us = ing_market_midnight_us(calendar, asset_class, from);
+    int64_t last_us = ing_market_midnight_us(calendar, asset_class, to);
     return (struct ing_range){ing_window_of(calendar, asset_class, interval, from_us).start_us,
                               ing_window_of(calendar, asset_class, interval, last_us).next_us};
 }
@@ -215,14 +216,16 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     series->base.offsets = &series->tally.offsets;
     series->shape = ing_coverage_shape_of(calendar, work);
     series->mark.pass = ing_backfill_first_pass(work);
-    series->mark.range = range_of(calendar, args, work);
+    series->mark.range = ing_backfill_range_of(calendar, work, args->from, args->to);
     series->mark.position_us = series->mark.range.from_us;
     int64_t now_us = mf_clock_real_us();
     struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
     struct mf_date last = ing_market_date(calendar, work->asset_class, series->mark.range.to_us - 1);
     // What is known now is known now: a later start of the run would have nothing to add.
     series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(last, today) >= 0;
-    if (read_mark(backfill, json, series, err) < 0)
+    if (args->feed == ING_FEED_OPTIONS)
+        ing_options_prepare(backfill, series);
+    if (ing_backfill_read_mark(backfill, json, series, err) < 0)
         return -1;
     // A run that was begun before coverage was kept has none: what came then cannot be told any more.
     if (!series->known && ing_coverage_applies(work)) {
@@ -230,6 +233,8 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
         ing_coverage_init(series->tally.coverage, args->from);
     }
     series->end_us = ing_backfill_range_end(backfill, series, now_us);
+    if (args->feed == ING_FEED_OPTIONS)
+        ing_options_made(backfill, series);
     // Pairs and indices are never split and pay nothing: there is nothing to ask for.
     if (ing_feeds[work->feed].type == MF_EVENT_CORPORATE_ACTION && work->asset_class != MF_ASSET_STOCK) {
         series->open_ended = false;
@@ -267,6 +272,8 @@ static int begin(void *state, struct mf_error *err)
     const struct ing_symbols *symbols = &backfill->args.symbols;
     backfill->series = mf_calloc(symbols->count, sizeof *backfill->series);
     backfill->count = symbols->count;
+    if (backfill->args.feed == ING_FEED_OPTIONS)
+        ing_options_new(backfill);
     backfill->terminal = isatty(STDERR_FILENO) == 1;
     backfill->started_us = mf_clock_monotonic_us();
     if (take_stock(backfill, err) < 0)
@@ -332,5 +339,5 @@ static void status(void *state, char *text, size_t size)
 const struct ing_mode ing_modes_backfill[ING_FEED_MAX] = {
     BACKFILL_MODE("bars", ING_FEED_BARS),           BACKFILL_MODE("news", ING_FEED_NEWS),
     BACKFILL_MODE("symbols", ING_FEED_SYMBOLS),     BACKFILL_MODE("splits", ING_FEED_SPLITS),
-    BACKFILL_MODE("dividends", ING_FEED_DIVIDENDS),
+    BACKFILL_MODE("dividends", ING_FEED_DIVIDENDS), BACKFILL_MODE("options", ING_FEED_OPTIONS),
 };

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "common/service.h"
+#include "services/ingestor/contract_args.h"
 
 enum { OPTIONS_MAX = 16 };
 
 struct texts {
+    struct ing_contract_texts contracts;
     const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id, *market, *manifest;
     bool again;
 };
@@ -47,7 +49,7 @@ static int take_dates(const struct texts *texts, struct mf_date today, struct in
 static int take_bar_options(const struct texts *texts, struct ing_backfill_args *args, struct mf_error *err)
 {
     args->timespan = ING_TIMESPAN_MINUTE;
-    args->adjusted = MF_ADJUSTED_SPLIT;
+    args->adjusted = args->feed == ING_FEED_OPTIONS ? MF_ADJUSTED_NONE : MF_ADJUSTED_SPLIT;
     if (texts->timespan != NULL && !ing_timespan_parse(mf_str_of(texts->timespan), &args->timespan)) {
         char names[160];
         return bad(err, "--timespan", texts->timespan, ing_timespan_names(names));
@@ -106,10 +108,44 @@ static int take_market(const struct texts *texts, struct ing_backfill_args *args
     return ing_symbols_add(&args->symbols, mf_str_of(name), err);
 }
 
+// What is not said follows from the range: the contracts that could trade in it, as its last day knew them.
+static void complete_filter(struct ing_backfill_args *args, struct mf_date today)
+{
+    struct ing_contract_filter *filter = &args->filter;
+    if (mf_date_cmp(filter->expiration_from, args->from) < 0)
+        filter->expiration_from = args->from;
+    if (filter->as_of.year == 0)
+        filter->as_of = mf_date_cmp(args->to, today) < 0 ? args->to : today;
+}
+
+// Those of underlyings, or single ones.
+static int take_contracts(const struct texts *texts, struct mf_date today, struct ing_backfill_args *args,
+                          struct mf_error *err)
+{
+    const struct ing_contract_texts *given = &texts->contracts;
+    bool single = texts->symbols != NULL || texts->symbols_file != NULL;
+    if (single == (given->underlying != NULL))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "give either --underlying, or option contracts (O:…) by --symbols or "
+                            "--symbols-file");
+    if (single && ing_contract_texts_filter(given))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "expirations, strikes and type choose among the contracts of --underlying");
+    if (ing_contract_filter_parse(given, today, &args->filter, err) < 0)
+        return -1;
+    complete_filter(args, today);
+    if (!single)
+        return ing_underlyings_add(&args->symbols, given->underlying, err);
+    args->symbols.contracts = true;
+    return take_symbols(texts->symbols, texts->symbols_file, NULL, &args->symbols, err);
+}
+
 // The symbols' series, or the one of a market.
-static int take_series(const struct texts *texts, const struct mf_settings *settings,
+static int take_series(const struct texts *texts, const struct mf_settings *settings, struct mf_date today,
                        struct ing_backfill_args *args, struct mf_error *err)
 {
+    if (args->feed == ING_FEED_OPTIONS)
+        return take_contracts(texts, today, args, err);
     if (texts->market != NULL)
         return take_market(texts, args, err);
     return take_symbols(texts->symbols, texts->symbols_file, settings, &args->symbols, err);
@@ -136,11 +172,13 @@ static void hash_arguments(struct ing_backfill_args *args)
     char to[MF_DATE_TEXT_SIZE];
     struct mf_buf text;
     mf_buf_init(&text, (size_t)ING_SYMBOLS_MAX * (MF_SYMBOL_MAX + 1) + 256);
-    bool bars = args->feed == ING_FEED_BARS;
+    bool bars = ing_feed_is_of_bars(args->feed);
     mf_buf_addf(&text, "1|%s|%s|%s|%s|%s|%s", ing_polygon.name, ing_feed_name(args->feed),
                 bars ? ing_timespans[args->timespan].name : "-",
                 bars ? mf_adjusted_name(args->adjusted) : "-", mf_date_format(args->from, from),
                 mf_date_format(args->to, to));
+    if (args->feed == ING_FEED_OPTIONS)
+        ing_contract_filter_write(&args->filter, &text);
     for (size_t i = 0; i < args->symbols.count; i++)
         mf_buf_addf(&text, "|%s", args->symbols.items[i]);
     mf_hash128_hex(mf_hash128(text.data, text.len), args->arguments);
@@ -216,20 +254,24 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
                                       {.name = "--to", .value = &texts.to, .required = true}};
     const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts.timespan},
                                         {.name = "--adjusted", .value = &texts.adjusted}};
+    struct mf_option of_contracts[ING_CONTRACT_OPTIONS];
+    ing_contract_options(&texts.contracts, of_contracts);
     const struct mf_option of_reference[] = {{.name = "--market", .value = &texts.market}};
     struct mf_option options[OPTIONS_MAX];
     size_t count = 0;
     count = add_options(options, count, common, MF_ARRAY_LEN(common));
     if (feed != ING_FEED_SYMBOLS)
         count = add_options(options, count, dates, MF_ARRAY_LEN(dates));
-    if (feed == ING_FEED_BARS)
-        count = add_options(options, count, of_bars, MF_ARRAY_LEN(of_bars));
+    if (ing_feed_is_of_bars(feed)) // only the prices of stocks are ever adjusted
+        count = add_options(options, count, of_bars, feed == ING_FEED_BARS ? MF_ARRAY_LEN(of_bars) : 1);
+    if (feed == ING_FEED_OPTIONS)
+        count = add_options(options, count, of_contracts, MF_ARRAY_LEN(of_contracts));
     if (ing_feed_is_reference(feed))
         count = add_options(options, count, of_reference, MF_ARRAY_LEN(of_reference));
     *args = (struct ing_backfill_args){.feed = feed};
     if (mf_options_parse(options, count, argc, argv, err) < 0 || take_manifest(&texts, args, err) < 0 ||
         take_dates(&texts, today_utc, args, err) < 0 || take_bar_options(&texts, args, err) < 0 ||
-        take_series(&texts, settings, args, err) < 0) {
+        take_series(&texts, settings, today_utc, args, err) < 0) {
         ing_backfill_args_free(args);
         return -1;
     }
@@ -251,12 +293,14 @@ int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf
     const char *text = NULL;
     const struct mf_option options[] = {{.name = "--abandon", .value = &text, .required = true}};
     if (argc == 0) // of all that follows the word backfill, only this is left
-        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
-                            "backfill what? bars, news, symbols, splits, dividends or --abandon RUN");
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "bad_arguments",
+            "backfill what? bars, options, news, symbols, splits, dividends or --abandon RUN");
     if (!mf_str_starts_with(mf_str_of(argv[0]), "--abandon"))
         return mf_error_set(
             err, MF_ERROR_CONFIG, "bad_arguments",
-            "backfill what? bars, news, symbols, splits, dividends or --abandon RUN, not '%.100s'", argv[0]);
+            "backfill what? bars, options, news, symbols, splits, dividends or --abandon RUN, not '%.100s'",
+            argv[0]);
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
         return -1;
     assert(text != NULL); // required

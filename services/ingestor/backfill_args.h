@@ -15,7 +15,8 @@ struct ing_backfill_args {
     enum mf_adjusted adjusted;  // bars only
     struct mf_date from, to;    // both included, days of each symbol's market; symbols: the day of the run
     enum ing_market market;     // reference feeds: all of a market, which is then the only one of the symbols
-    struct ing_symbols symbols; // sorted
+    struct ing_symbols symbols; // sorted; options: the underlyings, or option contracts
+    struct ing_contract_filter filter; // options of underlyings; with as_of, and no day before `from`
     char run_id[MF_RUN_ID_MAX + 1];
     char arguments[33]; // hash of feed, timespan, adjusted, dates and symbols (or market)
     bool again;

@@ -96,7 +96,7 @@ static void write_asked(struct mf_json_writer *w, const struct ing_backfill_args
 {
     char date[MF_DATE_TEXT_SIZE];
     mf_jw_member_text(w, "feed", ing_feed_name(args->feed));
-    if (args->feed == ING_FEED_BARS) {
+    if (ing_feed_is_of_bars(args->feed)) {
         mf_jw_member_text(w, "timespan", ing_timespans[args->timespan].name);
         mf_jw_member_text(w, "adjusted", mf_adjusted_name(args->adjusted));
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside a backfill: backfill.c (the mode: the run and its series as the watermarks topic knows them),
 // backfill_series.c (ranges and what happens to them), backfill_passes.c (feeds that are read several times),
+// backfill_contract.c and backfill_options.c (option contracts, and those of an underlying),
 // backfill_finish.c (lane end, the run's record, abandoning), backfill_report.c (progress and the final
 // JSON).
 #ifndef ING_BACKFILL_PRIVATE_H
@@ -11,6 +12,9 @@
 #include "services/ingestor/bar_session.h"
 #include "services/ingestor/gap_cause.h"
 #include "services/ingestor/run_owner.h"
+
+struct backfill_walk;
+struct backfill_slots;
 
 struct backfill_series {
     struct ing_series base;
@@ -36,7 +40,12 @@ struct backfill_series {
     uint64_t rows;                   // of its symbol, seen by this process
     struct ing_aliases *aliases;     // other names of its symbol; NULL = none are known
     bool unnamed;                    // the plan does not cover them
-    struct mf_error error;           // why it gave up, or was refused; no code = fine
+    struct ing_contract contract;    // options: what the work points to once it is known
+    struct backfill_walk *walk;      // of an underlying: over its contracts; of a contract: that found it
+    struct {
+        uint64_t found, empty, incomplete;
+    } contracts;           // of an underlying, in this process
+    struct mf_error error; // why it gave up, or was refused; no code = fine
 };
 
 struct backfill {
@@ -46,6 +55,7 @@ struct backfill {
     char *topic;
     struct backfill_series *series;
     size_t count, ended;
+    struct backfill_slots *slots; // options only
     struct ing_run run;
     struct ing_owner *owner;
     bool impossible; // as it was asked for: nothing is reported
@@ -92,6 +102,37 @@ int64_t ing_backfill_range_end(const struct backfill *backfill, const struct bac
 void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *series);
 void ing_backfill_end_series(struct backfill *backfill,
                              struct backfill_series *series); // the last one ends the run
+void ing_backfill_save(struct backfill *backfill, struct backfill_series *series); // its watermark
+void ing_backfill_count_page(struct ing_tally *tally, const struct ing_page_result *result);
+// backfill.c
+// The days from `from` to `to` (included) (included) of the work's market, in whole windows.
+struct ing_range ing_backfill_range_of(const struct mf_calendar *calendar, const struct ing_work *work,
+                                       struct mf_date from, struct mf_date to);
+// What the topic says about the series, if anything. CONFIG when that cannot be read.
+int ing_backfill_read_mark(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
+                           struct mf_error *err);
+// backfill_contract.c
+bool ing_options_is_walk(const struct backfill_series *series); // of an underlying, over its contracts
+// A series that is being made: before and after its watermark is read.
+void ing_options_prepare(struct backfill *backfill, struct backfill_series *series);
+void ing_options_made(struct backfill *backfill, struct backfill_series *series);
+// The end of a contract's range: that of the run, or its last day.
+void ing_options_set_range(const struct backfill *backfill, struct backfill_series *series);
+// True: what comes next is a list of contracts, or a contract's details.
+bool ing_options_go_on(struct backfill *backfill, struct backfill_series *series);
+void ing_options_details_read(struct backfill_series *series, const struct ing_page *page);
+void ing_options_details_done(struct backfill *backfill, struct backfill_series *series,
+                              enum ing_range_end end);
+// backfill_options.c
+void ing_options_new(struct backfill *backfill);
+void ing_options_free(struct backfill *backfill);
+void ing_options_settle(struct backfill *backfill); // a slot or a walk may be free
+void ing_options_contract_ended(struct backfill *backfill, struct backfill_series *series);
+// Of the feed contracts, as the driver's.
+void ing_options_page_read(struct backfill_series *series, const struct ing_page *page);
+void ing_options_page_done(struct backfill_series *series, const struct ing_page_result *result);
+void ing_options_range_done(struct backfill *backfill, struct backfill_series *series,
+                            enum ing_range_end end);
 // backfill_passes.c
 enum ing_pass ing_backfill_first_pass(const struct ing_work *work);
 // After a pass: the mark is that of the next one, or of a series that has ended otherwise than complete.

@@ -142,7 +142,7 @@ static void write_totals(struct mf_json_writer *w, const struct ing_engine_total
     mf_jw_key(w, "events");
     mf_jw_object_begin(w);
     static const enum mf_event_type types[] = {MF_EVENT_BAR, MF_EVENT_NEWS, MF_EVENT_SYMBOL,
-                                               MF_EVENT_CORPORATE_ACTION};
+                                               MF_EVENT_CORPORATE_ACTION, MF_EVENT_OPTION_BAR};
     for (size_t i = 0; i < MF_ARRAY_LEN(types); i++)
         mf_jw_member_u64(w, mf_event_type_name(types[i]), events_of_type(totals, types[i]));
     mf_jw_object_end(w);
@@ -153,6 +153,17 @@ static void write_totals(struct mf_json_writer *w, const struct ing_engine_total
     mf_jw_member_u64(w, "dead_lettered", totals->dead_lettered);
     mf_jw_member_u64(w, "retries", totals->retries);
     mf_jw_member_u64(w, "bytes", totals->bytes);
+}
+
+// Of an underlying, as far as this process came by its contracts.
+static void write_contracts(struct mf_json_writer *w, const struct backfill_series *series)
+{
+    mf_jw_key(w, "contracts");
+    mf_jw_object_begin(w);
+    mf_jw_member_u64(w, "found", series->contracts.found);
+    mf_jw_member_u64(w, "empty", series->contracts.empty);
+    mf_jw_member_u64(w, "incomplete", series->contracts.incomplete);
+    mf_jw_object_end(w);
 }
 
 // What became of one symbol.
@@ -177,6 +188,8 @@ static void write_series(struct mf_json_writer *w, const struct backfill *backfi
         char text[MF_TIME_TEXT_SIZE];
         mf_jw_member_text(w, "last_time", mf_time_format_ms(series->mark.last_time_us, text));
     }
+    if (ing_options_is_walk(series))
+        write_contracts(w, series);
     if (series->mark.skipped.count > 0)
         mf_jw_member_u64(w, "skipped_ranges", series->mark.skipped.count);
     write_error(w, &series->error);

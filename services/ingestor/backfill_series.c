@@ -26,7 +26,7 @@ int64_t ing_backfill_range_end(const struct backfill *backfill, const struct bac
     if (ing_feed_is_reference(work->feed)) // announced ahead of time
         return series->mark.range.to_us;
     // Days and longer are asked for whole; the one that is not over is left out when it comes.
-    if (work->feed == ING_FEED_BARS && ing_timespans[work->timespan].base == ING_BASE_DAY) {
+    if (ing_feed_is_of_bars(work->feed) && ing_timespans[work->timespan].base == ING_BASE_DAY) {
         struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
         end_us = ing_market_midnight_us(calendar, work->asset_class, mf_date_add_days(today, 1));
     }
@@ -41,30 +41,32 @@ static int64_t after_last(const struct backfill_series *series)
     int64_t next_us = mark->last_time_us;
     if (next_us == INT64_MIN || next_us < mark->position_us)
         return mark->position_us;
-    return series->base.work.feed == ING_FEED_BARS ? next_us + MF_US_PER_MS : next_us;
+    return ing_feed_is_of_bars(series->base.work.feed) ? next_us + MF_US_PER_MS : next_us;
 }
 
 // ---------------------------------------------------------------- saving
-
-static void save(struct backfill *backfill, struct backfill_series *series);
 
 static void on_mark_saved(void *arg, const struct mf_error *err)
 {
     struct backfill_series *series = arg;
     struct backfill *backfill = series->backfill;
     series->marks_pending--;
-    if (err != NULL && mf_service_state(backfill->app->service) == MF_SERVICE_RUNNING)
-        save(backfill, series); // another one is not sure to follow
+    bool over = series->walk != NULL && series->ended; // of a contract, which nobody asks after any more
+    if (err != NULL && !over && mf_service_state(backfill->app->service) == MF_SERVICE_RUNNING)
+        ing_backfill_save(backfill, series); // another one is not sure to follow
     if (series->marks_pending == 0 && series->base.state == ING_SERIES_PUBLISHING)
         ing_engine_room(backfill->app->engine);
+    if (series->marks_pending == 0 && over)
+        ing_options_settle(backfill); // its slot is free
 }
 
 // The next page waits for the acknowledgement: after a kill, at most one page of a series is published again.
-static void save(struct backfill *backfill, struct backfill_series *series)
+void ing_backfill_save(struct backfill *backfill, struct backfill_series *series)
 {
     struct ing_work work = series->base.work;
     struct ing_batch *batch = ing_batch_new(backfill->app->publisher, on_mark_saved, series);
-    work.feed = backfill->args.feed; // also while names are asked for
+    if (!ing_options_is_walk(series))
+        work.feed = backfill->args.feed; // also while names or details are asked for
     series->mark.tally = &series->tally;
     series->marks_pending++;
     series->unsaved = !ing_app_save_mark(backfill->app, batch, &work, backfill->args.run_id, &series->mark);
@@ -75,7 +77,7 @@ void ing_backfill_save_again(struct backfill *backfill)
 {
     for (size_t i = 0; i < backfill->count; i++) {
         if (backfill->series[i].unsaved)
-            save(backfill, &backfill->series[i]);
+            ing_backfill_save(backfill, &backfill->series[i]);
     }
 }
 
@@ -83,7 +85,7 @@ static bool may_publish(void *arg, struct ing_series *base)
 {
     struct backfill_series *series = of(base);
     if (series->unsaved)
-        save(arg, series);
+        ing_backfill_save(arg, series);
     return series->marks_pending == 0 && !series->unsaved;
 }
 
@@ -92,6 +94,10 @@ static bool may_publish(void *arg, struct ing_series *base)
 // The last one to end ends the run.
 void ing_backfill_end_series(struct backfill *backfill, struct backfill_series *series)
 {
+    if (series->walk != NULL) {
+        ing_options_contract_ended(backfill, series);
+        return;
+    }
     series->ended = true;
     backfill->ended++;
     ing_backfill_forget_names(series);
@@ -168,6 +174,8 @@ static void names_done(struct backfill *backfill, struct backfill_series *series
 void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *series)
 {
     struct ing_watermark *mark = &series->mark;
+    if (ing_options_go_on(backfill, series))
+        return;
     if (series->retrying && series->retry_at < mark->skipped.count) {
         begin_chunk(backfill, series, mark->skipped.items[series->retry_at].from_us,
                     mark->skipped.items[series->retry_at].to_us);
@@ -182,7 +190,7 @@ void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *serie
         return;
     if (!series->open_ended)
         mark->status = mark->skipped.count > 0 ? ING_STATUS_PARTIAL : ING_STATUS_COMPLETE;
-    save(backfill, series);
+    ing_backfill_save(backfill, series);
     ing_backfill_end_series(backfill, series);
 }
 
@@ -204,7 +212,7 @@ static bool begin_next_pass(struct backfill *backfill, struct backfill_series *s
 {
     if (!ing_backfill_next_pass(series))
         return false;
-    save(backfill, series);
+    ing_backfill_save(backfill, series);
     if (series->mark.status == ING_STATUS_RUNNING)
         ing_backfill_go_on(backfill, series);
     else
@@ -241,7 +249,7 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
         if (series->tally.coverage != NULL)
             ing_coverage_advance(series->tally.coverage, &series->shape, mark->position_us);
     }
-    save(backfill, series);
+    ing_backfill_save(backfill, series);
     if (!series->retrying && series->open_ended && series->chunk_to_us >= series->end_us)
         ing_backfill_end_series(backfill, series);
     else
@@ -253,7 +261,10 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
 static bool prepare(void *arg, struct ing_series *base, const struct ing_page *page, struct mf_event *event)
 {
     (void)arg, (void)base;
-    return event->type != MF_EVENT_BAR || event->bar.window_end_us <= page->asked_us; // never a forming bar
+    if (!ing_feed_is_of_bars(page->work->feed))
+        return true;
+    const struct mf_bar *bar = event->type == MF_EVENT_BAR ? &event->bar : &event->option_bar.bar;
+    return bar->window_end_us <= page->asked_us; // never a forming bar
 }
 
 static void drop_staged(struct backfill_series *series)
@@ -276,6 +287,10 @@ static void stage_coverage(struct backfill_series *series)
 
 static void page_read(void *arg, struct ing_series *base, const struct ing_page *page)
 {
+    if (base->work.feed == ING_FEED_CONTRACTS) {
+        ing_options_page_read(of(base), page);
+        return;
+    }
     ing_backfill_take_names(arg, base, page);
     stage_coverage(of(base));
 }
@@ -289,15 +304,20 @@ static bool wanted(void *arg, struct ing_series *base, const struct mf_event *ev
     return true;
 }
 
-static void keep_tally(struct backfill_series *series, const struct ing_page_result *result)
+void ing_backfill_count_page(struct ing_tally *tally, const struct ing_page_result *result)
 {
-    struct ing_tally *tally = &series->tally;
     tally->pages++;
     tally->duplicates += result->counts.duplicates;
     tally->out_of_range += result->counts.out_of_range;
     tally->foreign += result->counts.foreign;
     tally->rejected += result->counts.rejected;
     tally->dead_lettered += result->dead_letters;
+}
+
+static void keep_tally(struct backfill_series *series, const struct ing_page_result *result)
+{
+    struct ing_tally *tally = &series->tally;
+    ing_backfill_count_page(tally, result);
     if (series->staged != NULL) {
         struct ing_coverage before = *tally->coverage;
         *tally->coverage = *series->staged;
@@ -311,6 +331,10 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
     struct backfill *backfill = arg;
     struct backfill_series *series = of(base);
     struct ing_watermark *mark = &series->mark;
+    if (base->work.feed == ING_FEED_CONTRACTS) {
+        ing_options_page_done(series, result);
+        return;
+    }
     series->events += result->published;
     if (!ing_work_is_of_renames(&base->work))
         series->rows += result->counts.rows - result->counts.foreign;
@@ -328,7 +352,7 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
     mark->page = result->page + 1;
     if (!mf_str_copy(mark->cursor, sizeof mark->cursor, mf_str_of(result->next)))
         mark->page = 0;
-    save(backfill, series);
+    ing_backfill_save(backfill, series);
 }
 
 static void page_failed(void *arg, struct ing_series *base)
@@ -354,7 +378,7 @@ static void refused(struct backfill *backfill, struct backfill_series *series)
     mark->cursor[0] = '\0';
     mark->page = 0;
     mark->status = ING_STATUS_REFUSED;
-    save(backfill, series);
+    ing_backfill_save(backfill, series);
     ing_backfill_end_series(backfill, series);
 }
 
@@ -370,7 +394,7 @@ static void not_covered(struct backfill *backfill, struct backfill_series *serie
     if (series->unnamed && begin_next_pass(backfill, series))
         return;
     series->mark.status = ING_STATUS_PARTIAL;
-    save(backfill, series);
+    ing_backfill_save(backfill, series);
     ing_backfill_end_series(backfill, series);
 }
 
@@ -385,6 +409,10 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     }
     if (end != ING_RANGE_COMPLETE)
         series->error = *err;
+    if (base->work.feed == ING_FEED_CONTRACTS) {
+        ing_options_range_done(backfill, series, end);
+        return;
+    }
     switch (end) {
     case ING_RANGE_COMPLETE:
         if (!begin_next_pass(backfill, series))
@@ -394,7 +422,7 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     case ING_RANGE_REFUSED: refused(backfill, series); break;
     case ING_RANGE_UNKNOWN_TICKER:
         series->mark.status = ING_STATUS_UNKNOWN_TICKER;
-        save(backfill, series);
+        ing_backfill_save(backfill, series);
         ing_backfill_end_series(backfill, series);
         break;
     case ING_RANGE_GAVE_UP: ing_backfill_end_series(backfill, series); break;

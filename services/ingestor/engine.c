@@ -87,7 +87,8 @@ void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, cons
     free(series->next_page);
     series->next_page = next != NULL && next[0] != '\0' ? mf_strdup(next) : NULL;
     series->page = page;
-    series->seen_count = 0;
+    if (!series->page_by_page || page == 0) // pages of one walk must come to an end, whoever begins them
+        series->seen_count = 0;
     series->range_last_us = last_time_us;
     series->ends = series->answer_rejected = series->repeats = series->repeat_waits = false;
     ing_engine_wait(engine, series, delay_us);

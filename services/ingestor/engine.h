@@ -53,6 +53,7 @@ struct ing_series {
     enum ing_priority priority;  // of its requests; changed only while the series is idle
     bool may_be_unknown;         // 404 is a right answer: nothing
     bool expect_data;            // an answer without rows is asked for again once
+    bool page_by_page;           // each page is a range of its own: the driver begins the next one
     bool answer_rejected;        // the range ended with a dead letter for the whole answer
     struct ing_offsets *offsets; // driver's: of what is acknowledged on its topic; NULL = not kept
     int64_t failing_since_us;    // monotonic; 0 = the last request went well

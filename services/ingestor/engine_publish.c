@@ -62,10 +62,11 @@ static void note_seen(struct ing_series *series, uint64_t hash)
 // tickers come in the order of their names, which says nothing about times.
 static bool is_advancing(const struct ing_series *series, int64_t last_us)
 {
-    if (series->page == 0 || last_us == INT64_MIN || series->work.feed == ING_FEED_SYMBOLS)
+    if (series->page == 0 || last_us == INT64_MIN || series->work.feed == ING_FEED_SYMBOLS ||
+        series->work.feed == ING_FEED_CONTRACTS)
         return true;
-    return series->work.feed == ING_FEED_BARS ? last_us > series->range_last_us
-                                              : last_us >= series->range_last_us;
+    return ing_feed_is_of_bars(series->work.feed) ? last_us > series->range_last_us
+                                                  : last_us >= series->range_last_us;
 }
 
 // N09: the pages of a range must come to an end.
@@ -211,7 +212,7 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
 {
     struct mf_error why = {.class = MF_ERROR_POISON};
     if (item->reason[0] == '\0') {
-        bool bars = series->work.feed == ING_FEED_BARS;
+        bool bars = ing_feed_is_of_bars(series->work.feed);
         if (bars && series->page > 0 && item->event_time_us <= series->range_last_us) {
             series->result->counts.duplicates++;
             return 0;
@@ -281,6 +282,10 @@ static void after_page(struct ing_engine *engine, struct ing_series *series)
         return;
     }
     note_seen(series, hash_of(series->result_next));
+    if (series->page_by_page) {
+        ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
+        return;
+    }
     free(series->next_page);
     series->next_page = series->result_next;
     series->result_next = NULL;

@@ -22,6 +22,16 @@ static const char backfill_symbols_help[] =
     "market, without the names that its symbols have had before. The same command is another run every day (UTC).";
 static const char backfill_actions_help[] =
     "As backfill bars. The days are those on which the action first shows in the price. With --market, all symbols.";
+static const char backfill_options_help[] =
+    "Bars of option contracts, as backfill bars. With --underlying, the provider is asked which contracts there were\n"
+    "on the day --as-of (else the day --to) and which had expired by then; those that could trade between --from and\n"
+    "--to are fetched. Expirations, strikes (both included) and --type choose among them. Or the contracts are given\n"
+    "as the provider writes them (O:AAPL250117C00150000). A contract without trades is nothing out of the ordinary.";
+static const char contracts_help[] =
+    "One JSON object per line on stdout: ticker, underlying, expiration, strike, type, shares_per_contract, exercise,\n"
+    "and additional_underlyings where the provider has them. Nothing is published; Kafka is asked for the request\n"
+    "budget. Expirations and strikes are included. --as-of: the contracts as they were listed on that day, else today;\n"
+    "--expired: those too that had expired by then. Exit 0: all listed. 75: not all. 78: bad arguments.";
 // clang-format on
 
 static const struct mf_command commands[] = {
@@ -32,6 +42,13 @@ static const struct mf_command commands[] = {
               "split|none] " RUN_OPTIONS,
      .summary = "fetch a range of bars, then exit",
      .help = backfill_bars_help},
+    {.name = "backfill options",
+     .kind = MF_COMMAND_JOB,
+     .usage = "--underlying A,B|--symbols O:…,…|--symbols-file FILE --from DATE --to DATE [--timespan SPAN] "
+              "[--expiration-from DATE] [--expiration-to DATE] [--strike-from N] [--strike-to N] "
+              "[--type call|put] [--as-of DATE] [--run-id ID|--again]",
+     .summary = "fetch a range of option bars, then exit",
+     .help = backfill_options_help},
     {.name = "backfill news",
      .kind = MF_COMMAND_JOB,
      .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE " RUN_OPTIONS,
@@ -56,6 +73,13 @@ static const struct mf_command commands[] = {
      .kind = MF_COMMAND_JOB,
      .usage = "--abandon RUN",
      .summary = "close the lane of an interrupted run for good"},
+    {.name = "contracts",
+     .kind = MF_COMMAND_JOB,
+     .usage =
+         "--underlying A,B [--expiration-from DATE] [--expiration-to DATE] [--strike-from N] [--strike-to N] "
+         "[--type call|put] [--as-of DATE] [--expired]",
+     .summary = "list option contracts, then exit",
+     .help = contracts_help},
     {.name = "warmup",
      .kind = MF_COMMAND_JOB,
      .usage = "[--symbols A,B|--symbols-file FILE]",
@@ -68,11 +92,13 @@ static int start(struct mf_service *service, const struct mf_command *command, i
     static const struct ing_mode *const modes[MF_ARRAY_LEN(commands)] = {
         &ing_mode_live,
         &ing_modes_backfill[ING_FEED_BARS],
+        &ing_modes_backfill[ING_FEED_OPTIONS],
         &ing_modes_backfill[ING_FEED_NEWS],
         &ing_modes_backfill[ING_FEED_SYMBOLS],
         &ing_modes_backfill[ING_FEED_SPLITS],
         &ing_modes_backfill[ING_FEED_DIVIDENDS],
         &ing_mode_abandon,
+        &ing_mode_contracts,
         &ing_mode_warmup,
     };
     struct ing_app *app = NULL;

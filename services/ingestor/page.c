@@ -14,6 +14,8 @@ const struct ing_feed_info ing_feeds[ING_FEED_MAX] = {
     [ING_FEED_SYMBOLS] = {"symbols", MF_EVENT_SYMBOL},
     [ING_FEED_SPLITS] = {"splits", MF_EVENT_CORPORATE_ACTION},
     [ING_FEED_DIVIDENDS] = {"dividends", MF_EVENT_CORPORATE_ACTION},
+    [ING_FEED_OPTIONS] = {"options", MF_EVENT_OPTION_BAR},
+    [ING_FEED_CONTRACTS] = {"contracts", MF_EVENT_OPTION_BAR},
 };
 
 const struct ing_market_info ing_markets[ING_MARKET_MAX] = {
@@ -48,7 +50,13 @@ const char *ing_feed_name(enum ing_feed feed)
 
 bool ing_feed_is_reference(enum ing_feed feed)
 {
-    return ing_feeds[feed].type == MF_EVENT_SYMBOL || ing_feeds[feed].type == MF_EVENT_CORPORATE_ACTION;
+    return ing_feeds[feed].type == MF_EVENT_SYMBOL || ing_feeds[feed].type == MF_EVENT_CORPORATE_ACTION ||
+           feed == ING_FEED_CONTRACTS;
+}
+
+bool ing_feed_is_of_bars(enum ing_feed feed)
+{
+    return feed == ING_FEED_BARS || feed == ING_FEED_OPTIONS;
 }
 
 bool ing_market_parse(struct mf_str text, enum ing_market *market)
@@ -103,12 +111,17 @@ const char *ing_endpoint_name(enum ing_endpoint endpoint)
     return endpoint < ING_ENDPOINT_RENAMES ? ing_feed_name((enum ing_feed)endpoint) : "renames";
 }
 
+bool ing_work_is_of_contract(const struct ing_work *work)
+{
+    return work->feed == ING_FEED_CONTRACTS && work->asset_class == MF_ASSET_OPTION;
+}
+
 const char *ing_work_feed(const struct ing_work *work, char text[64])
 {
     struct mf_buf out;
     mf_buf_init(&out, 63);
     mf_buf_addf(&out, "%s.%s", ing_polygon.name, ing_feed_name(work->feed));
-    if (work->feed == ING_FEED_BARS)
+    if (ing_feed_is_of_bars(work->feed))
         mf_buf_addf(&out, ".%s", mf_interval_name(ing_timespans[work->timespan].interval));
     mf_str_copy(text, 64, mf_buf_str(&out));
     mf_buf_free(&out);
@@ -144,6 +157,7 @@ void ing_page_free(struct ing_page *page)
     mf_buf_free(&page->repaired);
     mf_buf_free(&page->lost);
     free(page->items);
+    free(page->contracts);
     *page = (struct ing_page){0};
 }
 
@@ -156,6 +170,9 @@ void ing_page_trim(struct ing_page *page)
         page->items = NULL;
         page->capacity = 0;
     }
+    free(page->contracts);
+    page->contracts = NULL;
+    page->contract_count = page->contract_capacity = 0;
     mf_buf_clear(&page->repaired);
     mf_buf_trim(&page->repaired, TEXT_KEPT);
     mf_buf_clear(&page->lost);

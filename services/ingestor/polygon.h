@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c, polygon_news.c,
-// polygon_symbols.c, polygon_renames.c and polygon_actions.c, and what the tests look at. The vendor renamed
-// itself Massive; the name polygon stays in our events (source), settings and metrics.
+// polygon_symbols.c, polygon_renames.c, polygon_actions.c and polygon_options.c, and what the tests look at.
+// The vendor renamed itself Massive; the name polygon stays in our events (source), settings and metrics.
 #ifndef ING_POLYGON_H
 #define ING_POLYGON_H
 
@@ -58,6 +58,23 @@ void ing_polygon_action_items(const struct ing_provider_config *config, const st
 int ing_polygon_fill_action(const struct ing_provider_config *config, const struct ing_page *page,
                             const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                             struct mf_error *err);
+
+// Option contracts: path and query of a list, or of one contract's details; rows to page->contracts, bad ones
+// to items with a reason; bars of one contract.
+void ing_polygon_add_contracts_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                    struct mf_buf *url);
+void ing_polygon_add_filter(const struct ing_contract_filter *filter, struct mf_buf *url);
+void ing_polygon_contract_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                                struct ing_page *page);
+int ing_polygon_fill_option(const struct ing_provider_config *config, const struct ing_page *page,
+                            const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                            struct mf_error *err);
+// The contract's part of an option bar, whose session date is there already.
+void ing_polygon_fill_contract(const struct ing_contract *contract, struct mf_event *event);
+// Why a contract cannot have a bar of that day; "" when it can.
+const char *ing_polygon_option_problem(const struct ing_contract *contract, struct mf_date session_date);
+// The symbol as contracts name it: an index without its prefix.
+struct mf_str ing_polygon_underlying(struct mf_str symbol);
 
 // Walks rows with the index each had in the answer, skipping the places of rows that were not JSON
 // (page->items so far).

@@ -44,6 +44,10 @@ static bool take_bar(const struct ing_provider_config *config, struct ing_page *
         reject(item, "future_timestamp");
         return true;
     }
+    if (work->contract != NULL)
+        reject(item, ing_polygon_option_problem(work->contract, place.session_date));
+    if (item->reason[0] != '\0')
+        return true;
     // N11: the vendor may answer more than what was asked.
     if (item->event_time_us < work->from_us || item->event_time_us >= work->to_us) {
         page->counts.out_of_range++;

@@ -13,6 +13,7 @@
 #include "common/event.h"
 #include "common/http_client.h"
 #include "common/json_reader.h"
+#include "services/ingestor/occ.h"
 
 enum ing_feed {
     ING_FEED_BARS,
@@ -20,6 +21,8 @@ enum ing_feed {
     ING_FEED_SYMBOLS,
     ING_FEED_SPLITS,
     ING_FEED_DIVIDENDS,
+    ING_FEED_OPTIONS,   // bars of one option contract
+    ING_FEED_CONTRACTS, // which contracts there are: its rows are no events, they become series of the other
     ING_FEED_MAX
 };
 struct ing_feed_info {
@@ -30,6 +33,8 @@ extern const struct ing_feed_info ing_feeds[ING_FEED_MAX];
 const char *ing_feed_name(enum ing_feed feed); // "bars", "news", …
 // Of what is known about instruments, not what happens to them.
 bool ing_feed_is_reference(enum ing_feed feed);
+// Windows in order of time, each of which a range has once.
+bool ing_feed_is_of_bars(enum ing_feed feed);
 
 // Bars come in timespans: the provider's, and those of their multiples that events have an interval for.
 enum ing_timespan {
@@ -96,14 +101,37 @@ struct ing_aliases {
     char figi[33];        // of the instrument; "" = not said
 };
 
+#define ING_EXERCISE_SIZE 16
+// One option contract, as its reference row has it.
+struct ing_contract {
+    char ticker[ING_OCC_TICKER_MAX + 1];
+    char underlying[MF_SYMBOL_MAX + 1]; // which the root of an adjusted contract does not tell
+    struct mf_date expiration;
+    struct mf_date listed; // year 0 = not said
+    enum mf_option_type type;
+    char strike[MF_DECIMAL_TEXT_SIZE], shares[MF_DECIMAL_TEXT_SIZE]; // number text
+    char exercise[ING_EXERCISE_SIZE];
+    const struct mf_json_node *row; // in a page only: lives as long as the page's views
+};
+
+// Which contracts of an underlying are asked for; what is open is not asked about.
+struct ing_contract_filter {
+    struct mf_date expiration_from, expiration_to;                           // both included; year 0 = open
+    char strike_from[MF_DECIMAL_TEXT_SIZE], strike_to[MF_DECIMAL_TEXT_SIZE]; // both included; "" = open
+    enum mf_option_type type;                                                // MF_OPTION_TYPE_MAX = both
+    struct mf_date as_of; // the contracts as they were on that day; year 0 = today
+};
+
 // One range of one series.
 struct ing_work {
     enum ing_feed feed;
-    enum ing_timespan timespan;        // bars only
-    enum mf_adjusted adjusted;         // bars only: NONE or SPLIT
-    enum ing_pass pass;                // symbols only
-    const struct ing_aliases *aliases; // symbols only, borrowed: what the first pass said; NULL = nothing
-    enum ing_market market;            // reference feeds; then symbol is "market:<name>"
+    enum ing_timespan timespan;          // bars only
+    enum mf_adjusted adjusted;           // bars only: NONE or SPLIT
+    enum ing_pass pass;                  // symbols, and contracts: DELISTED (expired) or ACTIVE
+    const struct ing_aliases *aliases;   // symbols only, borrowed: what the first pass said; NULL = nothing
+    const struct ing_contract *contract; // options only, borrowed
+    const struct ing_contract_filter *filter; // contracts only, borrowed; NULL = all, as of today
+    enum ing_market market;                   // reference feeds; then symbol is "market:<name>"
     char symbol[MF_SYMBOL_MAX + 1];
     enum mf_asset_class asset_class;
     int64_t from_us, to_us; // event times wanted: [from, to)
@@ -114,6 +142,8 @@ bool ing_work_is_of_renames(const struct ing_work *work);
 enum ing_endpoint { ING_ENDPOINT_RENAMES = ING_FEED_MAX, ING_ENDPOINT_MAX };
 enum ing_endpoint ing_endpoint_of(const struct ing_work *work);
 const char *ing_endpoint_name(enum ing_endpoint endpoint); // the feed's name, "renames"
+// What is known about the one contract that is the work's symbol, not a list of those of an underlying.
+bool ing_work_is_of_contract(const struct ing_work *work);
 // Feed name of heartbeats and feed_status: "polygon.bars.1m", "polygon.news", "polygon.symbols".
 const char *ing_work_feed(const struct ing_work *work, char text[64]);
 
@@ -175,9 +205,11 @@ struct ing_page {
     struct ing_item *items;
     size_t count, capacity;
     struct ing_page_counts counts;
-    struct ing_aliases aliases; // of a page of renames, whose right rows are no items
-    struct mf_buf repaired;     // the answer without the rows that are not JSON
-    struct mf_buf lost;         // those rows
+    struct ing_aliases aliases;     // of a page of renames, whose right rows are no items
+    struct ing_contract *contracts; // of a page of contracts, likewise; by ticker, each once
+    size_t contract_count, contract_capacity;
+    struct mf_buf repaired; // the answer without the rows that are not JSON
+    struct mf_buf lost;     // those rows
 };
 void ing_page_init(struct ing_page *page);
 void ing_page_free(struct ing_page *page);

@@ -76,6 +76,8 @@ static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
     [ING_FEED_SYMBOLS] = {ing_polygon_add_symbols_path, ing_polygon_symbol_items, ing_polygon_fill_symbol},
     [ING_FEED_SPLITS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
     [ING_FEED_DIVIDENDS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
+    [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option},
+    [ING_FEED_CONTRACTS] = {ing_polygon_add_contracts_path, ing_polygon_contract_items, NULL},
 };
 
 static int build_request(const struct ing_provider_config *config, const struct ing_work *work,
@@ -90,7 +92,7 @@ static int build_request(const struct ing_provider_config *config, const struct 
     mf_buf_clear(url);
     mf_buf_add(url, config->base_url, base_len);
     polygon_feeds[work->feed].add_path(config, work, url);
-    if (!ing_work_is_of_renames(work)) { // which come on one page
+    if (!ing_work_is_of_renames(work) && !ing_work_is_of_contract(work)) { // which come on one page
         char limit[16];
         snprintf(limit, sizeof limit, "%u", ing_request_limit(work));
         mf_url_add_query(url, "limit", mf_str_of(limit));
@@ -121,7 +123,8 @@ static enum ing_answer because(enum ing_answer answer, const char *code, char ou
     return answer;
 }
 
-// The answer's rows, NULL when there are none. The events of a ticker lie within its one result.
+// The answer's rows, NULL when there are none. The events of a ticker lie within its one result; what is
+// known about one contract is the result.
 static const struct mf_json_node *rows_of(const struct ing_work *work, const struct mf_json_node *root,
                                           bool *wrong)
 {
@@ -133,7 +136,7 @@ static const struct mf_json_node *rows_of(const struct ing_work *work, const str
     }
     if (rows == NULL || mf_json_type(rows) == MF_JSON_NULL)
         return NULL;
-    *wrong = mf_json_type(rows) != MF_JSON_ARRAY;
+    *wrong = mf_json_type(rows) != (ing_work_is_of_contract(work) ? MF_JSON_OBJECT : MF_JSON_ARRAY);
     return *wrong ? NULL : rows;
 }
 
@@ -279,7 +282,7 @@ void ing_polygon_take_rows(const struct ing_provider_config *config, const struc
 // vendor's mistake and passes; nothing of it is used.
 static const char *envelope_problem(const struct ing_work *work, const struct mf_json_node *root)
 {
-    if (work->feed != ING_FEED_BARS)
+    if (!ing_feed_is_of_bars(work->feed))
         return NULL;
     struct mf_str ticker = ing_text_of(root, "ticker");
     if (ticker.data != NULL && !mf_str_eq_c(ticker, work->symbol))
@@ -321,6 +324,8 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     bool wrong;
     const struct mf_json_node *rows = rows_of(page->work, root, &wrong);
     page->counts.rows = (rows != NULL ? mf_json_count(rows) : 0) + page->count;
+    if (ing_work_is_of_contract(page->work))
+        page->counts.rows = page->counts.rows > 0;
     if (ing_work_is_of_renames(page->work)) {
         const struct mf_json_node *result = rows != NULL ? mf_json_get(root, "results") : NULL;
         ing_polygon_rename_items(rows, result != NULL ? ing_text_of(result, "composite_figi") : MF_STR_NULL,
@@ -334,7 +339,7 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     if (page->work->feed == ING_FEED_BARS)
         ing_plausible_mark(page, config->implausible_factor);
     page->next = ing_text_of(root, "next_url");
-    if (page->work->feed == ING_FEED_BARS)
+    if (ing_feed_is_of_bars(page->work->feed))
         ing_polygon_find_rest(config, root, page);
     // An answer that counts rows and has none is not an empty one: the vendor has been seen to answer null
     // for days that traded (N01), and a page passed over would be a hole in a history that looks complete.
@@ -360,6 +365,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->count = 0;
     page->counts = (struct ing_page_counts){0};
     page->aliases.count = 0;
+    page->contract_count = 0;
     take_mode(page, reply->data_mode);
     keep_request_id(page, reply->request_id);
     const struct mf_json_node *root = NULL;
@@ -397,6 +403,7 @@ static int fill_event(const struct ing_provider_config *config, const struct ing
                       const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                       struct mf_error *err)
 {
+    assert(polygon_feeds[page->work->feed].fill != NULL); // contracts have no items that are events
     mf_event_init(event, ing_feeds[page->work->feed].type);
     event->symbol = mf_str_of(page->work->symbol);
     event->asset_class = page->work->asset_class;

@@ -14,7 +14,7 @@ static const struct ing_timespan_info *span_of(const struct ing_work *work)
 
 unsigned ing_request_limit(const struct ing_work *work)
 {
-    if (work->feed != ING_FEED_BARS || work->limit >= span_of(work)->base_count)
+    if (!ing_feed_is_of_bars(work->feed) || work->limit >= span_of(work)->base_count)
         return work->limit;
     return span_of(work)->base_count;
 }
@@ -78,7 +78,7 @@ static struct mf_date first_beyond(const struct mf_calendar *calendar, const str
 int64_t ing_request_end_us(const struct mf_calendar *calendar, const struct ing_work *work, int64_t from_us,
                            int64_t to_us)
 {
-    if (work->feed != ING_FEED_BARS || from_us >= to_us)
+    if (!ing_feed_is_of_bars(work->feed) || from_us >= to_us)
         return to_us;
     enum mf_asset_class asset_class = work->asset_class;
     enum mf_interval interval = span_of(work)->interval;
@@ -101,7 +101,7 @@ int64_t ing_request_end_us(const struct mf_calendar *calendar, const struct ing_
 unsigned ing_request_pages(const struct mf_calendar *calendar, const struct ing_work *work, int64_t from_us,
                            int64_t to_us)
 {
-    if (work->feed != ING_FEED_BARS)
+    if (!ing_feed_is_of_bars(work->feed))
         return 1;
     uint64_t limit = ing_request_limit(work);
     uint64_t base = ing_request_base_count(calendar, work, from_us, to_us);

@@ -146,7 +146,7 @@ static const struct mf_setting_def ingest_defs[] = {
     COUNT("INGEST_BARS_PAGE_LIMIT", "50000", 1, 50000, "Base aggregates per page asked for."),
     COUNT("INGEST_NEWS_PAGE_LIMIT", "1000", 1, 1000, "Articles per page asked for."),
     COUNT("INGEST_REFERENCE_PAGE_LIMIT", "1000", 1, 1000,
-          "Rows per page asked for of tickers, splits and dividends."),
+          "Rows per page asked for of tickers, splits, dividends and option contracts."),
     COUNT("INGEST_PAGES_MAX", "10000", 1, 1000000,
           "Pages of one range; more is taken for a loop of the provider."),
     COUNT("INGEST_IMPLAUSIBLE_FACTOR", "5", 0, 1000,

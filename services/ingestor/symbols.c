@@ -8,6 +8,7 @@
 
 #include "common/event.h"
 #include "common/hash.h"
+#include "services/ingestor/occ.h"
 
 void ing_symbols_free(struct ing_symbols *symbols)
 {
@@ -23,16 +24,31 @@ bool ing_symbols_has(const struct ing_symbols *symbols, const char *symbol)
     return ing_name_index_get(&symbols->index, mf_str_of(symbol)) != NULL;
 }
 
-// Options need contracts, underlyings and expiries that this version does not fetch: refused rather than half
-// served.
+// Option contracts have commands of their own: among other symbols they would be half served.
+static int check_kind(const struct ing_symbols *symbols, struct mf_str symbol, struct mf_error *err)
+{
+    struct ing_occ occ;
+    bool contract = mf_asset_class_of_symbol(symbol) == MF_ASSET_OPTION;
+    if (!contract && symbols->contracts)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_symbol", "'%.*s' is no option contract",
+                            MF_STR_ARG(symbol));
+    if (contract && !symbols->contracts)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_symbol",
+                            "'%.*s' is an option contract, which is not served here", MF_STR_ARG(symbol));
+    if (!contract || ing_occ_parse(symbol, &occ, err) == 0)
+        return 0;
+    if (err != NULL)
+        err->class = MF_ERROR_CONFIG;
+    return -1;
+}
+
 int ing_symbols_add(struct ing_symbols *symbols, struct mf_str symbol, struct mf_error *err)
 {
     if (!mf_symbol_is_valid(symbol))
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_symbol", "'%.*s' is not a symbol",
                             (int)(symbol.len < 80 ? symbol.len : 80), symbol.data != NULL ? symbol.data : "");
-    if (mf_asset_class_of_symbol(symbol) == MF_ASSET_OPTION)
-        return mf_error_set(err, MF_ERROR_CONFIG, "bad_symbol",
-                            "'%.*s' is an option contract, which is not served", MF_STR_ARG(symbol));
+    if (check_kind(symbols, symbol, err) < 0)
+        return -1;
     char *copy = mf_strndup(symbol);
     if (ing_symbols_has(symbols, copy)) {
         free(copy);

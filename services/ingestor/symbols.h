@@ -15,6 +15,7 @@ struct ing_symbols {
     char **items;
     size_t count, capacity;
     struct ing_name_index index;
+    bool contracts; // option contracts are wanted, and nothing else; set before the first is added
 };
 
 void ing_symbols_free(struct ing_symbols *symbols);

@@ -47,7 +47,7 @@ void ing_mark_init(struct ing_mark *mark)
 // Symbols hold no '|', so the parts of a key can be counted.
 void ing_watermark_key(const struct ing_work *work, const char *run_id, struct mf_buf *out)
 {
-    bool bars = work->feed == ING_FEED_BARS;
+    bool bars = ing_feed_is_of_bars(work->feed);
     mf_buf_addf(out, "%s|%s|%s|%s|%s", ing_polygon.name, ing_feed_name(work->feed), work->symbol,
                 bars ? ing_timespans[work->timespan].name : "-",
                 bars ? mf_adjusted_name(work->adjusted) : "-");

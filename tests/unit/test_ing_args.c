@@ -239,7 +239,7 @@ static void test_settings_together(void **state)
     expect_problems(wrong, "INGEST_RETRY_BASE_MS: must not be more than INGEST_RETRY_MAX_MS\n"
                            "INGEST_SHARD: has more shards than KAFKA_PARTITIONS, 8\n"
                            "INGEST_SYMBOLS: 'A B' is not a symbol\n"
-                           "INGEST_SYMBOLS: 'O:IBM240119C1' is an option contract, which is not served\n"
+                           "INGEST_SYMBOLS: 'O:IBM240119C1' is an option contract, which is not served here\n"
                            "INGEST_SYMBOLS_FILE: /nonexistent/symbols.csv: No such file or directory\n");
 }
 
@@ -289,11 +289,13 @@ static void test_abandon(void **state)
         const char *says; // NULL = right
     } cases[] = {
         {{"--abandon", "some-run"}, 2, NULL},
-        {{NULL}, 0, "backfill what? bars, news, symbols, splits, dividends or --abandon RUN"},
-        {{"foo"}, 1, "backfill what? bars, news, symbols, splits, dividends or --abandon RUN, not 'foo'"},
+        {{NULL}, 0, "backfill what? bars, options, news, symbols, splits, dividends or --abandon RUN"},
+        {{"foo"},
+         1,
+         "backfill what? bars, options, news, symbols, splits, dividends or --abandon RUN, not 'foo'"},
         {{"--from", "2024-01-02"},
          2,
-         "backfill what? bars, news, symbols, splits, dividends or --abandon RUN, not '--from'"},
+         "backfill what? bars, options, news, symbols, splits, dividends or --abandon RUN, not '--from'"},
         {{"--abandon", "no/run"}, 2, "--abandon: 'no/run' is not a run's id"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
