@@ -21,6 +21,13 @@ void mf_buf_free(struct mf_buf *buf)
     *buf = (struct mf_buf){.max = buf->max};
 }
 
+void mf_buf_move(struct mf_buf *to, struct mf_buf *from)
+{
+    free(to->data);
+    *to = *from;
+    *from = (struct mf_buf){.max = from->max};
+}
+
 void mf_buf_clear(struct mf_buf *buf)
 {
     buf->len = 0;
@@ -61,6 +68,16 @@ static int reserve(struct mf_buf *buf, size_t more)
     buf->data = mf_realloc(buf->data, cap);
     buf->cap = cap;
     return 0;
+}
+
+void mf_buf_reserve(struct mf_buf *buf, size_t len)
+{
+    size_t most = buf->max < len ? buf->max : len;
+    if (buf->overflow || most < buf->cap)
+        return;
+    buf->data = mf_realloc(buf->data, most + 1);
+    buf->data[buf->len] = '\0';
+    buf->cap = most + 1;
 }
 
 int mf_buf_add(struct mf_buf *buf, const void *data, size_t len)

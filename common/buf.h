@@ -18,11 +18,17 @@ struct mf_buf {
 };
 
 void mf_buf_init(struct mf_buf *buf, size_t max);
-void mf_buf_free(struct mf_buf *buf);  // releases the memory; the buffer may be used again
+void mf_buf_free(struct mf_buf *buf); // releases the memory; the buffer may be used again
+// What `to` held is released; `from` is empty then and may be used again.
+void mf_buf_move(struct mf_buf *to, struct mf_buf *from);
 void mf_buf_clear(struct mf_buf *buf); // len = 0, overflow = false, memory kept
 // Gives memory beyond `keep` bytes back to the allocator when the buffer is empty (after an unusually large
 // use).
 void mf_buf_trim(struct mf_buf *buf, size_t keep);
+
+// Makes room for a content of `len` bytes in all, or of the maximum, at once: what is known to come need not
+// grow.
+void mf_buf_reserve(struct mf_buf *buf, size_t len);
 
 // Each returns 0, or -1 on overflow, if it says nothing else.
 int mf_buf_add(struct mf_buf *buf, const void *data, size_t len);

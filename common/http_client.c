@@ -105,12 +105,23 @@ static void request_free(struct mf_http_request *request)
 
 // ---------------------------------------------------------------- what curl hands us
 
+// What the server announces: all of it, or at least the packed part.
+static void reserve_body(struct mf_http_request *request)
+{
+    curl_off_t announced = -1;
+    curl_easy_getinfo(request->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    if (announced > 0)
+        mf_buf_reserve(&request->body, (size_t)announced);
+}
+
 // Bytes after decompression. Refusing them here ends the transfer at once, however much is still to come.
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
     struct mf_http_request *request = arg;
     size_t len = size * count;
     http_multi_progress(request->client->multi);
+    if (request->body.len == 0)
+        reserve_body(request);
     if (mf_buf_add(&request->body, data, len) < 0) {
         request->too_large = "body";
         return CURL_WRITEFUNC_ERROR;
@@ -237,6 +248,7 @@ static void fill_response(struct mf_http_request *request, struct mf_http_respon
     curl_easy_getinfo(request->easy, CURLINFO_SIZE_DOWNLOAD_T, &received);
     curl_easy_getinfo(request->easy, CURLINFO_CONTENT_TYPE, &content_type);
     *response = (struct mf_http_response){
+        .body_buf = &request->body,
         .retry_after_ms = request->retry_after_ms,
         .duration_us = mf_clock_monotonic_us() - request->started_us,
         .wire_bytes = (size_t)received + (size_t)header_size,

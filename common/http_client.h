@@ -29,6 +29,7 @@ struct mf_http_response {
     int status;                   // 200, 429, …; 0 when the request failed
     const struct mf_error *error; // set when there is no complete answer; else NULL
     struct mf_str body;           // decoded
+    struct mf_buf *body_buf;      // where it lies: who moves it out (mf_buf_move) keeps the body
     struct mf_str content_type;
     int64_t retry_after_ms;   // -1 = header absent or not understood; clamped to an hour
     struct mf_str data_mode;  // value of X-Marketflow-Data, absent when there is none

@@ -7,13 +7,10 @@
 #include <stdlib.h>
 #include <yajl/yajl_parse.h>
 
+#include "common/json_node.h"
 #include "common/json_pool.h"
 
-enum {
-    TAPE_FIRST = 64,
-    KEY_LENGTH_MAX = (1 << 24) - 1, // the bits of a node
-    SEEN_WORDS = 4
-};
+enum { TAPE_FIRST = 64, SEEN_WORDS = 4 };
 
 static const size_t SIZE_LIMIT_MAX = (size_t)1 << 30; // offsets are 32 bits
 
@@ -42,17 +39,6 @@ const struct mf_json_limits mf_json_limits_body = {
     .object_keys = 256,
     .array_items = 50000,
     .number_length = 64,
-};
-
-// 32 bytes. A container's first child, if it has any, is the next node.
-struct mf_json_node {
-    const char *text; // strings: decoded; numbers: raw; else NULL
-    const char *key;  // members only
-    uint32_t length;  // of text; containers: number of children; booleans: the value
-    uint32_t next;    // nodes from here to the next sibling; 0 = the last one
-    uint32_t key_hash;
-    uint32_t key_length : 24;
-    uint32_t type : 8;
 };
 
 // An object or array that is still open.
@@ -121,26 +107,6 @@ void mf_json_trim(struct mf_json *json, size_t keep)
 // For the callbacks, whose 0 makes yajl stop.
 #define REFUSE(json, ...) (mf_error_set((json)->err, MF_ERROR_POISON, __VA_ARGS__), 0)
 
-// From both ends and the length: what tells the names of fields apart. Collisions only cost a comparison.
-static uint32_t hash_key(const char *key, size_t len)
-{
-    uint64_t head = 0;
-    uint64_t tail = 0;
-    if (len >= 8) {
-        memcpy(&head, key, 8);
-        memcpy(&tail, key + len - 8, 8);
-    } else if (len >= 4) {
-        memcpy(&head, key, 4);
-        memcpy(&tail, key + len - 4, 4);
-    } else if (len > 0) {
-        head = (uint64_t)(unsigned char)key[0] | (uint64_t)(unsigned char)key[len / 2] << 8 |
-               (uint64_t)(unsigned char)key[len - 1] << 16;
-    }
-    uint64_t mixed = (head ^ (tail << 23 | tail >> 41) ^ len) * UINT64_C(0x9e3779b97f4a7c15);
-    mixed ^= mixed >> 29;
-    return (uint32_t)((mixed * UINT64_C(0xbf58476d1ce4e5b9)) >> 32);
-}
-
 // A view that outlives yajl: of our copy of the text where yajl points into it, else of a copy of what yajl
 // decoded.
 static const char *keep_text(struct mf_json *json, const void *data, size_t len)
@@ -182,7 +148,7 @@ static int add_node(struct mf_json *json, enum mf_json_type type, const char *te
         return 1;
     if (parent->is_object) {
         node->key = json->key.data;
-        node->key_length = (uint32_t)json->key.len & KEY_LENGTH_MAX;
+        node->key_length = (uint32_t)json->key.len & MF_JSON_KEY_LENGTH_MAX;
         node->key_hash = json->key_hash;
     }
     if (parent->last > 0)
@@ -235,13 +201,13 @@ static int on_map_key(void *context, const unsigned char *text, size_t len)
 {
     struct mf_json *json = context;
     struct level *object = &json->levels[json->depth - 1];
-    if (len > json->limits->string_length || len > KEY_LENGTH_MAX)
+    if (len > json->limits->string_length || len > MF_JSON_KEY_LENGTH_MAX)
         return REFUSE(json, "json_string_length", "a key of more than %zu bytes",
                       json->limits->string_length);
     if (object->count >= json->limits->object_keys)
         return REFUSE(json, "json_keys", "an object of more than %u members", json->limits->object_keys);
     json->key = (struct mf_str){keep_text(json, text, len), len};
-    json->key_hash = hash_key(json->key.data, len);
+    json->key_hash = mf_json_hash_key(json->key.data, len);
     uint64_t bit = UINT64_C(1) << (json->key_hash & 63);
     uint64_t *word = &object->seen[json->key_hash >> 6 & (SEEN_WORDS - 1)];
     if ((*word & bit) != 0) {
@@ -431,7 +397,7 @@ const struct mf_json_node *mf_json_get(const struct mf_json_node *node, const ch
     if (node == NULL || node->type != MF_JSON_OBJECT || node->length == 0)
         return NULL;
     size_t len = strlen(key);
-    uint32_t hash = hash_key(key, len);
+    uint32_t hash = mf_json_hash_key(key, len);
     for (const struct mf_json_node *at = node + 1; at != NULL; at = sibling(at)) {
         if (node_has_key(at, key, len, hash))
             return at;

@@ -103,6 +103,8 @@ void mf_kafka_producer_send(struct mf_kafka_producer *producer);
 bool mf_kafka_producer_busy(struct mf_kafka_producer *producer);
 // Gathered, queued, in flight, or acknowledged and not reported yet
 size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer);
+// Keys and values of these; bulk: by their mean size.
+size_t mf_kafka_producer_outstanding_bytes(const struct mf_kafka_producer *producer);
 bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer);
 // Deliveries that failed since new/txn begin
 uint64_t mf_kafka_producer_failed(const struct mf_kafka_producer *producer);

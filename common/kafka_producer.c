@@ -524,6 +524,13 @@ size_t mf_kafka_producer_outstanding(const struct mf_kafka_producer *producer)
     return producer->ops.bulk ? kafka_gather_outstanding(producer) : producer->outstanding;
 }
 
+size_t mf_kafka_producer_outstanding_bytes(const struct mf_kafka_producer *producer)
+{
+    if (producer->ops.bulk)
+        return kafka_gather_outstanding_bytes(producer, kafka_gather_outstanding(producer));
+    return producer->outstanding_bytes;
+}
+
 bool mf_kafka_producer_pressure(const struct mf_kafka_producer *producer)
 {
     return producer->pressure;

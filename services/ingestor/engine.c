@@ -33,6 +33,8 @@ void ing_engine_set_state(struct ing_engine *engine, struct ing_series *series, 
     bool was = series->state >= ING_SERIES_ASKED && series->state <= ING_SERIES_PUBLISHING;
     bool is = state >= ING_SERIES_ASKED && state <= ING_SERIES_PUBLISHING;
     engine->busy = engine->busy + is - was;
+    if (!is)
+        ing_engine_let_go(engine, series);
     series->state = state;
 }
 
@@ -172,6 +174,7 @@ static void start_request(struct ing_engine *engine, struct ing_series *series)
     engine->totals.requests++;
     ing_engine_gate_pass(engine, series);
     ing_engine_set_state(engine, series, ING_SERIES_ASKED);
+    ing_engine_hold_request(engine, series);
 }
 
 // Time in which something was due and the limit held it.
@@ -241,6 +244,9 @@ static struct ing_demand demand(void *arg)
         unsigned now = ing_engine_gate_count(engine, priority, now_us, now_us, slots);
         if (now == 0)
             continue;
+        const struct ing_due *first = ing_scheduler_first(&engine->schedulers[priority]);
+        unsigned fitting = ing_engine_memory_for(engine, first->owner, now);
+        now = fitting > 0 ? fitting : 1;
         unsigned most = engine->proving ? slots : ING_BUDGET_COUNT_MAX;
         unsigned soon = ing_engine_gate_count(engine, priority, now_us, now_us + SOON_US, most);
         return (struct ing_demand){.priority = priority, .now = now, .soon = soon};
@@ -266,6 +272,8 @@ void ing_engine_pump(struct ing_engine *engine)
         struct ing_series *series = first->owner;
         if (!ing_engine_gate_ask(engine, series, now_us))
             continue;
+        if (!ing_engine_has_memory(engine, series)) // the end of a page pumps again
+            break;
         int64_t limit_us = ing_limiter_ask(engine->limiter, now_us);
         if (limit_us > 0) {
             limited = true;
@@ -387,6 +395,7 @@ int ing_engine_new(const struct ing_engine_config *config, struct ing_engine **e
     ing_page_init(&made->error_page);
     mf_buf_init(&made->url, MF_URL_MAX);
     mf_buf_init(&made->raw, RAW_MAX);
+    mf_buf_init(&made->body, made->config->body_max);
     made->queue_last = &made->queue_first;
     made->pump_timer = mf_timer_new(config->loop, on_pump, made);
     made->slice_timer = mf_timer_new(config->loop, on_slice, made);
@@ -424,6 +433,7 @@ void ing_engine_free(struct ing_engine **engine)
     ing_page_free(&old->error_page);
     mf_buf_free(&old->url);
     mf_buf_free(&old->raw);
+    mf_buf_free(&old->body);
     free(old);
 }
 

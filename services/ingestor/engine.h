@@ -70,6 +70,7 @@ struct ing_series {
     int64_t range_last_us; // newest event time of the range so far
     int64_t asked_us, asked_monotonic_us;
     struct mf_buf body;             // of an answer that waits
+    size_t held_bytes;              // counted in the engine's memory for answers
     char data_mode[16];             // longer ones mean nothing
     char *request_id;               // of the answer; NULL = none was named
     struct ing_page_result *result; // of the page that is being published, or not acknowledged yet

@@ -243,15 +243,18 @@ static void decode(struct ing_engine *engine, struct ing_series *series, int sta
 }
 
 // One page is decoded and published at a time, whatever the number of requests: its memory is the largest
-// there is.
-static void put_on_table(struct ing_engine *engine, struct ing_series *series, struct mf_str body)
+// there is. The body is held once, from the socket to the last row's event.
+static void put_on_table(struct ing_engine *engine, struct ing_series *series, struct mf_buf *body)
 {
+    mf_buf_move(&engine->body, body);
+    struct mf_str text = mf_buf_str(&engine->body);
     engine->table = series;
     ing_engine_set_state(engine, series, ING_SERIES_PUBLISHING);
-    decode(engine, series, 200, body, &engine->page);
-    if (take_page(engine, series, &engine->page, 200, -1, body))
+    decode(engine, series, 200, text, &engine->page);
+    if (take_page(engine, series, &engine->page, 200, -1, text))
         return;
     engine->table = NULL;
+    mf_buf_free(&engine->body);
     mf_deferred_schedule(engine->next_page);
 }
 
@@ -261,11 +264,7 @@ void ing_engine_take_next(struct ing_engine *engine)
     if (engine->table != NULL || series == NULL)
         return;
     ing_engine_queue_remove(engine, series);
-    struct mf_buf body =
-        series->body; // the next request of the series may be answered before this one is gone
-    mf_buf_init(&series->body, engine->config->body_max);
-    put_on_table(engine, series, mf_buf_str(&body));
-    mf_buf_free(&body);
+    put_on_table(engine, series, &series->body);
 }
 
 // No complete answer. What was too large will be so again; everything else is worth another try.
@@ -291,6 +290,8 @@ void ing_engine_on_response(void *arg, const struct mf_http_response *response)
     struct ing_engine *engine = series->engine;
     series->request = NULL;
     engine->totals.bytes += response->wire_bytes;
+    if (response->error == NULL)
+        ing_engine_hold_answer(engine, series, response->body.len);
     mf_str_copy(series->data_mode, sizeof series->data_mode, response->data_mode);
     char id[ING_REQUEST_ID_SIZE];
     mf_str_copy(id, sizeof id, response->request_id);
@@ -303,10 +304,9 @@ void ing_engine_on_response(void *arg, const struct mf_http_response *response)
                   response->body);
         ing_page_trim(&engine->error_page);
     } else if (engine->table == NULL && engine->queue_first == NULL) {
-        put_on_table(engine, series, response->body);
+        put_on_table(engine, series, response->body_buf);
     } else {
-        mf_buf_clear(&series->body);
-        mf_buf_add_str(&series->body, response->body);
+        mf_buf_move(&series->body, response->body_buf);
         ing_engine_set_state(engine, series, ING_SERIES_ANSWERED);
         queue_add(engine, series);
         if (engine->table == NULL)

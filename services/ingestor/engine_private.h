@@ -29,13 +29,16 @@ struct ing_engine {
     struct ing_page page, error_page;
     struct ing_series *table; // whose page is being published
     size_t table_item;
-    int64_t ingest_us; // ingest time of the page's events
+    struct mf_buf body; // of the page on the table, whose rows lie in it
+    int64_t ingest_us;  // ingest time of the page's events
     struct ing_series *queue_first, **queue_last;
     struct ing_scratch scratch;
     struct mf_buf url, raw;
     struct ing_engine_totals totals;
-    unsigned since_lower; // requests of the highest priority since the last one of a lower
-    unsigned busy;        // series asked, answered or publishing
+    unsigned since_lower;            // requests of the highest priority since the last one of a lower
+    unsigned busy;                   // series asked, answered or publishing
+    size_t held;                     // bytes of their answers: likely ones until they are there
+    size_t usual_size[ING_FEED_MAX]; // of an answer
     int64_t limited_since_us, last_tick_us;
     uint64_t reject_waiting; // hash of the bad row that waits for room in the queue; 0 = none does
     struct ing_endpoint_gate gates[ING_ENDPOINT_MAX];
@@ -51,6 +54,14 @@ void ing_engine_set_state(struct ing_engine *engine, struct ing_series *series, 
 void ing_engine_end_range(struct ing_engine *engine, struct ing_series *series, enum ing_range_end end,
                           const struct mf_error *err);
 void ing_engine_check_drained(struct ing_engine *engine);
+// engine_memory.c: what a series' answer holds, from the request until nothing of it is needed
+bool ing_engine_has_memory(const struct ing_engine *engine, const struct ing_series *series);
+// Of so many requests like the series' next one, those whose answers fit.
+unsigned ing_engine_memory_for(const struct ing_engine *engine, const struct ing_series *series,
+                               unsigned count);
+void ing_engine_hold_request(struct ing_engine *engine, struct ing_series *series);
+void ing_engine_hold_answer(struct ing_engine *engine, struct ing_series *series, size_t size);
+void ing_engine_let_go(struct ing_engine *engine, struct ing_series *series);
 // engine_answer.c
 const char *ing_engine_id_of(const struct ing_series *series); // of its answer, "" = none
 void ing_engine_on_response(void *arg, const struct mf_http_response *response);

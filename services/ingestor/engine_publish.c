@@ -8,6 +8,7 @@
 #include "services/ingestor/engine_private.h"
 
 enum {
+    LARGE_ANSWERS = 1024 * 1024,
     SLICE_ITEMS = 500,
     SLICE_CLOCK_EVERY = 32,
     SLICE_US = 4000,
@@ -140,10 +141,7 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
     struct mf_buf *raw = &engine->raw;
     struct mf_buf text;
     mf_buf_init(&text, raw->max);
-    if (item->row != NULL)
-        ing_node_write(item->row, &text);
-    else
-        mf_buf_add_str(&text, item->raw);
+    ing_page_write_row(&engine->page, item, &text);
     mf_buf_clear(raw);
     ing_redact(mf_buf_str(&text), engine->config->api_key, raw);
     mf_buf_free(&text);
@@ -336,8 +334,10 @@ static void finish_page(struct ing_engine *engine, struct ing_series *series)
     struct ing_batch *batch = series->batch;
     series->result->dead_letters = ing_batch_dead_letters(batch);
     engine->table = NULL;
-    ing_page_trim(&engine->page);
     ing_engine_set_state(engine, series, ING_SERIES_SETTLING);
+    if (engine->held < LARGE_ANSWERS) // else the next page takes the same again
+        ing_page_trim(&engine->page);
+    mf_buf_free(&engine->body);
     if (engine->queue_first != NULL)
         mf_deferred_schedule(engine->next_page);
     ing_batch_seal(batch); // the series may be anywhere after this
@@ -359,6 +359,10 @@ void ing_engine_slice(struct ing_engine *engine)
     int64_t end_us = mf_clock_monotonic_us() + SLICE_US;
     for (unsigned n = 1; engine->table_item < engine->page.count; n++) {
         struct mf_error err;
+        if (n % SLICE_CLOCK_EVERY == 0 && ing_publisher_busy(engine->setup.publisher)) {
+            mf_timer_arm_ms(engine->slice_timer, STALL_RETRY_MS); // its reports come sooner
+            return;
+        }
         if (publish_item(engine, series, &engine->page.items[engine->table_item], &err) < 0) {
             if (!engine->stalled && strcmp(err.code, "queue_full") != 0)
                 log_problem(engine, series, MF_LOG_WARNING, "publish", "publishing_waits", &err,

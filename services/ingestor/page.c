@@ -156,6 +156,7 @@ void ing_page_free(struct ing_page *page)
     mf_json_free(&page->json);
     mf_buf_free(&page->repaired);
     mf_buf_free(&page->lost);
+    mf_json_row_free(&page->row);
     free(page->items);
     free(page->contracts);
     *page = (struct ing_page){0};
@@ -164,7 +165,8 @@ void ing_page_free(struct ing_page *page)
 // A page of fifty thousand rows comes once in a backfill; its memory must not stay for the live polls.
 void ing_page_trim(struct ing_page *page)
 {
-    page->count = 0;
+    page->count = page->row_count = 0;
+    page->rows = MF_STR_NULL;
     if (page->capacity > ITEMS_KEPT) {
         free(page->items);
         page->items = NULL;
@@ -178,6 +180,16 @@ void ing_page_trim(struct ing_page *page)
     mf_buf_clear(&page->lost);
     mf_buf_trim(&page->lost, TEXT_KEPT);
     mf_json_trim(page->json, JSON_KEPT);
+}
+
+void ing_page_reserve(struct ing_page *page, size_t count)
+{
+    if (page->capacity >= count)
+        return;
+    free(page->items); // nothing is lost: it is for the beginning of a page
+    assert(page->count == 0);
+    page->items = mf_alloc(count * sizeof *page->items);
+    page->capacity = count;
 }
 
 // The pointer is good until the next one is added.
@@ -291,6 +303,15 @@ void ing_node_write(const struct mf_json_node *node, struct mf_buf *out)
     struct mf_json_writer w;
     mf_jw_init(&w, out);
     write_node(&w, node);
+}
+
+void ing_page_write_row(const struct ing_page *page, const struct ing_item *item, struct mf_buf *out)
+{
+    const struct mf_json_node *row = ing_page_row(page, item);
+    if (row != NULL)
+        ing_node_write(row, out);
+    else
+        mf_buf_add_str(out, item->raw);
 }
 
 struct mf_str ing_text_of(const struct mf_json_node *object, const char *key)

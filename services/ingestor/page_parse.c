@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parsing an answer whose rows may be broken one by one. A strict parse comes first; only when it fails is
+// Parsing an answer, first as what most of them are: an envelope around flat rows, which are read one by one
+// where they stand and become no nodes (a page of fifty thousand would be twelve MiB of them). What is not
+// that plain is parsed as a whole, and its rows may be broken one by one: only when a strict parse fails is
 // the text cut into rows by a scanner that knows strings and brackets and nothing else, each row is parsed
 // alone, and the answer is put together again from those that are right. So one bad row costs one dead
 // letter, not the page. Failure class: POISON, the reader's codes; a text that is not even cut into rows that
 // way has the first code.
 #include "services/ingestor/provider.h"
 
-enum { SCAN_DEPTH_MAX = 60 };
+enum { SCAN_DEPTH_MAX = 60, ENVELOPE_MAX = 64 * 1024 };
 
 // Rows of a page: one more than what any request asks for, so that a duplicate on a full page is not an
 // error.
@@ -171,6 +173,7 @@ int ing_page_parse(struct ing_page *page, struct mf_str body, const char *rows_k
 {
     struct mf_json_limits limits;
     page->count = 0;
+    page->rows = MF_STR_NULL;
     if (mf_json_parse(page->json, body, body_limits(&limits), root, err) == 0)
         return 0;
     size_t from = 0;
@@ -191,4 +194,122 @@ int ing_page_parse(struct ing_page *page, struct mf_str body, const char *rows_k
     }
     place_lost_rows(page);
     return 0;
+}
+
+// ---------------------------------------------------------------- rows that become no nodes
+
+// The array `key` of the top object; s is behind its bracket then. What is passed over is parsed later.
+static bool seek_rows(struct scan *s, const char *key)
+{
+    if (!take(s, '{'))
+        return false;
+    do {
+        if (peek(s) != '"')
+            return false;
+        size_t key_at = s->at + 1;
+        if (!skip_string(s))
+            return false;
+        struct mf_str name = {s->text.data + key_at, s->at - 1 - key_at};
+        if (!take(s, ':'))
+            return false;
+        if (mf_str_eq_c(name, key))
+            return take(s, '[');
+        if (!skip_value(s))
+            return false;
+    } while (take(s, ','));
+    return false;
+}
+
+// Every row is read, to know that it is one. first: the length of the first.
+static bool read_rows(struct ing_page *page, struct scan *s, size_t *first)
+{
+    struct mf_json_limits limits;
+    const struct mf_json_node *row;
+    size_t count = 0;
+    body_limits(&limits);
+    peek(s);
+    size_t from = s->at;
+    do {
+        peek(s);
+        struct mf_str rest = {s->text.data + s->at, s->text.len - s->at};
+        size_t len = mf_json_row_read(page->row, rest, &row);
+        if (len == 0 || count == limits.array_items)
+            return false;
+        s->at += len;
+        if (count++ == 0)
+            *first = len;
+    } while (take(s, ','));
+    page->row_count = count;
+    page->rows = (struct mf_str){s->text.data + from, s->at - from};
+    return peek(s) == ']';
+}
+
+// The envelope with the first row, so that whoever asks whether there are any is told so. If it is JSON, then
+// so is the answer: the rows between the brackets are.
+static bool parse_envelope(struct ing_page *page, struct scan *s, size_t first, const char *rows_key,
+                           const struct mf_json_node **root)
+{
+    struct mf_json_limits limits;
+    size_t from = (size_t)(page->rows.data - s->text.data);
+    if (from + s->text.len - s->at > ENVELOPE_MAX)
+        return false;
+    mf_buf_clear(&page->repaired);
+    mf_buf_add(&page->repaired, s->text.data, from + first);
+    mf_buf_add(&page->repaired, s->text.data + s->at, s->text.len - s->at);
+    const struct mf_json_node *parsed;
+    if (mf_json_parse(page->json, mf_buf_str(&page->repaired), body_limits(&limits), &parsed, NULL) < 0)
+        return false;
+    const struct mf_json_node *rows = mf_json_get(parsed, rows_key);
+    if (rows == NULL || mf_json_type(rows) != MF_JSON_ARRAY || mf_json_count(rows) != 1)
+        return false;
+    *root = parsed;
+    return true;
+}
+
+bool ing_page_parse_rows(struct ing_page *page, struct mf_str body, const char *rows_key,
+                         const struct mf_json_node **root)
+{
+    struct scan s = {.text = body};
+    size_t first = 0;
+    page->count = page->row_count = 0;
+    page->rows = MF_STR_NULL;
+    if (page->row == NULL)
+        page->row = mf_json_row_new();
+    if (!page->whole && body.len <= mf_json_limits_body.size && seek_rows(&s, rows_key) &&
+        read_rows(page, &s, &first) && mf_str_is_utf8(body) &&
+        parse_envelope(page, &s, first, rows_key, root)) {
+        ing_page_reserve(page, page->row_count);
+        return true;
+    }
+    page->rows = MF_STR_NULL;
+    page->row_count = 0;
+    return false;
+}
+
+const struct mf_json_node *ing_page_next_row(const struct ing_page *page, struct mf_str *rest,
+                                             struct mf_str *text)
+{
+    const struct mf_json_node *row;
+    while (rest->len > 0 && (is_blank(rest->data[0]) || rest->data[0] == ',')) {
+        rest->data++;
+        rest->len--;
+    }
+    if (rest->len == 0)
+        return NULL;
+    size_t len = mf_json_row_read(page->row, *rest, &row);
+    assert(len > 0); // it was read before
+    *text = (struct mf_str){rest->data, len};
+    rest->data += len;
+    rest->len -= len;
+    return row;
+}
+
+const struct mf_json_node *ing_page_row(const struct ing_page *page, const struct ing_item *item)
+{
+    const struct mf_json_node *row = NULL;
+    if (item->row != NULL || page->rows.data == NULL)
+        return item->row;
+    size_t len = mf_json_row_read(page->row, item->raw, &row);
+    assert(len == item->raw.len);
+    return row;
 }

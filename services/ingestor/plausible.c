@@ -9,11 +9,12 @@ enum { BACK_WITHIN = 20 }; // bars behind a jump that are looked at
 #define SAME_LEVEL 2.0
 
 // The item's price, 0 when it has none that could be judged.
-static double price(const struct ing_item *item, const char *key)
+static double price(const struct ing_page *page, const struct ing_item *item, const char *key)
 {
     struct mf_decimal_number number;
-    if (item->reason[0] != '\0' || item->row == NULL ||
-        !mf_decimal_number_parse(ing_polygon_number(item->row, key), &number) || number.mantissa <= 0)
+    const struct mf_json_node *row = item->reason[0] == '\0' ? ing_page_row(page, item) : NULL;
+    if (row == NULL || !mf_decimal_number_parse(ing_polygon_number(row, key), &number) ||
+        number.mantissa <= 0)
         return 0;
     return mf_decimal_number_double(number);
 }
@@ -24,10 +25,11 @@ static bool is_off(double value, double level, double factor)
 }
 
 // Every price of the bar is off, and to one side.
-static bool is_wholly_off(const struct ing_item *item, double level, double factor)
+static bool is_wholly_off(const struct ing_page *page, const struct ing_item *item, double level,
+                          double factor)
 {
-    double low = price(item, "l");
-    double high = price(item, "h");
+    double low = price(page, item, "l");
+    double high = price(page, item, "h");
     return low > 0 && high > 0 && (low >= level * factor || (high * factor <= level && high >= LEAST_PRICE));
 }
 
@@ -35,7 +37,7 @@ static bool is_wholly_off(const struct ing_item *item, double level, double fact
 static size_t find_return(const struct ing_page *page, size_t from, double level, double factor)
 {
     for (size_t i = from + 1; i < page->count && i <= from + BACK_WITHIN; i++) {
-        double close = price(&page->items[i], "c");
+        double close = price(page, &page->items[i], "c");
         if (close > 0 && !is_off(close, level, SAME_LEVEL))
             return i;
         if (close > 0 && !is_off(close, level, factor))
@@ -48,7 +50,7 @@ static void reject_off(struct ing_page *page, size_t from, size_t to, double lev
 {
     for (size_t i = from; i < to; i++) {
         struct ing_item *item = &page->items[i];
-        if (item->reason[0] != '\0' || !is_wholly_off(item, level, factor))
+        if (item->reason[0] != '\0' || !is_wholly_off(page, item, level, factor))
             continue;
         mf_str_copy(item->reason, sizeof item->reason, MF_STR("implausible_price"));
         page->counts.rejected++;
@@ -64,7 +66,7 @@ void ing_plausible_mark(struct ing_page *page, unsigned factor)
         return;
     double level = 0;
     for (size_t i = 0; i < page->count; i++) {
-        double close = price(&page->items[i], "c");
+        double close = price(page, &page->items[i], "c");
         if (close == 0)
             continue;
         if (level >= LEAST_PRICE && is_off(close, level, factor)) {

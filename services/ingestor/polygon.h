@@ -81,6 +81,7 @@ struct mf_str ing_polygon_underlying(struct mf_str symbol);
 struct ing_row_walk {
     const struct mf_json_node *row;
     uint32_t index;
+    struct mf_str rest, text; // of rows that are read one by one: what follows the row, and its bytes
     size_t lost_at, lost_count;
 };
 void ing_row_walk_begin(struct ing_row_walk *walk, const struct ing_page *page,

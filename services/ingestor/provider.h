@@ -13,6 +13,7 @@
 #include "common/event.h"
 #include "common/http_client.h"
 #include "common/json_reader.h"
+#include "common/json_row.h"
 #include "services/ingestor/occ.h"
 
 enum ing_feed {
@@ -164,8 +165,8 @@ const char *ing_answer_name(enum ing_answer answer); // "data", "empty", …
 struct ing_item {
     int64_t event_time_us;          // INT64_MIN when it could not be read
     int64_t vendor_us;              // the stamp as the vendor set it
-    const struct mf_json_node *row; // NULL when the row is not JSON
-    struct mf_str raw;              // the row's bytes when it is not JSON
+    const struct mf_json_node *row; // NULL when it is not kept, or is not JSON
+    struct mf_str raw;              // then the row's bytes
     struct mf_str key;              // beyond the time: an article's id, a ticker; absent for bars
     // Hash of what the row says, where a time and key may have one row only: those that say otherwise than
     // the last one become dead letters ("conflicting_row"). 0 = the last one counts, whatever the others say.
@@ -208,15 +209,24 @@ struct ing_page {
     struct ing_aliases aliases;     // of a page of renames, whose right rows are no items
     struct ing_contract *contracts; // of a page of contracts, likewise; by ticker, each once
     size_t contract_count, contract_capacity;
-    struct mf_buf repaired; // the answer without the rows that are not JSON
-    struct mf_buf lost;     // those rows
+    struct mf_buf repaired;  // the answer without the rows that are not JSON, or with the first row only
+    struct mf_buf lost;      // those rows
+    struct mf_json_row *row; // the one that is looked at, of rows that are
+    struct mf_str rows; // read one by one where they stand: from the first to behind the last; else absent
+    size_t row_count;   // of these
+    bool whole;         // for tests: never one by one
 };
 void ing_page_init(struct ing_page *page);
 void ing_page_free(struct ing_page *page);
 void ing_page_trim(struct ing_page *page); // gives the memory of an unusually large page back
+void ing_page_reserve(struct ing_page *page, size_t count); // for so many items, in a page that has none
 struct ing_item *ing_page_add(struct ing_page *page);
 // Sorts by event time, key and place; of events with the same time and key only the last stays.
 void ing_page_arrange(struct ing_page *page);
+// The row of an item, which lives until the next call; NULL when it is not JSON.
+const struct mf_json_node *ing_page_row(const struct ing_page *page, const struct ing_item *item);
+// What a dead letter shows of it: as ing_node_write, or its bytes when it is not JSON.
+void ing_page_write_row(const struct ing_page *page, const struct ing_item *item, struct mf_buf *out);
 // The newest event time of items that are events; INT64_MIN when there is none.
 int64_t ing_page_last_time(const struct ing_page *page);
 
@@ -252,7 +262,8 @@ struct ing_provider {
     // The URL of the page that the provider named (cleared first). POISON "next_url_refused".
     int (*build_next)(const struct ing_provider_config *config, struct mf_str next, struct mf_buf *url,
                       struct mf_error *err);
-    // Everything there is to know about an answer. The page's views live until its next decode.
+    // Everything there is to know about an answer. The page's views live until its next decode, and no longer
+    // than the answer's body.
     void (*decode)(const struct ing_provider_config *config, const struct ing_reply *reply,
                    struct ing_page *page);
     // Fills an event's market fields, envelope except lane and ingest_time. POISON: reason for the
@@ -277,5 +288,13 @@ void ing_safe_text(struct mf_str text, const char *secret, char out[ING_DETAIL_S
 // lone surrogate, a duplicate key), they become items with a reason and the rest is parsed without them.
 int ing_page_parse(struct ing_page *page, struct mf_str body, const char *rows_key,
                    const struct mf_json_node **root, struct mf_error *err);
+// The same for answers of many flat rows, which become no nodes: the root's array holds the first one only,
+// and ing_page_next_row gives them all. False when the answer is not that plain; ing_page_parse decides.
+bool ing_page_parse_rows(struct ing_page *page, struct mf_str body, const char *rows_key,
+                         const struct mf_json_node **root);
+// The first of *rest, which is page->rows to begin with and what is left afterwards; NULL at the end. *text:
+// its bytes.
+const struct mf_json_node *ing_page_next_row(const struct ing_page *page, struct mf_str *rest,
+                                             struct mf_str *text);
 
 #endif

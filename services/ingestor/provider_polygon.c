@@ -69,14 +69,15 @@ struct polygon_feed {
     int (*fill)(const struct ing_provider_config *config, const struct ing_page *page,
                 const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                 struct mf_error *err);
+    bool many_rows; // flat ones: read one by one
 };
 static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
-    [ING_FEED_BARS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_bar},
+    [ING_FEED_BARS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_bar, true},
     [ING_FEED_NEWS] = {add_news_path, ing_polygon_news_items, ing_polygon_fill_news},
     [ING_FEED_SYMBOLS] = {ing_polygon_add_symbols_path, ing_polygon_symbol_items, ing_polygon_fill_symbol},
     [ING_FEED_SPLITS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
     [ING_FEED_DIVIDENDS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
-    [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option},
+    [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option, true},
     [ING_FEED_CONTRACTS] = {ing_polygon_add_contracts_path, ing_polygon_contract_items, NULL},
 };
 
@@ -247,14 +248,20 @@ static void skip_lost(struct ing_row_walk *walk, const struct ing_page *page)
 void ing_row_walk_begin(struct ing_row_walk *walk, const struct ing_page *page,
                         const struct mf_json_node *rows)
 {
-    *walk =
-        (struct ing_row_walk){.row = rows != NULL ? mf_json_first(rows) : NULL, .lost_count = page->count};
+    *walk = (struct ing_row_walk){.rest = page->rows, .lost_count = page->count};
+    if (page->rows.data != NULL)
+        walk->row = ing_page_next_row(page, &walk->rest, &walk->text);
+    else
+        walk->row = rows != NULL ? mf_json_first(rows) : NULL;
     skip_lost(walk, page);
 }
 
 void ing_row_walk_next(struct ing_row_walk *walk, const struct ing_page *page)
 {
-    walk->row = mf_json_next(walk->row);
+    if (page->rows.data != NULL)
+        walk->row = ing_page_next_row(page, &walk->rest, &walk->text);
+    else
+        walk->row = mf_json_next(walk->row);
     walk->index++;
     skip_lost(walk, page);
 }
@@ -270,6 +277,10 @@ void ing_polygon_take_rows(const struct ing_provider_config *config, const struc
         if (!take(config, page, walk.row, item)) {
             page->count--;
             continue;
+        }
+        if (walk.text.data != NULL) { // it is read again when it becomes an event
+            item->row = NULL;
+            item->raw = walk.text;
         }
         if (item->reason[0] == '\0') {
             page->counts.unsorted += item->event_time_us < before_us;
@@ -326,6 +337,8 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     page->counts.rows = (rows != NULL ? mf_json_count(rows) : 0) + page->count;
     if (ing_work_is_of_contract(page->work))
         page->counts.rows = page->counts.rows > 0;
+    if (page->rows.data != NULL)
+        page->counts.rows = page->row_count;
     if (ing_work_is_of_renames(page->work)) {
         const struct mf_json_node *result = rows != NULL ? mf_json_get(root, "results") : NULL;
         ing_polygon_rename_items(rows, result != NULL ? ing_text_of(result, "composite_figi") : MF_STR_NULL,
@@ -370,7 +383,9 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     keep_request_id(page, reply->request_id);
     const struct mf_json_node *root = NULL;
     struct mf_error err = {.message = ""};
-    if (ing_page_parse(page, reply->body, "results", &root, &err) < 0)
+    bool by_row =
+        polygon_feeds[page->work->feed].many_rows && ing_page_parse_rows(page, reply->body, "results", &root);
+    if (!by_row && ing_page_parse(page, reply->body, "results", &root, &err) < 0)
         root = NULL;
     struct mf_str message;
     page->answer = ing_polygon_classify(page->work, reply->status, root, page->code, &message);
@@ -414,6 +429,12 @@ static int fill_event(const struct ing_provider_config *config, const struct ing
     event->page = page->number;
     if (page->request_id[0] != '\0')
         event->request_id = mf_str_of(page->request_id);
+    struct ing_item with_row;
+    if (item->row == NULL) { // read again, where the answer stands
+        with_row = *item;
+        with_row.row = ing_page_row(page, item);
+        item = &with_row;
+    }
     return polygon_feeds[page->work->feed].fill(config, page, item, scratch, event, err);
 }
 

@@ -5,7 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PARTITIONS_WAIT_MS = 200 };
+enum {
+    PARTITIONS_WAIT_MS = 200,
+    // Keys and values. librdkafka adds half as much again per record. Four requests of the largest size: as
+    // many as a broker gets of a partition, and one to come.
+    BUSY_BYTES = 4 * 1024 * 1024
+};
 
 struct ing_batch {
     struct ing_publisher *publisher;
@@ -28,6 +33,7 @@ struct ing_publisher {
     struct mf_buf encoded;
     struct ing_batch *batches;
     bool pressure;
+    bool busy; // on_room is to be called when it is over
 };
 
 // ---------------------------------------------------------------- batches
@@ -123,6 +129,16 @@ static void on_pressure(void *arg, bool high)
         publisher->ops.on_room(publisher->ops.arg);
 }
 
+// A few reports at a time would be a turn of the engine for each.
+static void on_progress(void *arg)
+{
+    struct ing_publisher *publisher = arg;
+    if (!publisher->busy || mf_kafka_producer_outstanding_bytes(publisher->producer) > BUSY_BYTES / 2)
+        return;
+    publisher->busy = false;
+    publisher->ops.on_room(publisher->ops.arg);
+}
+
 static void on_fatal(void *arg, const struct mf_error *err)
 {
     struct ing_publisher *publisher = arg;
@@ -136,8 +152,11 @@ int ing_publisher_new(const struct mf_kafka_config *kafka, const struct ing_conf
     struct ing_publisher *made = mf_calloc(1, sizeof *made);
     *made = (struct ing_publisher){.config = config, .metrics = kafka->metrics, .ops = *ops};
     mf_buf_init(&made->encoded, MF_DEAD_LETTER_SIZE_MAX);
-    struct mf_kafka_producer_ops producer_ops = {
-        .on_delivery = on_delivery, .on_pressure = on_pressure, .on_fatal = on_fatal, .arg = made};
+    struct mf_kafka_producer_ops producer_ops = {.on_delivery = on_delivery,
+                                                 .on_pressure = on_pressure,
+                                                 .on_progress = on_progress,
+                                                 .on_fatal = on_fatal,
+                                                 .arg = made};
     if (mf_kafka_producer_new(kafka, NULL, &producer_ops, &made->producer, err) < 0) {
         ing_publisher_free(&made);
         return -1;
@@ -162,6 +181,12 @@ void ing_publisher_free(struct ing_publisher **publisher)
 bool ing_publisher_pressure(const struct ing_publisher *publisher)
 {
     return publisher->pressure || mf_kafka_producer_pressure(publisher->producer);
+}
+
+bool ing_publisher_busy(struct ing_publisher *publisher)
+{
+    publisher->busy = mf_kafka_producer_outstanding_bytes(publisher->producer) > BUSY_BYTES;
+    return publisher->busy;
 }
 
 bool ing_publisher_connected(const struct ing_publisher *publisher)

@@ -30,6 +30,9 @@ int ing_publisher_new(const struct mf_kafka_config *kafka, const struct ing_conf
 void ing_publisher_free(struct ing_publisher **publisher); // no callbacks any more
 
 bool ing_publisher_pressure(const struct ing_publisher *publisher);
+// As many bytes are on their way to the broker as keep it busy: nothing is refused, but more would only take
+// memory. on_room says when to go on.
+bool ing_publisher_busy(struct ing_publisher *publisher);
 bool ing_publisher_connected(const struct ing_publisher *publisher);
 size_t ing_publisher_outstanding(const struct ing_publisher *publisher);
 // Partition count of a topic. TRANSIENT when the broker or the topic is not there. Blocks up to 200 ms.

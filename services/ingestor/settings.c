@@ -143,6 +143,10 @@ static const struct mf_setting_def ingest_defs[] = {
                  "How long in ms after late trading (or midnight UTC) that happens; the plan's delay and "
                  "INGEST_SETTLE_MS come on top."),
     COUNT("INGEST_PARALLEL", "8", 1, 64, "Requests under way at once."),
+    COUNT("INGEST_ANSWER_BYTES", "16777216", 1048576, 1073741824,
+          "Memory in bytes for answers that are under way, wait or are published: no request starts whose "
+          "answer "
+          "is likely to pass it, but one may always run. A page of 50 000 bars takes 6 MB."),
     COUNT("INGEST_BARS_PAGE_LIMIT", "50000", 1, 50000, "Base aggregates per page asked for."),
     COUNT("INGEST_NEWS_PAGE_LIMIT", "1000", 1, 1000, "Articles per page asked for."),
     COUNT("INGEST_REFERENCE_PAGE_LIMIT", "1000", 1, 1000,
@@ -230,6 +234,7 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->circuit_failures = count_of(settings, "INGEST_CIRCUIT_FAILURES");
     config->retry_attempts = count_of(settings, "INGEST_RETRY_ATTEMPTS");
     config->parallel = count_of(settings, "INGEST_PARALLEL");
+    config->answer_bytes = (size_t)mf_settings_integer(settings, "INGEST_ANSWER_BYTES");
     config->bars_page_limit = count_of(settings, "INGEST_BARS_PAGE_LIMIT");
     config->news_page_limit = count_of(settings, "INGEST_NEWS_PAGE_LIMIT");
     config->reference_page_limit = count_of(settings, "INGEST_REFERENCE_PAGE_LIMIT");

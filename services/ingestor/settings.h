@@ -19,7 +19,7 @@ struct ing_config {
     unsigned requests_per_minute, requests_per_day;
     int64_t rate_window_ms, delay_ms, rate_limit_wait_ms, connect_timeout_ms, request_timeout_ms,
         low_speed_timeout_ms;
-    size_t body_max;
+    size_t body_max, answer_bytes; // answer_bytes 0 = no limit
     int64_t poll_ms, closed_poll_ms, news_poll_ms, overlap_ms, news_overlap_ms, settle_ms;
     int64_t heartbeat_ms, heartbeat_exclude_ms, reconcile_after_ms;
     int64_t retry_base_ms, retry_max_ms;

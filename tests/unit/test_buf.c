@@ -163,6 +163,48 @@ static void trim_gives_memory_back_when_empty(void **state)
     mf_buf_free(&buf);
 }
 
+static void a_moved_content_is_not_copied(void **state)
+{
+    (void)state;
+    struct mf_buf from, to;
+    mf_buf_init(&from, 100);
+    mf_buf_init(&to, 5);
+    mf_buf_add_c(&to, "old");
+    mf_buf_add_c(&from, "content");
+    const char *data = from.data;
+    mf_buf_move(&to, &from);
+    assert_ptr_equal(to.data, data);
+    assert_int_equal(to.max, 100); // of what it holds now
+    assert_int_equal(from.len, 0);
+    assert_string_equal(mf_buf_c_str(&from), "");
+    assert_int_equal(mf_buf_add_c(&from, "again"), 0);
+    mf_buf_move(&from, &to);
+    assert_string_equal(mf_buf_c_str(&from), "content");
+    mf_buf_free(&from);
+    mf_buf_free(&to);
+}
+
+static void reserved_room_is_not_moved(void **state)
+{
+    (void)state;
+    struct mf_buf buf;
+    mf_buf_init(&buf, 10000);
+    mf_buf_add_c(&buf, "a");
+    mf_buf_reserve(&buf, 9000);
+    const char *data = buf.data;
+    assert_string_equal(data, "a");
+    assert_int_equal(mf_buf_addf(&buf, "%08999d", 1), 0);
+    assert_ptr_equal(buf.data, data);
+    mf_buf_reserve(&buf, 100); // it has more
+    assert_int_equal(buf.len, 9000);
+    mf_buf_reserve(&buf, SIZE_MAX); // the maximum is the most
+    assert_int_equal(mf_buf_addf(&buf, "%01000d", 1), 0);
+    assert_int_equal(mf_buf_add_char(&buf, 'x'), -1);
+    mf_buf_reserve(&buf, SIZE_MAX);
+    assert_int_equal(buf.len, 10000);
+    mf_buf_free(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +215,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_formatted_counts_as_overflow),
         cmocka_unit_test(extended_room_is_the_callers),
         cmocka_unit_test(trim_gives_memory_back_when_empty),
+        cmocka_unit_test(a_moved_content_is_not_copied),
+        cmocka_unit_test(reserved_room_is_not_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

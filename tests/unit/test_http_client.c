@@ -211,7 +211,12 @@ static void on_done(void *arg, const struct mf_http_response *response)
     f->redirect_refused = response->redirect_refused;
     f->retry_after_ms = response->retry_after_ms;
     f->body_len = response->body.len;
-    mf_str_copy(f->body, sizeof f->body, response->body);
+    struct mf_buf kept = {.max = 0}; // a body may be taken away
+    mf_buf_move(&kept, response->body_buf);
+    assert_true(f->failed ||
+                (kept.len == f->body_len && (kept.len == 0 || kept.data == response->body.data)));
+    mf_str_copy(f->body, sizeof f->body, f->failed ? MF_STR_NULL : mf_buf_str(&kept));
+    mf_buf_free(&kept);
     mf_str_copy(f->data_mode, sizeof f->data_mode, response->data_mode);
     mf_str_copy(f->request_id, sizeof f->request_id, response->request_id);
     mf_str_copy(f->content_type, sizeof f->content_type, response->content_type);
