@@ -13,7 +13,7 @@ enum { BAR_BYTES = 128, ENVELOPE_BYTES = 512 };
 static size_t likely_size(const struct ing_engine *engine, const struct ing_series *series)
 {
     const struct ing_work *work = &series->work;
-    if (work->feed != ING_FEED_BARS)
+    if (!ing_feed_is_of_bars(work->feed))
         return engine->usual_size[work->feed];
     int64_t length_us = mf_interval_us(ing_timespans[work->timespan].interval);
     int64_t range_us = work->to_us > work->from_us ? work->to_us - work->from_us : 0;
