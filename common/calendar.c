@@ -23,6 +23,8 @@ enum {
 
 struct mf_calendar {
     struct mf_tzif *tz;
+    struct mf_calendar_change changes[MF_CALENDAR_CHANGES_MAX];
+    size_t change_count;
 };
 
 static int read_file(const char *path, struct mf_buf *out, struct mf_error *err)
@@ -114,10 +116,48 @@ int64_t mf_calendar_midnight_us(const struct mf_calendar *calendar, struct mf_da
     return mf_calendar_local_to_utc(calendar, date, 0, 0);
 }
 
+void mf_calendar_set_changes(struct mf_calendar *calendar, const struct mf_calendar_change *changes,
+                             size_t count)
+{
+    assert(count <= MF_CALENDAR_CHANGES_MAX);
+    for (size_t i = 0; i < count; i++)
+        calendar->changes[i] = changes[i];
+    calendar->change_count = count;
+}
+
+struct mf_calendar_change mf_calendar_rule(struct mf_date date)
+{
+    struct mf_calendar_hours hours = mf_calendar_rules_of(date);
+    return (struct mf_calendar_change){.date = date,
+                                       .closed = hours.closed != NULL,
+                                       .open_minute = hours.open_minute,
+                                       .close_minute = hours.close_minute};
+}
+
+// There are a handful of them, if any.
+static const struct mf_calendar_change *change_of(const struct mf_calendar *calendar, struct mf_date date)
+{
+    for (size_t i = 0; i < calendar->change_count; i++) {
+        if (mf_date_cmp(calendar->changes[i].date, date) == 0)
+            return &calendar->changes[i];
+    }
+    return NULL;
+}
+
+static struct mf_calendar_hours hours_of(const struct mf_calendar *calendar, struct mf_date date)
+{
+    const struct mf_calendar_change *change = change_of(calendar, date);
+    if (change == NULL)
+        return mf_calendar_rules_of(date);
+    return (struct mf_calendar_hours){.closed = change->closed ? "announced" : NULL,
+                                      .open_minute = change->open_minute,
+                                      .close_minute = change->close_minute};
+}
+
 bool mf_calendar_session_of(const struct mf_calendar *calendar, struct mf_date date,
                             struct mf_calendar_session *session)
 {
-    struct mf_calendar_hours hours = mf_calendar_rules_of(date);
+    struct mf_calendar_hours hours = hours_of(calendar, date);
     if (hours.closed != NULL)
         return false;
     bool early = hours.close_minute < REGULAR_CLOSE;
@@ -184,6 +224,5 @@ enum mf_calendar_phase mf_calendar_phase_at(const struct mf_calendar *calendar, 
 
 const char *mf_calendar_closure_reason(const struct mf_calendar *calendar, struct mf_date date)
 {
-    (void)calendar;
-    return mf_calendar_rules_of(date).closed;
+    return hours_of(calendar, date).closed;
 }

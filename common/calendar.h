@@ -30,6 +30,19 @@ bool mf_calendar_session_from(const struct mf_calendar *calendar, struct mf_date
 bool mf_calendar_session_until(const struct mf_calendar *calendar, struct mf_date date,
                                struct mf_calendar_session *session);
 
+// Days on which the exchange does otherwise than its rules say, as somebody has announced: they count instead
+// of the rules from now on, and replace all that were set before. Copied; the rules stay as they are.
+#define MF_CALENDAR_CHANGES_MAX 128
+struct mf_calendar_change {
+    struct mf_date date;
+    bool closed;
+    int open_minute, close_minute; // of the day in New York, unless closed; 570 and 960 on a usual one
+};
+void mf_calendar_set_changes(struct mf_calendar *calendar, const struct mf_calendar_change *changes,
+                             size_t count); // at most MF_CALENDAR_CHANGES_MAX
+// What the rules alone say, in the same form.
+struct mf_calendar_change mf_calendar_rule(struct mf_date date);
+
 enum mf_calendar_phase { MF_PHASE_CLOSED, MF_PHASE_PRE, MF_PHASE_REGULAR, MF_PHASE_POST };
 enum mf_calendar_phase mf_calendar_phase_at(const struct mf_calendar *calendar, int64_t time_us);
 
@@ -41,7 +54,8 @@ int64_t mf_calendar_local_to_utc(const struct mf_calendar *calendar, struct mf_d
                                  int minute);
 int64_t mf_calendar_midnight_us(const struct mf_calendar *calendar, struct mf_date date);
 
-// Why the exchange is closed: "weekend", "New Year's Day", "Hurricane Sandy", …; NULL when it is open.
+// Why the exchange is closed: "weekend", "New Year's Day", "Hurricane Sandy", …, "announced" for a change
+// that was set; NULL when it is open.
 const char *mf_calendar_closure_reason(const struct mf_calendar *calendar, struct mf_date date);
 
 #endif

@@ -29,18 +29,15 @@ bool ing_backfill_is_complete(const struct backfill *backfill)
 
 static uint64_t events_of_type(const struct ing_engine_totals *totals, enum mf_event_type type)
 {
-    uint64_t events = 0;
-    for (unsigned feed = 0; feed < ING_FEED_MAX; feed++)
-        events += ing_feeds[feed].type == type ? totals->events[feed] : 0;
-    return events;
+    return totals->events[type];
 }
 
 uint64_t ing_backfill_events(const struct backfill *backfill)
 {
     const struct ing_engine_totals *totals = ing_engine_totals(backfill->app->engine);
     uint64_t events = 0;
-    for (unsigned feed = 0; feed < ING_FEED_MAX; feed++)
-        events += totals->events[feed];
+    for (unsigned type = 0; type < MF_EVENT_TYPE_MAX; type++)
+        events += totals->events[type];
     return events;
 }
 

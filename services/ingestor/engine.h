@@ -117,8 +117,8 @@ struct ing_driver {
 };
 
 struct ing_engine_totals {
-    uint64_t requests, pages, events[ING_FEED_MAX], duplicates, unchanged, out_of_range, foreign, rejected,
-        dead_lettered, retries, bytes;
+    uint64_t requests, pages, events[MF_EVENT_TYPE_MAX], duplicates, unchanged, out_of_range, foreign,
+        rejected, dead_lettered, retries, bytes;
 };
 
 struct ing_engine_config {

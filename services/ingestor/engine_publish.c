@@ -241,7 +241,8 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
 static void count_page(struct ing_engine *engine, struct ing_series *series)
 {
     const struct ing_page_result *result = series->result;
-    const char *type = ing_metric_type(series->work.feed);
+    enum mf_event_type event_type = ing_work_event_type(&series->work);
+    const char *type = mf_event_type_name(event_type);
     const struct {
         const char *name;
         uint64_t count;
@@ -259,7 +260,7 @@ static void count_page(struct ing_engine *engine, struct ing_series *series)
                   (double)series->asked_us / (double)MF_US_PER_SECOND);
     struct ing_engine_totals *totals = &engine->totals;
     totals->pages++;
-    totals->events[series->work.feed] += result->published;
+    totals->events[event_type] += result->published;
     totals->duplicates += result->counts.duplicates;
     totals->unchanged += result->unchanged;
     totals->out_of_range += result->counts.out_of_range;

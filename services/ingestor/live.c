@@ -109,6 +109,7 @@ static void on_gauges(void *arg)
 {
     ing_live_gauges(arg);
     ing_live_reconcile_tick(arg);
+    ing_live_reference_tick(arg);
 }
 
 static void fill_driver(struct live *live, struct ing_driver *driver)
@@ -146,6 +147,7 @@ static void live_free(void **state)
     *state = NULL;
     ing_live_memory_free(&live->memory);
     ing_live_reconcile_free(&live->reconcile);
+    ing_live_reference_free(&live->reference);
     ing_live_free_symbols(live);
     ing_name_index_free(&live->index);
     ing_symbols_free(&live->once_symbols);
@@ -182,11 +184,13 @@ static int begin(void *state, struct mf_error *err)
     struct live *live = state;
     live->memory = ing_live_memory_new(live);
     live->reconcile = ing_live_reconcile_new(live);
+    live->reference = ing_live_reference_new(live);
     ing_live_reconcile_due(live, mf_clock_real_us());
     if (ing_live_take_symbols(live, live->app->service->settings, err) < 0)
         return -1;
     mf_timer_arm_every_ms(live->heartbeat_timer, live->app->config.heartbeat_ms);
     mf_timer_arm_every_ms(live->gauge_timer, GAUGE_MS);
+    ing_live_reference_tick(live);
     return 0;
 }
 

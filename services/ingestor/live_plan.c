@@ -111,6 +111,12 @@ int64_t ing_plan_last_day_us(const struct mf_calendar *calendar, const struct in
     return mf_calendar_midnight_us(calendar, mf_date_add_days(date, -1));
 }
 
+int64_t ing_plan_round_us(int64_t now_us, unsigned minute)
+{
+    int64_t place_us = minute * MF_US_PER_MINUTE;
+    return floor_to(now_us - place_us, MF_US_PER_DAY) + place_us;
+}
+
 bool ing_plan_reconcile(const struct mf_calendar *calendar, const struct ing_config *config,
                         enum mf_asset_class asset_class, int64_t now_us, struct ing_range *session)
 {

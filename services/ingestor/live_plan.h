@@ -44,6 +44,9 @@ int64_t ing_plan_last_day_us(const struct mf_calendar *calendar, const struct in
 bool ing_plan_reconcile(const struct mf_calendar *calendar, const struct ing_config *config,
                         enum mf_asset_class asset_class, int64_t now_us, struct ing_range *session);
 
+// When that minute of a UTC day was last.
+int64_t ing_plan_round_us(int64_t now_us, unsigned minute);
+
 // The time up to which the series may be called read, before settling and delay: when its last complete
 // answer was asked for, or now, as long as its market is closed and all that can have come has been read. 0 =
 // never read.

@@ -34,6 +34,11 @@ static bool plan(struct live *live, struct live_series *series)
     struct ing_work *work = &series->base.work;
     int64_t now_us = mf_clock_real_us();
     series->range_asked_us = now_us;
+    if (series->anew) {
+        series->mark.status = ING_STATUS_RUNNING;
+        series->mark.last_time_us = INT64_MIN;
+        series->anew = false;
+    }
     if (!ing_plan_range(live->app->calendar, &live->app->config, work, &series->mark, now_us, &series->plan))
         return false;
     work->from_us = series->plan.range.from_us;
@@ -96,6 +101,27 @@ void ing_live_plan_again(struct live *live)
                 series->base.failing_since_us == 0)
                 ing_engine_put_off(live->app->engine, &series->base, wait_of(live, series));
         }
+    }
+}
+
+// The vendor rewrites the adjusted bars of all days before it, so what indicators look back at is pulled
+// again.
+void ing_live_split(struct live *live, struct live_symbol *symbol)
+{
+    const struct ing_config *config = &live->app->config;
+    bool pulled = config->warmup && config->adjusted == MF_ADJUSTED_SPLIT;
+    MF_LOGF(live->app->service->log, MF_LOG_NOTICE, "live", "split",
+            MF_FIELDS(mf_lf_str("symbol", symbol->name)), "%s",
+            pulled ? "a split has taken effect: the symbol's warm-up is pulled again; history from before it "
+                     "needs a "
+                     "backfill with --again"
+                   : "a split has taken effect");
+    for (int feed = 0; feed < LIVE_NEWS && pulled; feed++) {
+        struct live_series *series = symbol->series[feed];
+        if (series == NULL || series->mark.status != ING_STATUS_COMPLETE)
+            continue;
+        series->anew = true;
+        ing_engine_put_off(live->app->engine, &series->base, 0);
     }
 }
 
@@ -269,7 +295,7 @@ static void range_done(struct live *live, struct live_series *series, enum ing_r
     if (live->once)
         return;
     if (complete) {
-        schedule(live, series, wait_of(live, series));
+        schedule(live, series, series->anew ? 0 : wait_of(live, series));
         return;
     }
     int64_t wait_us = ing_plan_refused_wait_us(&live->app->config, work, end, known, series->refusals);

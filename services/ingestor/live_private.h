@@ -23,6 +23,7 @@ struct live_symbol;
 struct live_series;
 struct live_memory;
 struct live_reconcile;
+struct live_reference;
 
 // What the engine's driver does for a kind of series: see struct ing_driver. NULL = nothing, or all.
 struct live_kind {
@@ -50,12 +51,16 @@ struct live_series {
     int64_t range_asked_us; // real time at which the range's first page was asked for
     int64_t good_us;        // of the last range read to the present
     unsigned refusals;      // in a row; the series waits for longer each time
+    bool anew;              // its history is another one: the next range is a warm-up
 };
 
 struct live_symbol {
     char *name;
     struct live_series *series[LIVE_FEED_MAX]; // NULL = feed not served
     struct ing_minutes minutes;
+    struct ing_overlap told; // its description, other names, splits and dividends, as published
+    int64_t refreshed_us;    // when those were asked for last; 0 = never
+    enum mf_asset_class asset_class;
     uint32_t phase;       // its own place in every period, of 2^32
     bool keep;            // while a reload compares lists
     bool remembered;      // what was published of its minutes before is known
@@ -74,6 +79,9 @@ struct live {
     bool failed;    // of `once`: some could not be done
     struct live_memory *memory;
     struct live_reconcile *reconcile;
+    struct live_reference *reference;
+    struct mf_calendar_change changes[ING_HOLIDAYS_MAX]; // as the calendar has them
+    size_t change_count, differences;
     struct ing_range due[LIVE_MARKET_MAX];      // newest sessions that are to be pulled again by now
     struct ing_plan_view view[LIVE_MARKET_MAX]; // as of the last heartbeat
     struct mf_timer *heartbeat_timer, *probe_timer, *gauge_timer;
@@ -92,6 +100,8 @@ uint64_t ing_live_hash(const struct mf_event *event); // what is remembered of i
 void ing_live_save(struct live *live, const struct live_series *series);
 // The market's days are others than they were: what waits for a time of the calendar waits for another.
 void ing_live_plan_again(struct live *live);
+// A split shows in the symbol's prices from now on: its adjusted history is another one.
+void ing_live_split(struct live *live, struct live_symbol *symbol);
 enum live_feed ing_live_feed_of(const struct live_series *series);
 // live_memory.c
 struct live_memory *ing_live_memory_new(struct live *live);
@@ -107,6 +117,16 @@ void ing_live_reconcile_leave(struct live *live, struct live_symbol *symbol); //
 // The time from which on the symbol's published minutes will be compared with the vendor's; INT64_MAX =
 // never.
 int64_t ing_live_unreconciled_us(const struct live *live, const struct live_symbol *symbol);
+// live_reference.c
+struct live_reference *ing_live_reference_new(struct live *live);
+void ing_live_reference_free(struct live_reference **reference);
+void ing_live_reference_tick(struct live *live);                             // every few seconds
+void ing_live_reference_join(struct live *live, struct live_symbol *symbol); // takes what is known of it
+void ing_live_reference_keep(struct live *live, const struct live_symbol *symbol); // for when it joins again
+void ing_live_reference_leave(struct live *live, struct live_symbol *symbol); // which is about to be freed
+// live_calendar.c
+void ing_live_take_holidays(struct live *live, const struct ing_holidays *holidays);
+void ing_live_compare_state(struct live *live, const struct ing_holidays *now);
 // live_symbols.c
 struct live_symbol *ing_live_find(const struct live *live, struct mf_str name);
 // Takes the settings' symbols (all, or those of the shard) as the live ones: new ones are added, others

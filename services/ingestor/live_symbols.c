@@ -109,9 +109,11 @@ static void series_free(struct live *live, struct live_series **series)
 static void symbol_free(struct live *live, struct live_symbol *symbol)
 {
     ing_live_reconcile_leave(live, symbol);
+    ing_live_reference_leave(live, symbol);
     for (int feed = 0; feed < LIVE_FEED_MAX; feed++)
         series_free(live, &symbol->series[feed]);
     ing_minutes_free(&symbol->minutes);
+    ing_overlap_free(&symbol->told);
     free(symbol->name);
     free(symbol);
 }
@@ -137,6 +139,9 @@ static void add_symbol(struct live *live, const char *name, size_t beside)
     struct live_symbol *symbol = mf_calloc(1, sizeof *symbol);
     symbol->name = mf_strdup(name);
     symbol->keep = symbol->remembered = true;
+    symbol->asset_class = mf_asset_class_of_symbol(mf_str_of(name));
+    if (!live->once)
+        ing_live_reference_join(live, symbol);
     symbol->phase = (uint32_t)mf_hash64(name, strlen(name));
     for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
         if (served[feed])
@@ -158,6 +163,7 @@ static void drop(struct live *live, struct live_symbol *symbol)
         if (symbol->series[feed] != NULL)
             keep_mark(live, symbol->series[feed]);
     }
+    ing_live_reference_keep(live, symbol);
     symbol_free(live, symbol);
 }
 

@@ -99,6 +99,18 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
                           .help = "Minutes of sessions that were pulled again: unchanged, corrected, added, "
                                   "vanished (published, and no longer with the provider).",
                           .labels = {"result"}},
+    [ING_M_CALENDAR_DIFFERENCES] =
+        {.name = "marketflow_ingest_calendar_differences",
+         .type = MF_METRIC_GAUGE,
+         .help = "Days to come that the provider announces otherwise than the built-in calendar has them."},
+    [ING_M_STATE_DIFFERS] = {.name = "marketflow_ingest_market_state_differs",
+                             .type = MF_METRIC_GAUGE,
+                             .help =
+                                 "1 when the provider last said that the market was in another state than "
+                                 "the calendar had it."},
+    [ING_M_CLOCK_SKEW] = {.name = "marketflow_ingest_provider_clock_skew_seconds",
+                          .type = MF_METRIC_GAUGE,
+                          .help = "The provider's clock less ours, when it last said what time it was."},
     [ING_M_RECONCILE_PENDING] = {.name = "marketflow_ingest_reconcile_pending_symbols",
                                  .type = MF_METRIC_GAUGE,
                                  .help = "Symbols whose last session is still to be pulled again."},

@@ -16,6 +16,8 @@ const struct ing_feed_info ing_feeds[ING_FEED_MAX] = {
     [ING_FEED_DIVIDENDS] = {"dividends", MF_EVENT_CORPORATE_ACTION},
     [ING_FEED_OPTIONS] = {"options", MF_EVENT_OPTION_BAR},
     [ING_FEED_CONTRACTS] = {"contracts", MF_EVENT_OPTION_BAR},
+    [ING_FEED_HOLIDAYS] = {"holidays", MF_EVENT_FEED_STATUS},
+    [ING_FEED_MARKET_STATE] = {"market_state", MF_EVENT_FEED_STATUS},
 };
 
 const struct ing_market_info ing_markets[ING_MARKET_MAX] = {
@@ -99,6 +101,11 @@ const char *ing_timespan_names(char text[160])
 bool ing_work_is_of_renames(const struct ing_work *work)
 {
     return work->feed == ING_FEED_SYMBOLS && work->pass == ING_PASS_RENAMES;
+}
+
+enum mf_event_type ing_work_event_type(const struct ing_work *work)
+{
+    return ing_work_is_of_renames(work) ? MF_EVENT_CORPORATE_ACTION : ing_feeds[work->feed].type;
 }
 
 enum ing_endpoint ing_endpoint_of(const struct ing_work *work)

@@ -46,9 +46,22 @@ int ing_polygon_fill_symbol(const struct ing_provider_config *config, const stru
                             const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                             struct mf_error *err);
 
-// Ticker events: the path, and rows to page->aliases; bad ones are items with a reason.
+// Ticker events: the path, and rows to page->aliases; changes that have happened become events, bad rows are
+// items with a reason.
 void ing_polygon_add_renames_path(const struct ing_work *work, struct mf_buf *url);
-void ing_polygon_rename_items(const struct mf_json_node *rows, struct mf_str figi, struct ing_page *page);
+void ing_polygon_rename_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                              struct mf_str figi, struct ing_page *page);
+int ing_polygon_fill_rename(const struct ing_provider_config *config, const struct ing_page *page,
+                            const struct ing_item *item, struct mf_event *event, struct mf_error *err);
+
+// Market status: whether it is of that, paths, whether an answer is one, what it says to page->holidays; bad
+// rows are items with a reason.
+bool ing_polygon_is_of_calendar(const struct ing_work *work);
+void ing_polygon_add_calendar_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                   struct mf_buf *url);
+bool ing_polygon_calendar_is_right(const struct ing_work *work, const struct mf_json_node *root);
+void ing_polygon_take_calendar(const struct ing_provider_config *config, const struct mf_json_node *root,
+                               struct ing_page *page);
 
 // Splits and dividends: the same for both.
 void ing_polygon_add_actions_path(const struct ing_provider_config *config, const struct ing_work *work,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Polygon ticker events: the names that an instrument has had, with the days on which each was valid (N14). A
-// name is valid from its event to the day before the next one. Pure.
+// name is valid from its event to the day before the next one, and each change is a corporate action of its
+// day. Pure.
 #include <stdlib.h>
 
 #include "common/url.h"
@@ -100,7 +101,36 @@ static bool is_rename(const struct mf_json_node *row)
     return type.data == NULL || mf_str_eq_c(type, "ticker_change");
 }
 
-void ing_polygon_rename_items(const struct mf_json_node *rows, struct mf_str figi, struct ing_page *page)
+// Changes that have taken effect. Of what is announced the symbol has not got its name yet.
+static void add_changes(const struct ing_provider_config *config, struct ing_page *page)
+{
+    for (size_t i = 1; i < page->aliases.count; i++) {
+        int64_t time_us = mf_calendar_midnight_us(config->calendar, page->aliases.items[i].from);
+        if (time_us > page->asked_us)
+            continue;
+        struct ing_item *item = ing_page_add(page);
+        item->event_time_us = item->vendor_us = time_us;
+        item->key = mf_str_of(page->work->symbol);
+        item->index = (uint32_t)i; // of the aliases, which outlive this
+    }
+}
+
+int ing_polygon_fill_rename(const struct ing_provider_config *config, const struct ing_page *page,
+                            const struct ing_item *item, struct mf_event *event, struct mf_error *err)
+{
+    (void)config;
+    if (item->index == 0 || item->index >= page->aliases.count)
+        return mf_error_set(err, MF_ERROR_POISON, "bad_value", "the change of a name has no name before it");
+    event->corporate_action =
+        (struct mf_corporate_action){.kind = MF_ACTION_TICKER_CHANGE,
+                                     .ex_date = page->aliases.items[item->index].from,
+                                     .old_symbol = mf_str_of(page->aliases.items[item->index - 1].symbol),
+                                     .new_symbol = mf_str_of(page->aliases.items[item->index].symbol)};
+    return 0;
+}
+
+void ing_polygon_rename_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                              struct mf_str figi, struct ing_page *page)
 {
     size_t room = rows != NULL ? mf_json_count(rows) : 0;
     struct rename *renames = mf_calloc(room + 1, sizeof *renames);
@@ -134,4 +164,5 @@ void ing_polygon_rename_items(const struct mf_json_node *rows, struct mf_str fig
     if (!mf_str_copy(page->aliases.figi, sizeof page->aliases.figi, figi.len > 0 ? figi : MF_STR("")))
         page->aliases.figi[0] = '\0';
     free(renames);
+    add_changes(config, page);
 }

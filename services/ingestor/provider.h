@@ -14,6 +14,7 @@
 #include "common/http_client.h"
 #include "common/json_reader.h"
 #include "common/json_row.h"
+#include "services/ingestor/holidays.h"
 #include "services/ingestor/occ.h"
 
 enum ing_feed {
@@ -24,6 +25,8 @@ enum ing_feed {
     ING_FEED_DIVIDENDS,
     ING_FEED_OPTIONS,   // bars of one option contract
     ING_FEED_CONTRACTS, // which contracts there are: its rows are no events, they become series of the other
+    ING_FEED_HOLIDAYS,  // days to come on which the exchanges do otherwise; no events
+    ING_FEED_MARKET_STATE, // whether they are open now; no events
     ING_FEED_MAX
 };
 struct ing_feed_info {
@@ -140,6 +143,8 @@ struct ing_work {
 };
 bool ing_work_is_of_renames(const struct ing_work *work);
 // What is asked: the endpoints that can fail each by itself. One per feed, and the names of a symbol.
+// The type of what a page of this work becomes.
+enum mf_event_type ing_work_event_type(const struct ing_work *work);
 enum ing_endpoint { ING_ENDPOINT_RENAMES = ING_FEED_MAX, ING_ENDPOINT_MAX };
 enum ing_endpoint ing_endpoint_of(const struct ing_work *work);
 const char *ing_endpoint_name(enum ing_endpoint endpoint); // the feed's name, "renames"
@@ -209,9 +214,10 @@ struct ing_page {
     struct ing_aliases aliases;     // of a page of renames, whose right rows are no items
     struct ing_contract *contracts; // of a page of contracts, likewise; by ticker, each once
     size_t contract_count, contract_capacity;
-    struct mf_buf repaired;  // the answer without the rows that are not JSON, or with the first row only
-    struct mf_buf lost;      // those rows
-    struct mf_json_row *row; // the one that is looked at, of rows that are
+    struct ing_holidays holidays; // of a page of those, likewise
+    struct mf_buf repaired;       // the answer without the rows that are not JSON, or with the first row only
+    struct mf_buf lost;           // those rows
+    struct mf_json_row *row;      // the one that is looked at, of rows that are
     struct mf_str rows; // read one by one where they stand: from the first to behind the last; else absent
     size_t row_count;   // of these
     bool whole;         // for tests: never one by one

@@ -79,6 +79,8 @@ static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
     [ING_FEED_DIVIDENDS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
     [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option, true},
     [ING_FEED_CONTRACTS] = {ing_polygon_add_contracts_path, ing_polygon_contract_items, NULL},
+    [ING_FEED_HOLIDAYS] = {ing_polygon_add_calendar_path, NULL, NULL},
+    [ING_FEED_MARKET_STATE] = {ing_polygon_add_calendar_path, NULL, NULL},
 };
 
 static int build_request(const struct ing_provider_config *config, const struct ing_work *work,
@@ -93,7 +95,9 @@ static int build_request(const struct ing_provider_config *config, const struct 
     mf_buf_clear(url);
     mf_buf_add(url, config->base_url, base_len);
     polygon_feeds[work->feed].add_path(config, work, url);
-    if (!ing_work_is_of_renames(work) && !ing_work_is_of_contract(work)) { // which come on one page
+    // Those come on one page.
+    if (!ing_work_is_of_renames(work) && !ing_work_is_of_contract(work) &&
+        !ing_polygon_is_of_calendar(work)) {
         char limit[16];
         snprintf(limit, sizeof limit, "%u", ing_request_limit(work));
         mf_url_add_query(url, "limit", mf_str_of(limit));
@@ -162,6 +166,8 @@ static enum ing_answer classify_lie(struct mf_str status, struct mf_str message,
 static enum ing_answer classify_ok(const struct ing_work *work, const struct mf_json_node *root,
                                    struct mf_str message, char code[MF_ERROR_CODE_SIZE])
 {
+    if (root != NULL && ing_polygon_is_of_calendar(work) && ing_polygon_calendar_is_right(work, root))
+        return because(ING_ANSWER_DATA, "", code);
     if (root == NULL || mf_json_type(root) != MF_JSON_OBJECT)
         return because(ING_ANSWER_TRANSIENT, "not_json", code);
     bool wrong;
@@ -341,8 +347,8 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
         page->counts.rows = page->row_count;
     if (ing_work_is_of_renames(page->work)) {
         const struct mf_json_node *result = rows != NULL ? mf_json_get(root, "results") : NULL;
-        ing_polygon_rename_items(rows, result != NULL ? ing_text_of(result, "composite_figi") : MF_STR_NULL,
-                                 page);
+        ing_polygon_rename_items(config, rows,
+                                 result != NULL ? ing_text_of(result, "composite_figi") : MF_STR_NULL, page);
     } else {
         polygon_feeds[page->work->feed].add_items(config, rows, page);
     }
@@ -379,6 +385,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->counts = (struct ing_page_counts){0};
     page->aliases.count = 0;
     page->contract_count = 0;
+    page->holidays = (struct ing_holidays){.server_us = INT64_MIN};
     take_mode(page, reply->data_mode);
     keep_request_id(page, reply->request_id);
     const struct mf_json_node *root = NULL;
@@ -411,15 +418,19 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     }
     if (mf_str_eq_c(ing_text_of(root, "status"), "DELAYED"))
         page->flags |= MF_FLAG_DELAYED;
-    take_rows(config, root, page);
+    if (ing_polygon_is_of_calendar(page->work))
+        ing_polygon_take_calendar(config, root, page);
+    else
+        take_rows(config, root, page);
 }
 
 static int fill_event(const struct ing_provider_config *config, const struct ing_page *page,
                       const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                       struct mf_error *err)
 {
-    assert(polygon_feeds[page->work->feed].fill != NULL); // contracts have no items that are events
-    mf_event_init(event, ing_feeds[page->work->feed].type);
+    // Contracts and days have no items that are events.
+    assert(polygon_feeds[page->work->feed].fill != NULL);
+    mf_event_init(event, ing_work_event_type(page->work));
     event->symbol = mf_str_of(page->work->symbol);
     event->asset_class = page->work->asset_class;
     event->source = mf_str_of(ing_polygon.name);
@@ -429,6 +440,8 @@ static int fill_event(const struct ing_provider_config *config, const struct ing
     event->page = page->number;
     if (page->request_id[0] != '\0')
         event->request_id = mf_str_of(page->request_id);
+    if (ing_work_is_of_renames(page->work))
+        return ing_polygon_fill_rename(config, page, item, event, err);
     struct ing_item with_row;
     if (item->row == NULL) { // read again, where the answer stands
         with_row = *item;

@@ -38,6 +38,24 @@ static const char *check_shard(const char *text)
     return ing_shard_parse(mf_str_of(text), &shard) ? NULL : "is not i/n with i from 0 to n - 1";
 }
 
+// Minute of the day that "07:30" is; -1 when it is none.
+static int minute_of(const char *text)
+{
+    struct mf_str hour = {text, 2};
+    struct mf_str minute = {text + 3, 2};
+    int64_t h;
+    int64_t m;
+    if (strlen(text) != 5 || text[2] != ':' || !mf_str_to_i64(hour, &h) || !mf_str_to_i64(minute, &m) ||
+        h < 0 || h > 23 || m < 0 || m > 59)
+        return -1;
+    return (int)(h * 60 + m);
+}
+
+static const char *check_minute(const char *text)
+{
+    return minute_of(text) >= 0 ? NULL : "is not a time of day as 07:30";
+}
+
 #define MILLISECONDS(name_, default_, min_, max_, text)                                          \
     {                                                                                            \
         .name = (name_), .type = MF_SETTING_INTEGER, .default_value = (default_), .min = (min_), \
@@ -142,6 +160,15 @@ static const struct mf_setting_def ingest_defs[] = {
     MILLISECONDS("INGEST_RECONCILE_AFTER_MS", "1800000", 0, 43200000,
                  "How long in ms after late trading (or midnight UTC) that happens; the plan's delay and "
                  "INGEST_SETTLE_MS come on top."),
+    SWITCH("INGEST_REFERENCE", "true",
+           "Keep symbols, their other names, splits and dividends up to date in live mode."),
+    {.name = "INGEST_REFERENCE_TIME",
+     .type = MF_SETTING_STRING,
+     .default_value = "07:30",
+     .description = "Time of day (UTC) from which on that is asked for, once a day; new symbols are at once.",
+     .check = check_minute},
+    SWITCH("INGEST_MARKET_STATUS", "true",
+           "Ask for the exchanges' announced closures and early closes, at the start and once a day."),
     COUNT("INGEST_PARALLEL", "8", 1, 64, "Requests under way at once."),
     COUNT("INGEST_ANSWER_BYTES", "16777216", 1048576, 1073741824,
           "Memory in bytes for answers that are under way, wait or are published: no request starts whose "
@@ -243,6 +270,9 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->warmup = mf_settings_boolean(settings, "INGEST_WARMUP");
     config->minute_bars = mf_settings_boolean(settings, "INGEST_MINUTE_BARS");
     config->day_bars = mf_settings_boolean(settings, "INGEST_DAY_BARS");
+    config->reference = mf_settings_boolean(settings, "INGEST_REFERENCE");
+    config->reference_minute = (unsigned)minute_of(mf_settings_string(settings, "INGEST_REFERENCE_TIME"));
+    config->market_status = mf_settings_boolean(settings, "INGEST_MARKET_STATUS");
     config->reconcile = mf_settings_boolean(settings, "INGEST_RECONCILE");
     config->news = mf_settings_boolean(settings, "INGEST_NEWS");
     bool split = strcmp(mf_settings_string(settings, "INGEST_ADJUSTED"), "split") == 0;

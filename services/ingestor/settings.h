@@ -28,7 +28,8 @@ struct ing_config {
     unsigned retry_attempts, parallel, bars_page_limit, news_page_limit;
     unsigned reference_page_limit, pages_max;
     bool budget_shared; // with all processes that use the key
-    bool publish_forming, warmup, minute_bars, day_bars, news, reconcile;
+    bool publish_forming, warmup, minute_bars, day_bars, news, reconcile, reference, market_status;
+    unsigned reference_minute; // of a UTC day
     enum mf_adjusted adjusted;
     struct ing_shard shard;
     int32_t partitions;

@@ -95,6 +95,9 @@ class Line:
             "KAFKA_GROUP_PREFIX": self.name,
             "POLYGON_REQUESTS_PER_MINUTE": "0",
             "INGEST_SYMBOLS": "X:BTCUSD",
+            # Requests and events of their own: the tests of them ask for them.
+            "INGEST_REFERENCE": "false",
+            "INGEST_MARKET_STATUS": "false",
             "LOG_LEVEL": "debug",
             **{f"KAFKA_TOPIC_{role}": self.topic(role) for role in ROLES},
             **self.settings,

@@ -138,6 +138,13 @@ def test_other_names_come_with_the_symbol(line: Line) -> None:
     assert names["META"] == META
     assert [alias["symbol"] for alias in names["ZZNEW"]] == ["ZZOLDER", "ZZMID", "ZZNEW"]
     assert names["KO"] == names["ZZGONE"] == names["X:BTCUSD"] == []
+    changes = [(e["symbol"], e["old_symbol"], e["new_symbol"]) for e in events(line, "corporate_action")]
+    assert sorted(changes) == [
+        ("META", "FB", "META"),
+        ("ZZNEW", "ZZMID", "ZZNEW"),
+        ("ZZNEW", "ZZOLDER", "ZZMID"),
+    ]
+    assert summary["events"]["corporate_action"] == 3
     assert not line.messages("DLQ")  # that nothing is called ZZGONE now is a right answer
     assert not any("BTC" in request["path"] for request in requests(line, EVENTS))
 

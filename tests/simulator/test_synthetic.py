@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from marketflow_simulator.sessions import early_closes, easter, holidays, session
 from marketflow_simulator.synthetic import Synthetic
 from marketflow_simulator.windows import Windows
+from mflocal import LocalError
 from simulator_client import Client, start
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -298,3 +299,23 @@ def test_upcoming_is_a_bare_array(client: Client) -> None:
     ] == "closed"
     early = next(row for row in rows if row["status"] == "early-close")
     assert early["close"].endswith("Z") and early["open"].endswith("Z")
+
+
+def test_announcements_come_on_top_and_go_again(client: Client) -> None:
+    upcoming, splits = "/v1/marketstatus/upcoming", "/v3/reference/splits?ticker=KO"
+    before = client.get(upcoming).json
+    day = before[0]["date"]
+    split = {"ticker": "KO", "execution_date": "2020-01-02", "split_from": 1, "split_to": 3}
+    client.simulator.announce(days=[{"date": day, "status": "early-close"}], splits=[split])
+    added = client.get(upcoming).json[len(before) :]
+    assert {(row["exchange"], row["date"], row["status"]) for row in added} == {
+        ("NYSE", day, "early-close"),
+        ("NASDAQ", day, "early-close"),
+    }
+    assert [row["split_to"] for row in client.rows(splits)] == [3]
+    for wrong in ({"days": [{"date": day}]}, {"days": [{"date": day, "status": "late"}]}, {"news": []}):
+        with pytest.raises(LocalError):
+            client.simulator.announce(**wrong)
+    client.simulator.announce()
+    assert client.get(upcoming).json == before
+    assert client.rows(splits) == []

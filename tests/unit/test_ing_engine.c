@@ -319,7 +319,7 @@ static void test_pages(void **state)
     assert_int_equal(f->asked[0], 2);
     assert_null(strstr(http_script_last_request(f->script), "apiKey")); // N08, N52
     assert_non_null(strstr(http_script_last_request(f->script), "Authorization: Bearer s3cret"));
-    assert_int_equal(ing_engine_totals(f->engine)->events[ING_FEED_BARS], 5);
+    assert_int_equal(ing_engine_totals(f->engine)->events[MF_EVENT_BAR], 5);
     assert_int_equal(ing_engine_totals(f->engine)->pages, 2);
     // Both requests were due at some time, and the schedule's lateness knows of both.
     const struct mf_metric *late =

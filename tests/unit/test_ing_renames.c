@@ -69,11 +69,21 @@ static void test_names(void **state)
     struct ing_work work = work_of(ING_PASS_RENAMES);
     decode_events(f, &work, EVENT("META", "2022-06-09") "," EVENT("FB", "2012-05-18")); // the newest first
     assert_int_equal(f->page.answer, ING_ANSWER_DATA);
-    assert_int_equal(f->page.count, 0);
     assert_int_equal(f->page.aliases.count, 2);
     expect_alias(f, 0, "FB", "2012-05-18", "2022-06-08");
     expect_alias(f, 1, "META", "2022-06-09", NULL);
     assert_string_equal(f->page.aliases.figi, FIGI);
+    // The change is a corporate action of its day, of the symbol that was asked for
+    assert_int_equal(f->page.count, 1);
+    struct mf_error err;
+    assert_int_equal(
+        ing_polygon.fill_event(&f->config, &f->page, &f->page.items[0], &f->scratch, &f->event, &err), 0);
+    assert_int_equal(f->event.type, MF_EVENT_CORPORATE_ACTION);
+    assert_int_equal(f->event.corporate_action.kind, MF_ACTION_TICKER_CHANGE);
+    assert_true(mf_str_eq_c(f->event.symbol, "META"));
+    assert_true(mf_str_eq_c(f->event.corporate_action.old_symbol, "FB"));
+    assert_true(mf_str_eq_c(f->event.corporate_action.new_symbol, "META"));
+    assert_int_equal(f->event.event_time_us, ing_time("2022-06-09T04:00:00Z"));
     // Twice a name, and back
     decode_events(f, &work,
                   EVENT("META", "2020-02-29") "," EVENT("AB", "2020-03-01") "," EVENT("META", "2022-01-01"));
@@ -109,7 +119,7 @@ static void test_repeats(void **state)
                       "FB", "2012-05-18"));
     assert_int_equal(f->page.aliases.count, 2);
     assert_int_equal(f->page.counts.foreign, 1);
-    assert_int_equal(f->page.count, 0);
+    assert_int_equal(f->page.count, 1);
 }
 
 static void test_bad_events(void **state)

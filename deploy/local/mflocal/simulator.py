@@ -141,6 +141,10 @@ class Simulator(BackgroundProcess):
         """now=, advance_ms=, frozen=, rate= or real=True; returns the clock."""
         return dict(self.control("POST", "clock", change))
 
+    def announce(self, **what: Any) -> None:
+        """days= and splits= beside those that the simulator has; nothing takes all of them back."""
+        self.control("POST", "announcements", what)
+
     def set_options(self, **change: Any) -> dict[str, Any]:
         """forming= and rate_per_minute=."""
         return dict(self.control("POST", "options", change))

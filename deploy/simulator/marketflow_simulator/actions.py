@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,16 +25,21 @@ DIVIDENDS = Endpoint("dividends", "/v3/reference/dividends", "ex_dividend_date",
 
 
 def wanted(
-    endpoint: Endpoint, seed: int, today: date, asked: Mapping[str, str], order: str
+    endpoint: Endpoint,
+    seed: int,
+    today: date,
+    asked: Mapping[str, str],
+    order: str,
+    added: Sequence[reference.Action] = (),
 ) -> list[reference.Action]:
-    """The actions that the parameters leave, by day. ValueError for a day that is none."""
+    """The actions that the parameters leave, by day, `added` among them. ValueError for a day that is none."""
     names = (endpoint.day, *(f"{endpoint.day}.{edge}" for edge in ("gt", "gte", "lt", "lte")))
     on, above, least, below, most = (
         date.fromisoformat(asked[name]) if name in asked else None for name in names
     )
     found = [
         action
-        for action in endpoint.rows(seed, today)
+        for action in sorted([*endpoint.rows(seed, today), *added], key=lambda action: action.day)
         if asked.get("ticker", action.row["ticker"]) == action.row["ticker"]
         and (on is None or action.day == on)
         and (above is None or action.day > above)

@@ -136,8 +136,10 @@ def _count(body: dict[str, Any], name: str, default: int | None) -> int | None:
 
 def _endpoints(kind: str, variant: object) -> frozenset[str] | None:
     """The endpoints whose rows the fault can change; None when any answer will do."""
-    if kind in ("correction", "missing_rows"):
+    if kind == "correction":
         return frozenset({"aggs"})
+    if kind == "missing_rows":
+        return frozenset({"aggs", "news"})
     if kind != "bad_row" or variant is None:
         return None
     found = bad_rows.endpoints_of(variant)

@@ -81,11 +81,16 @@ def _duplicate_rows(page: Page, fault: Fault) -> None:
 
 
 def _missing_rows(page: Page, fault: Fault) -> None:
-    """Without the bars that start in [`from`, `to`), as if nothing had been traded."""
+    """Without the bars that start in [`from`, `to`), or the articles of that time, as if there were none yet."""
     first = parse_instant(str(fault.parameters["from"]))
     last = parse_instant(str(fault.parameters["to"]))
-    page.rows[:] = [row for row in page.rows if not first <= int(row["t"]) < last]
-    page.head["resultsCount"] = str(len(page.rows))
+    page.rows[:] = [row for row in page.rows if not first <= _time_of(row) < last]
+    if "resultsCount" in page.head:
+        page.head["resultsCount"] = str(len(page.rows))
+
+
+def _time_of(row: dict[str, str]) -> int:
+    return int(row["t"]) if "t" in row else parse_instant(str(json.loads(row["published_utc"])))
 
 
 def _out_of_range(page: Page, fault: Fault) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 from . import actions, cursor, days, option_pages, options
@@ -19,7 +20,7 @@ from .bars import REPLAY, SYNTHETIC, Source
 from .clock import Clock, format_instant, parse_instant
 from .news import NewsQuery, articles
 from .page import Page, Row, row_of_bar, row_of_object
-from .reference import DELISTED, figi_of, names_of
+from .reference import DELISTED, Action, figi_of, names_of, split
 from .replay import Replay
 from .sessions import NEW_YORK, asset_class, early_closes, holidays, market_state
 from .synthetic import Synthetic
@@ -29,6 +30,31 @@ from .windows import SPANS, Windows, range_bound
 _FAR_MS = 7_258_118_400_000  # 2200-01-01
 _SORTS = ("asc", "desc")
 _Place = tuple[int, str]  # an article's place in the order: published_ms, id
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """What was announced by way of the control endpoint: days of the exchanges, and splits."""
+
+    days: tuple[tuple[date, str], ...] = ()
+    splits: tuple[Action, ...] = ()
+
+    @staticmethod
+    def of(body: Mapping[str, Any]) -> Announcements:
+        """From {"days": [{date, status}], "splits": [{ticker, execution_date, split_from, split_to}]}."""
+        days = [(date.fromisoformat(row["date"]), str(row["status"])) for row in body.get("days", [])]
+        if any(status not in ("closed", "early-close") for _, status in days):
+            raise ValueError("the status of a day is closed or early-close")
+        splits = [
+            split(
+                str(row["ticker"]),
+                date.fromisoformat(row["execution_date"]),
+                row["split_from"],
+                row["split_to"],
+            )
+            for row in body.get("splits", [])
+        ]
+        return Announcements(tuple(days), tuple(splits))
 
 
 class BadRequest(ValueError):
@@ -84,6 +110,7 @@ class Provider:
     def __init__(self, clock: Clock, seed: int) -> None:
         self.clock = clock
         self.forming = False
+        self.announcements = Announcements()
         self.seed = seed
         self.replay = Replay()
         self.synthetic = Synthetic(seed)
@@ -367,7 +394,8 @@ class Provider:
         number, shown = _whole(asked, "page", 1), _whole(asked, "resume", 0)
         today = datetime.fromtimestamp(self.clock.now_ms() / 1000, NEW_YORK).date()
         try:
-            found = actions.wanted(endpoint, self.seed, today, asked, order)
+            added = self.announcements.splits if endpoint is actions.SPLITS else ()
+            found = actions.wanted(endpoint, self.seed, today, asked, order, added)
         except ValueError as problem:
             raise BadRequest(f"the parameter '{endpoint.day}' is not a date") from problem
 
@@ -496,6 +524,8 @@ class Provider:
             for day, name, status in sorted(days):
                 if today <= day < today + timedelta(days=366) and day.weekday() < 5:
                     rows.extend(self._upcoming_rows(day, name, status))
+        for day, status in self.announcements.days:
+            rows.extend(self._upcoming_rows(day, "Announced", status))
         return rows
 
     @staticmethod

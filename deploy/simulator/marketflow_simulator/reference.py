@@ -70,24 +70,26 @@ def _identity(kind: str, symbol: str, day: date) -> str:
     return f"{key_of(0, f'{kind}|{symbol}|{day}'):016x}{key_of(1, f'{kind}|{symbol}|{day}'):016x}"
 
 
+def split(symbol: str, day: date, before: float, after: float) -> Action:
+    """One split as the endpoint shows it."""
+    return Action(
+        day,
+        {
+            "execution_date": day.isoformat(),
+            "id": _identity("split", symbol, day),
+            "split_from": before,
+            "split_to": after,
+            "ticker": symbol,
+        },
+    )
+
+
 def splits(seed: int, today: date) -> list[Action]:
     """All of them, oldest first. Neither the seed nor the day changes what happened."""
     del seed, today
     known = [(day, symbol, 1, ratio) for symbol, found in SPLITS.items() for day, ratio in found]
     known += [(day, symbol, *ratio) for symbol, found in _INVENTED_SPLITS.items() for day, *ratio in found]
-    return [
-        Action(
-            day,
-            {
-                "execution_date": day.isoformat(),
-                "id": _identity("split", symbol, day),
-                "split_from": before,
-                "split_to": after,
-                "ticker": symbol,
-            },
-        )
-        for day, symbol, before, after in sorted(known)
-    ]
+    return [split(symbol, day, before, after) for day, symbol, before, after in sorted(known)]
 
 
 def _second_wednesday(year: int, month: int) -> date:

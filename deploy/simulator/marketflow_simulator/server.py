@@ -25,7 +25,7 @@ from .faults import BEFORE, PAGE, WIRE, Fault, FaultError, FaultTable, Subject
 from .journal import Entry, Journal
 from .page_cache import PageCache
 from .page_faults import change_page
-from .provider import Answer, Provider
+from .provider import Announcements, Answer, Provider
 
 _SMALL_PAGE = 500  # larger pages are built off the loop
 EVENTS_PATH = "/vX/reference/tickers/{ticker}/events"
@@ -245,6 +245,7 @@ class Server:
             ("DELETE", "requests"): self._delete_requests,
             ("GET", "clock"): self._get_clock,
             ("POST", "clock"): self._post_clock,
+            ("POST", "announcements"): self._post_announcements,
             ("GET", "options"): self._get_options,
             ("POST", "options"): self._post_options,
         }
@@ -292,6 +293,17 @@ class Server:
         if "frozen" in body:
             self.clock.freeze(bool(body["frozen"]))
         return self.clock.describe()
+
+    async def _post_announcements(self, request: web.Request) -> Any:
+        body = await _object(request, {"days", "splits"})
+        try:
+            self.provider.announcements = Announcements.of(body)
+        except KeyError as problem:
+            raise ValueError(f"{problem} is missing") from problem
+        return {
+            "days": len(self.provider.announcements.days),
+            "splits": len(self.provider.announcements.splits),
+        }
 
     async def _get_options(self, request: web.Request) -> Any:
         return {"forming": self.provider.forming, "rate_per_minute": self.limit.per_minute}

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the live ingestor keeps up to date beside bars and news: symbols, corporate actions, the exchanges' days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from line import Line
+from mflocal import ServiceProcess, prometheus, wait_for
+from other_clock import OtherClock, last_session
+
+AGGS, TICKERS = "/v2/aggs", "/v3/reference/tickers"
+QUIET = {
+    "INGEST_WARMUP": "false",
+    "INGEST_DAY_BARS": "false",
+    "INGEST_NEWS": "false",
+    "INGEST_RECONCILE": "false",
+    "INGEST_POLL_MS": "300",
+    "INGEST_CLOSED_POLL_MS": "600000",
+    "INGEST_HEARTBEAT_MS": "200",
+    "INGEST_SETTLE_MS": "0",
+}
+
+
+@pytest.fixture
+def clock(line: Line) -> Iterator[OtherClock]:
+    try:
+        yield OtherClock(line)
+    finally:
+        line.parts.simulator.set_clock(real=True)
+        line.parts.simulator.announce()
+
+
+def events(line: Line, kind: str) -> list[dict[str, Any]]:
+    return [e for m in line.messages("RAW") if (e := m.event).get("event_type") == kind]
+
+
+def asked(line: Line, path: str = AGGS) -> list[dict[str, Any]]:
+    return list(line.parts.simulator.requests(path=path)["requests"])
+
+
+def metric(service: ServiceProcess, name: str) -> float:
+    samples = prometheus.parse(prometheus.fetch(service.url + "/metrics")[1])
+    return sum(s.value for s in samples if s.name == name)
+
+
+def heartbeats(line: Line, service: ServiceProcess, count: int) -> None:
+    """Waits for so many more."""
+    before = metric(service, "marketflow_ingest_heartbeats_total")
+    wait_for(
+        lambda: metric(service, "marketflow_ingest_heartbeats_total") >= before + 4 * count, 60, "heartbeats"
+    )
+
+
+def test_an_announced_closure_stops_the_polls(line: Line, clock: OtherClock) -> None:
+    """N25: nobody knew of the day when the calendar was built."""
+    day = last_session()
+    clock.at(day, 11, 0)
+    settings = QUIET | clock.settings | {"INGEST_SYMBOLS": "KO", "INGEST_MARKET_STATUS": "true"}
+    ingestor = line.start("ingestor", **settings)
+    wait_for(lambda: len(asked(line)) >= 10, 60, "polls of a usual day")
+    assert metric(ingestor, "marketflow_ingest_calendar_differences") == 0
+    ingestor.stop()
+    line.parts.simulator.announce(days=[{"date": str(day), "status": "closed"}])
+    line.parts.simulator.forget_requests()
+    ingestor.start()
+    ingestor.wait_ready()
+    wait_for(lambda: asked(line, "/v1/marketstatus/upcoming"), 60, "the announcement")
+    wait_for(lambda: metric(ingestor, "marketflow_ingest_calendar_differences") == 1, 60, "a difference", 0.1)
+    before = len(asked(line))
+    heartbeats(line, ingestor, 15)
+    assert len(asked(line)) <= before + 1  # one may have been under way
+    said = line.events_logged("calendar_differs")
+    assert [(entry["date"], entry["announced"], entry["built_in"]) for entry in said] == [
+        (str(day), "closed", "09:30-16:00")
+    ]
+    # The simulator's own clock says that the market is open, and that is only said.
+    assert len(line.events_logged("market_state_differs")) == 1
+
+
+def test_an_announced_early_close_moves_the_day_bar(line: Line, clock: OtherClock) -> None:
+    day = last_session()
+    line.parts.simulator.announce(days=[{"date": str(day), "status": "early-close"}])
+    clock.at(day, 12, 59, 40)
+    only_days = {"INGEST_DAY_BARS": "true", "INGEST_MINUTE_BARS": "false", "INGEST_CLOSED_POLL_MS": "500"}
+    settings = QUIET | clock.settings | only_days | {"INGEST_SYMBOLS": "KO", "INGEST_MARKET_STATUS": "true"}
+    ingestor = line.start("ingestor", **settings)
+    wait_for(lambda: len(asked(line)) == 1, 60, "the day before")
+    wait_for(lambda: metric(ingestor, "marketflow_ingest_calendar_differences") == 1, 60, "a difference", 0.1)
+    wait_for(lambda: len(asked(line)) >= 3, 60, "the day, again and again until it is there")
+    assert line.events_logged("calendar_differs")[0]["announced"] == "09:30-13:00"
+    first = asked(line)[1]
+    assert first["path"].endswith(str(day))
+
+
+def test_what_has_changed_is_published_once_a_day(line: Line, clock: OtherClock) -> None:
+    day = last_session() - timedelta(days=1)
+    clock.at(day, 4, 0)
+    served = {"INGEST_SYMBOLS": "KO,META,X:BTCUSD", "INGEST_REFERENCE": "true"}
+    settings = QUIET | clock.settings | served | {"INGEST_DAY_BARS": "true", "INGEST_WARMUP": "true"}
+    ingestor = line.start("ingestor", **settings)
+    wait_for(lambda: len(events(line, "symbol")) == 3, 60, "three descriptions", 0.2)
+    wait_for(lambda: len(marks(line)) == 3, 60, "what is remembered of them", 0.2)
+    described = {event["symbol"]: event for event in events(line, "symbol")}
+    assert described["META"]["aliases"][0]["symbol"] == "FB"
+    actions = events(line, "corporate_action")
+    renames = [action for action in actions if action["kind"] == "ticker_change"]
+    assert [(action["old_symbol"], action["new_symbol"]) for action in renames] == [("FB", "META")]
+    dividends = [action for action in actions if action["kind"] == "dividend"]
+    assert 3 <= len(dividends) <= 6  # of the last year and a bit
+    assert {action["symbol"] for action in dividends} == {"KO"}
+    assert all("warmup" in action["flags"] for action in actions)
+    # A restart on the same day asks nothing.
+    ingestor.stop()
+    line.parts.simulator.forget_requests()
+    ingestor.start()
+    ingestor.wait_ready()
+    heartbeats(line, ingestor, 30)
+    assert not asked(line, "/v3/reference")
+    # The next day: another name, and a split that has taken effect.
+    line.parts.simulator.add_fault(
+        "bad_row", match={"endpoint": "tickers", "symbol": "KO"}, times=None, set={"name": '"Another Name"'}
+    )
+    split = {"ticker": "KO", "execution_date": str(day + timedelta(days=1)), "split_from": 1, "split_to": 2}
+    line.parts.simulator.announce(splits=[split])
+    wait_for(lambda: len(asked(line)) >= 1, 60, "a poll")
+    before = len(asked(line))
+    clock.at(day + timedelta(days=1), 4, 0)
+    wait_for(lambda: len(events(line, "symbol")) == 4, 60, "another description", 0.2)
+    wait_for(lambda: line.events_logged("split"), 60, "the split", 0.1)
+    wait_for(lambda: any("/day/" in r["path"] for r in asked(line)[before:]), 60, "the warm-up again", 0.1)
+    wait_for(lambda: refreshed(line) == 3, 60, "the end of the round", 0.2)
+    names = [event["name"] for event in events(line, "symbol") if event["symbol"] == "KO"]
+    assert names == [described["KO"]["name"], "Another Name"]
+    later = [action for action in events(line, "corporate_action") if action not in actions]
+    assert [(action["kind"], action["symbol"], action["flags"]) for action in later] == [
+        ("split", "KO", ["is_mock"])
+    ]
+
+
+def marks(line: Line) -> dict[str, dict[str, Any]]:
+    found = line.messages("INGESTOR_WATERMARKS")
+    return {m.key: m.event for m in found if m.key and m.key.startswith("polygon|symbols|")}
+
+
+def refreshed(line: Line) -> int:
+    """How many symbols were described on the newest of the days."""
+    days = [mark["position"][:10] for mark in marks(line).values()]
+    return days.count(max(days))
