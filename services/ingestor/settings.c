@@ -188,7 +188,7 @@ static const struct mf_setting_def ingest_defs[] = {
     MILLISECONDS("INGEST_RETRY_BASE_MS", "500", 1, 60000,
                  "Shortest delay in ms before a failed request is repeated."),
     MILLISECONDS("INGEST_RETRY_MAX_MS", "60000", 1, 3600000, "Longest such delay in ms."),
-    COUNT("INGEST_RETRIES_PER_MINUTE", "120", 0, MF_RATELIMIT_PER_MINUTE_MAX,
+    COUNT("INGEST_RETRIES_PER_MINUTE", "600", 0, MF_RATELIMIT_PER_MINUTE_MAX,
           "Requests of this process that repeat a failed one in any 60 s; what is beyond waits. 0 = no "
           "limit."),
     COUNT("INGEST_CIRCUIT_FAILURES", "10", 0, 1000000,
