@@ -24,6 +24,7 @@ static void on_finish(void *arg)
     ing_backfill_finish(arg);
 }
 
+static void begin_series(struct backfill *backfill);
 static void on_owned(void *arg);
 static void on_lost(void *arg, const struct mf_error *err);
 
@@ -54,6 +55,7 @@ static void backfill_free(void **state)
     ing_backfill_report(backfill);
     ing_batch_abandon(&backfill->batch);
     ing_owner_free(&backfill->owner);
+    ing_backfill_free_universe(backfill);
     for (size_t i = 0; i < backfill->count; i++) {
         ing_engine_remove(backfill->app->engine, &backfill->series[i].base);
         ing_backfill_free_series(&backfill->series[i]);
@@ -243,10 +245,25 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     return 0;
 }
 
+// As many as there are symbols by now.
+static void have_series(struct backfill *backfill)
+{
+    size_t count = backfill->args.symbols.count;
+    if (count == backfill->count)
+        return;
+    assert(backfill->count == 0); // a list that is whole stays as it is
+    backfill->series = mf_calloc(count, sizeof *backfill->series);
+    backfill->count = count;
+}
+
 static int read_all(struct backfill *backfill, struct mf_error *err)
 {
     struct mf_json *json = mf_json_new();
-    int result = read_run(backfill, json, err);
+    int result = ing_backfill_read_universe(backfill, err);
+    if (result == 0 && ing_backfill_universe_is_whole(backfill))
+        have_series(backfill);
+    if (result == 0)
+        result = read_run(backfill, json, err);
     for (size_t i = 0; i < backfill->count && result == 0; i++)
         result = make_series(backfill, json, &backfill->series[i], backfill->args.symbols.items[i], err);
     mf_json_free(&json);
@@ -269,9 +286,6 @@ static int take_stock(struct backfill *backfill, struct mf_error *err)
 static int begin(void *state, struct mf_error *err)
 {
     struct backfill *backfill = state;
-    const struct ing_symbols *symbols = &backfill->args.symbols;
-    backfill->series = mf_calloc(symbols->count, sizeof *backfill->series);
-    backfill->count = symbols->count;
     if (backfill->args.feed == ING_FEED_OPTIONS)
         ing_options_new(backfill);
     backfill->terminal = isatty(STDERR_FILENO) == 1;
@@ -282,9 +296,34 @@ static int begin(void *state, struct mf_error *err)
         backfill->app->service->log, MF_LOG_NOTICE, "backfill", "run_begun",
         MF_FIELDS(mf_lf_str("run_id", backfill->args.run_id), mf_lf_i64("series", (int64_t)backfill->count)),
         "run %s%s", backfill->args.run_id, backfill->already_complete ? " is complete already" : "");
-    if (!backfill->already_complete)
+    if (backfill->args.dry_run)
+        mf_service_finish(backfill->app->service, MF_EXIT_OK, "the plan is made");
+    else if (!backfill->already_complete)
         ing_owner_claim(backfill->owner);
     return 0;
+}
+
+// The store has nothing of these series: the list is older than the first of their marks.
+void ing_backfill_universe_found(struct backfill *backfill)
+{
+    struct mf_error err;
+    struct mf_json *json = mf_json_new();
+    int result = 0;
+    ing_symbols_sort(&backfill->args.symbols);
+    have_series(backfill);
+    backfill->run.series = backfill->count;
+    for (size_t i = 0; i < backfill->count && result == 0; i++)
+        result = make_series(backfill, json, &backfill->series[i], backfill->args.symbols.items[i], &err);
+    mf_json_free(&json);
+    if (result < 0) {
+        mf_service_fail(backfill->app->service, &err, "beginning to work");
+        return;
+    }
+    MF_LOGF(backfill->app->service->log, MF_LOG_NOTICE, "backfill", "universe_found",
+            MF_FIELDS(mf_lf_i64("series", (int64_t)backfill->count)), "the market has %zu such symbols",
+            backfill->count);
+    ing_backfill_save_run(backfill);
+    begin_series(backfill);
 }
 
 static void on_owned(void *arg)
@@ -298,8 +337,17 @@ static void on_owned(void *arg)
     if (backfill->already_complete)
         return;
     ing_backfill_save_run(backfill);
+    if (ing_backfill_universe_is_whole(backfill))
+        begin_series(backfill);
+    else
+        ing_backfill_search_universe(backfill);
+}
+
+static void begin_series(struct backfill *backfill)
+{
     mf_metric_set(MF_METRIC0(backfill->app->service->metrics, &ing_metric_defs[ING_M_SYMBOLS]),
                   (double)backfill->count);
+    ing_backfill_begin_progress(backfill);
     mf_timer_arm_every_ms(backfill->progress_timer, PROGRESS_MS);
     for (size_t i = 0; i < backfill->count; i++) {
         struct backfill_series *series = &backfill->series[i];

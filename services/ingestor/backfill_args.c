@@ -13,8 +13,9 @@ enum { OPTIONS_MAX = 16 };
 
 struct texts {
     struct ing_contract_texts contracts;
-    const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id, *market, *manifest;
-    bool again;
+    const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id, *market, *manifest, *types,
+        *exchanges;
+    bool again, dry_run, universe;
 };
 
 static int bad(struct mf_error *err, const char *option, const char *text, const char *wanted)
@@ -140,6 +141,30 @@ static int take_contracts(const struct texts *texts, struct mf_date today, struc
     return take_symbols(texts->symbols, texts->symbols_file, NULL, &args->symbols, err);
 }
 
+static bool is_list_of_codes(const char *text)
+{
+    static const char codes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_,";
+    return text[0] != '\0' && strlen(text) <= 200 && strspn(text, codes) == strlen(text);
+}
+
+// Which they are, is found out by the run.
+static int take_universe(const struct texts *texts, struct ing_backfill_args *args, struct mf_error *err)
+{
+    if (!texts->universe && (texts->types != NULL || texts->exchanges != NULL))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "--type and --exchange need --universe");
+    if (texts->universe && (texts->symbols != NULL || texts->symbols_file != NULL))
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "--universe excludes --symbols and --symbols-file");
+    if (texts->types != NULL && !is_list_of_codes(texts->types))
+        return bad(err, "--type", texts->types, "a list like CS,ETF");
+    if (texts->exchanges != NULL && !is_list_of_codes(texts->exchanges))
+        return bad(err, "--exchange", texts->exchanges, "a list like XNAS,XNYS");
+    args->universe = texts->universe;
+    args->types = texts->types;
+    args->exchanges = texts->exchanges;
+    return 0;
+}
+
 // The symbols' series, or the one of a market.
 static int take_series(const struct texts *texts, const struct mf_settings *settings, struct mf_date today,
                        struct ing_backfill_args *args, struct mf_error *err)
@@ -148,7 +173,10 @@ static int take_series(const struct texts *texts, const struct mf_settings *sett
         return take_contracts(texts, today, args, err);
     if (texts->market != NULL)
         return take_market(texts, args, err);
-    return take_symbols(texts->symbols, texts->symbols_file, settings, &args->symbols, err);
+    if (take_universe(texts, args, err) < 0)
+        return -1;
+    return texts->universe ? 0
+                           : take_symbols(texts->symbols, texts->symbols_file, settings, &args->symbols, err);
 }
 
 int ing_warmup_args_parse(int argc, char **argv, const struct mf_settings *settings,
@@ -171,7 +199,7 @@ static void hash_arguments(struct ing_backfill_args *args)
     char from[MF_DATE_TEXT_SIZE];
     char to[MF_DATE_TEXT_SIZE];
     struct mf_buf text;
-    mf_buf_init(&text, (size_t)ING_SYMBOLS_MAX * (MF_SYMBOL_MAX + 1) + 256);
+    mf_buf_init(&text, (size_t)ING_SYMBOLS_MAX * (MF_SYMBOL_MAX + 1) + 1024);
     bool bars = ing_feed_is_of_bars(args->feed);
     mf_buf_addf(&text, "1|%s|%s|%s|%s|%s|%s", ing_polygon.name, ing_feed_name(args->feed),
                 bars ? ing_timespans[args->timespan].name : "-",
@@ -179,6 +207,9 @@ static void hash_arguments(struct ing_backfill_args *args)
                 mf_date_format(args->to, to));
     if (args->feed == ING_FEED_OPTIONS)
         ing_contract_filter_write(&args->filter, &text);
+    if (args->universe)
+        mf_buf_addf(&text, "|universe:stocks|%s|%s", args->types != NULL ? args->types : "-",
+                    args->exchanges != NULL ? args->exchanges : "-");
     for (size_t i = 0; i < args->symbols.count; i++)
         mf_buf_addf(&text, "|%s", args->symbols.items[i]);
     mf_hash128_hex(mf_hash128(text.data, text.len), args->arguments);
@@ -226,6 +257,7 @@ static int take_manifest(const struct texts *texts, struct ing_backfill_args *ar
     struct stat status;
     struct mf_buf directory;
     args->manifest = texts->manifest;
+    args->dry_run = texts->dry_run;
     if (texts->manifest == NULL)
         return 0;
     const char *slash = strrchr(texts->manifest, '/');
@@ -249,7 +281,8 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
                                        {.name = "--symbols-file", .value = &texts.symbols_file},
                                        {.name = "--run-id", .value = &texts.run_id},
                                        {.name = "--again", .flag = &texts.again},
-                                       {.name = "--manifest", .value = &texts.manifest}};
+                                       {.name = "--manifest", .value = &texts.manifest},
+                                       {.name = "--dry-run", .flag = &texts.dry_run}};
     const struct mf_option dates[] = {{.name = "--from", .value = &texts.from, .required = true},
                                       {.name = "--to", .value = &texts.to, .required = true}};
     const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts.timespan},
@@ -257,6 +290,9 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
     struct mf_option of_contracts[ING_CONTRACT_OPTIONS];
     ing_contract_options(&texts.contracts, of_contracts);
     const struct mf_option of_reference[] = {{.name = "--market", .value = &texts.market}};
+    const struct mf_option of_universe[] = {{.name = "--universe", .flag = &texts.universe},
+                                            {.name = "--type", .value = &texts.types},
+                                            {.name = "--exchange", .value = &texts.exchanges}};
     struct mf_option options[OPTIONS_MAX];
     size_t count = 0;
     count = add_options(options, count, common, MF_ARRAY_LEN(common));
@@ -266,6 +302,8 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
         count = add_options(options, count, of_bars, feed == ING_FEED_BARS ? MF_ARRAY_LEN(of_bars) : 1);
     if (feed == ING_FEED_OPTIONS)
         count = add_options(options, count, of_contracts, MF_ARRAY_LEN(of_contracts));
+    if (feed == ING_FEED_BARS || feed == ING_FEED_NEWS)
+        count = add_options(options, count, of_universe, MF_ARRAY_LEN(of_universe));
     if (ing_feed_is_reference(feed))
         count = add_options(options, count, of_reference, MF_ARRAY_LEN(of_reference));
     *args = (struct ing_backfill_args){.feed = feed};

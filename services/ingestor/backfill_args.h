@@ -20,7 +20,10 @@ struct ing_backfill_args {
     char run_id[MF_RUN_ID_MAX + 1];
     char arguments[33]; // hash of feed, timespan, adjusted, dates and symbols (or market)
     bool again;
-    const char *manifest; // file to write, borrowed from argv; NULL = none
+    bool universe;                 // the symbols are those that the provider lists on the first start
+    const char *types, *exchanges; // of them, comma-separated, borrowed from argv; NULL = all
+    bool dry_run;                  // nothing is asked for and nothing is written
+    const char *manifest;          // file to write, borrowed from argv; NULL = none
 };
 
 // Options after the command's words. Without --symbols, --symbols-file and --market the settings' symbols are

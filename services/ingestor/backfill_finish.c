@@ -99,7 +99,7 @@ static int send_forgotten(struct backfill *backfill, struct mf_error *err)
                                          MF_STR_NULL, err);
         mf_buf_free(&key);
     }
-    return result;
+    return result == 0 && !ing_backfill_forget_universe(backfill) ? -1 : result;
 }
 
 static void on_series_forgotten(void *arg, const struct mf_error *err)

@@ -204,7 +204,8 @@ static void write_manifest(struct mf_json_writer *w, const struct backfill *back
 
 int ing_backfill_write_manifest(struct backfill *backfill, struct mf_error *err)
 {
-    if (backfill->args.manifest == NULL || backfill->manifest_written || !backfill->begun || backfill->lost)
+    if (backfill->args.manifest == NULL || backfill->args.dry_run || backfill->manifest_written ||
+        !backfill->begun || backfill->lost)
         return 0;
     struct mf_buf text;
     struct mf_json_writer w;

@@ -12,6 +12,7 @@
 #include "services/ingestor/bar_session.h"
 #include "services/ingestor/gap_cause.h"
 #include "services/ingestor/run_owner.h"
+#include "services/ingestor/universe.h"
 
 struct backfill_walk;
 struct backfill_slots;
@@ -34,7 +35,9 @@ struct backfill_series {
     bool from_cursor;                // the first page of this process is one in the middle
     int64_t asked_us;                // up to there the provider was asked by this process; 0 = nowhere
     bool names_asked;                // when the instrument got its name: once per process
+    bool searching;                  // no symbol's: it looks for symbols (backfill_universe.c)
     bool asking_names;               // that is what is under way
+    int64_t refused_at_us;           // where it went on after a cursor was refused; 0 = none was
     int64_t chunk_to_us;             // end of the range under way
     uint64_t events;                 // published by this process
     uint64_t rows;                   // of its symbol, seen by this process
@@ -48,6 +51,17 @@ struct backfill_series {
     struct mf_error error; // why it gave up, or was refused; no code = fine
 };
 
+struct backfill_universe {
+    struct backfill_series *search_series; // NULL = nothing is looked for
+    char search[ING_UNIVERSE_ID_LEN + 1];
+    unsigned parts; // stored, or on their way
+    char *next;     // page behind them
+    size_t first;   // of the page's symbols, in args.symbols
+    bool last;      // there is no page behind them
+    bool whole;     // the list is the run's
+    bool full;      // there are more symbols than can be served
+};
+
 struct backfill {
     struct ing_app *app;
     struct ing_backfill_args args;
@@ -56,11 +70,14 @@ struct backfill {
     struct backfill_series *series;
     size_t count, ended;
     struct backfill_slots *slots; // options only
+    struct backfill_universe universe;
     struct ing_run run;
     struct ing_owner *owner;
     bool impossible; // as it was asked for: nothing is reported
     bool begun, finished, closing, already_complete, key_rejected;
     struct mf_error error; // why the whole run stopped; no code = fine
+    double share_before;   // done before this process
+    int64_t said_us;       // when a log line told the progress, monotonic
     int64_t started_us;    // monotonic
     struct mf_timer *progress_timer, *finish_timer;
     struct ing_batch *batch; // of the last records
@@ -156,8 +173,28 @@ void ing_backfill_write_summary(struct mf_json_writer *w, const struct backfill_
 bool ing_backfill_closure(const struct mf_calendar *calendar, struct mf_date day, uint64_t *minutes);
 // backfill_manifest.c: --manifest, once. TRANSIENT "manifest_not_written", which is logged.
 int ing_backfill_write_manifest(struct backfill *backfill, struct mf_error *err);
+// backfill_universe.c: all of it does nothing without --universe
+int ing_backfill_read_universe(struct backfill *backfill, struct mf_error *err); // into args.symbols
+bool ing_backfill_universe_is_whole(const struct backfill *backfill);
+void ing_backfill_free_universe(struct backfill *backfill);
+// Looks for the symbols that are missing; ing_backfill_universe_found or ing_backfill_finish follows.
+void ing_backfill_search_universe(struct backfill *backfill);
+void ing_backfill_take_tickers(struct backfill *backfill, const struct ing_page *page);
+void ing_backfill_tickers_done(struct backfill *backfill, const struct ing_page_result *result);
+void ing_backfill_search_done(struct backfill *backfill, enum ing_range_end end, const struct mf_error *err);
+bool ing_backfill_forget_universe(struct backfill *backfill); // into the batch; false = the queue is full
+// backfill.c
+void ing_backfill_universe_found(struct backfill *backfill); // args.symbols are the run's
+// backfill_plan.c
+uint64_t ing_backfill_requests_left(const struct backfill *backfill, const struct backfill_series *series);
+// How long that many requests take, of which `longest` go one after the other.
+double ing_backfill_seconds(const struct ing_config *config, uint64_t requests, uint64_t longest);
+void ing_backfill_print_plan(struct backfill *backfill); // --dry-run
+// backfill_progress.c
+void ing_backfill_begin_progress(struct backfill *backfill); // what is done now was done before
+void ing_backfill_progress(struct backfill *backfill);       // twice a second, and at the end
+void ing_backfill_say_ended(const struct backfill *backfill, const struct backfill_series *series);
 // backfill_report.c
-void ing_backfill_progress(struct backfill *backfill);
 void ing_backfill_report(struct backfill *backfill);
 void ing_backfill_flush(struct ing_app *app); // what was printed; 75 when it did not arrive
 const char *ing_backfill_status(const struct backfill_series *series);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a backfill says: a progress line on a terminal, one JSON object on stdout at the end.
+// What a backfill says at the end: one JSON object on stdout.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,55 +39,6 @@ uint64_t ing_backfill_events(const struct backfill *backfill)
     for (unsigned type = 0; type < MF_EVENT_TYPE_MAX; type++)
         events += totals->events[type];
     return events;
-}
-
-// ---------------------------------------------------------------- progress
-
-// Share of the asked time that is done, from 0 to 1.
-static double share_done(const struct backfill *backfill)
-{
-    double done = 0;
-    double all = 0;
-    for (size_t i = 0; i < backfill->count; i++) {
-        const struct backfill_series *series = &backfill->series[i];
-        const struct ing_watermark *mark = &series->mark;
-        double length = (double)(mark->range.to_us - mark->range.from_us);
-        int64_t at_us = mark->position_us;
-        if (mark->last_time_us > at_us)
-            at_us = mark->last_time_us;
-        double part = (double)(at_us - mark->range.from_us);
-        all += length;
-        done += series->ended || part > length ? length : part;
-    }
-    return all > 0 ? done / all : 1;
-}
-
-// What is left of the time, or why no time can be told.
-static void estimate(const struct backfill *backfill, double seconds, double share, char *text, size_t size)
-{
-    char until[MF_TIME_TEXT_SIZE];
-    int64_t parked_us = ing_limiter_parked_until_us(backfill->app->limiter);
-    double left = share > 0.001 ? seconds * (1 - share) / share : 0;
-    if (parked_us != 0)
-        snprintf(text, size, "budget used up until %s", mf_time_format_ms(parked_us, until));
-    else
-        snprintf(text, size, "ETA %02d:%02d:%02d", (int)(left / 3600), (int)(left / 60) % 60, (int)left % 60);
-}
-
-// One line, rewritten in place; nothing on what is not a terminal.
-void ing_backfill_progress(struct backfill *backfill)
-{
-    if (!backfill->terminal || !backfill->begun)
-        return;
-    uint64_t events = ing_backfill_events(backfill);
-    double seconds = (double)(mf_clock_monotonic_us() - backfill->started_us) / (double)MF_US_PER_SECOND;
-    double share = share_done(backfill);
-    char left[64];
-    estimate(backfill, seconds, share, left, sizeof left);
-    fprintf(stderr, "\rrun %s  %5.1f %%  %zu/%zu series  %" PRIu64 " events  %.0f/s  %s\033[K%s",
-            backfill->args.run_id, share * 100, backfill->ended, backfill->count, events,
-            seconds > 0 ? (double)events / seconds : 0, left, backfill->finished ? "\n" : "");
-    fflush(stderr);
 }
 
 // ---------------------------------------------------------------- the report
@@ -256,6 +207,10 @@ void ing_backfill_report(struct backfill *backfill)
 {
     if (backfill->impossible || mf_service_state(backfill->app->service) == MF_SERVICE_STARTING)
         return;
+    if (backfill->args.dry_run) {
+        ing_backfill_print_plan(backfill);
+        return;
+    }
     struct mf_buf out;
     mf_buf_init(&out, (size_t)64 * 1024 * 1024);
     write_report(backfill, &out);

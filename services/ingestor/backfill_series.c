@@ -100,6 +100,7 @@ void ing_backfill_end_series(struct backfill *backfill, struct backfill_series *
     }
     series->ended = true;
     backfill->ended++;
+    ing_backfill_say_ended(backfill, series);
     ing_backfill_forget_names(series);
     const struct mf_metric_def *def = &ing_metric_defs[ING_M_PENDING_RANGES];
     mf_metric_set(MF_METRIC(backfill->app->service->metrics, def, ing_metric_type(series->base.work.feed)),
@@ -260,7 +261,9 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
 
 static bool prepare(void *arg, struct ing_series *base, const struct ing_page *page, struct mf_event *event)
 {
-    (void)arg, (void)base;
+    (void)arg;
+    if (of(base)->searching)
+        return false; // looked at, not published
     if (!ing_feed_is_of_bars(page->work->feed))
         return true;
     const struct mf_bar *bar = event->type == MF_EVENT_BAR ? &event->bar : &event->option_bar.bar;
@@ -289,6 +292,10 @@ static void page_read(void *arg, struct ing_series *base, const struct ing_page 
 {
     if (base->work.feed == ING_FEED_CONTRACTS) {
         ing_options_page_read(of(base), page);
+        return;
+    }
+    if (of(base)->searching) {
+        ing_backfill_take_tickers(arg, page);
         return;
     }
     ing_backfill_take_names(arg, base, page);
@@ -335,6 +342,10 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
         ing_options_page_done(series, result);
         return;
     }
+    if (series->searching) {
+        ing_backfill_tickers_done(backfill, result);
+        return;
+    }
     series->events += result->published;
     if (!ing_work_is_of_renames(&base->work))
         series->rows += result->counts.rows - result->counts.foreign;
@@ -361,14 +372,22 @@ static void page_failed(void *arg, struct ing_series *base)
     drop_staged(of(base));
 }
 
+// A cursor does not live for ever: the stored one, or the one of a page that comes much later. A further
+// refusal at the same place is meant. Where the provider leads is not asked for again (N08, N09).
+static bool is_stale_cursor(const struct backfill_series *series)
+{
+    bool cursor = series->from_cursor || (series->base.page > 0 && series->base.answer_rejected);
+    return cursor && !series->retrying && after_last(series) != series->refused_at_us;
+}
+
 // Nothing that this process could do would change the answer. The next start tries again: plans and providers
 // change.
 static void refused(struct backfill *backfill, struct backfill_series *series)
 {
     struct ing_watermark *mark = &series->mark;
-    if (series->from_cursor) { // a cursor does not live for ever: once more, from the newest event on
+    if (is_stale_cursor(series)) { // once more, from the newest event on
         series->from_cursor = false;
-        mark->position_us = after_last(series);
+        mark->position_us = series->refused_at_us = after_last(series);
         mark->cursor[0] = '\0';
         mark->page = 0;
         series->error.code[0] = '\0';
@@ -402,6 +421,10 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
 {
     struct backfill *backfill = arg;
     struct backfill_series *series = of(base);
+    if (series->searching) {
+        ing_backfill_search_done(backfill, end, err);
+        return;
+    }
     series->tally.dead_lettered += base->answer_rejected;
     if (series->asking_names) {
         names_done(backfill, series);
@@ -421,6 +444,10 @@ static void range_done(void *arg, struct ing_series *base, enum ing_range_end en
     case ING_RANGE_PLAN_LIMIT: not_covered(backfill, series); break;
     case ING_RANGE_REFUSED: refused(backfill, series); break;
     case ING_RANGE_UNKNOWN_TICKER:
+        if (is_stale_cursor(series)) {
+            refused(backfill, series);
+            break;
+        }
         series->mark.status = ING_STATUS_UNKNOWN_TICKER;
         ing_backfill_save(backfill, series);
         ing_backfill_end_series(backfill, series);

@@ -5,8 +5,10 @@
 
 #include "services/ingestor/app.h"
 
+// Instead of symbols.
+#define UNIVERSE "--universe [--type CS,ETF] [--exchange XNAS,XNYS]"
 // Of every run, at the end of a usage line.
-#define RUN_OPTIONS "[--run-id ID|--again] [--manifest FILE]"
+#define RUN_OPTIONS "[--run-id ID|--again] [--manifest FILE] [--dry-run]"
 
 // What --help prints, line for line.
 // clang-format off
@@ -16,7 +18,10 @@ static const char backfill_bars_help[] =
     "--again makes a new run. SPAN is second, 5second, minute (unless given), 5minute, 15minute, 30minute, hour, 4hour,\n"
     "day, week, month, quarter or year; windows longer than a day are fetched whole at both ends, and a run whose last\n"
     "one is not over is not complete. Progress goes to stderr on a terminal, one JSON object to stdout at the end.\n"
-    "--manifest writes what is on the topic and what is missing to a file, in one step.\n"
+    "--universe takes all stocks that the provider lists as active when the run is first started, of these types and\n"
+    "listed at these exchanges; the list stays the run's. --manifest writes what is on the topic and what is missing to a\n"
+    "file, in one step.\n"
+    "--dry-run says how many requests the rest of the run takes, and how long; nothing is asked for or written.\n"
     "Exit 0: complete. 75: not complete, start it again. 78: bad arguments.";
 static const char backfill_symbols_help[] =
     "As backfill bars. Delisted instruments are asked for first, then those that trade. With --market, all of a\n"
@@ -39,7 +44,8 @@ static const struct mf_command commands[] = {
     {.kind = MF_COMMAND_SERVICE, .usage = "", .summary = "poll the symbols of INGEST_SYMBOLS until stopped"},
     {.name = "backfill bars",
      .kind = MF_COMMAND_JOB,
-     .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--timespan SPAN] [--adjusted "
+     .usage = "[--symbols A,B|--symbols-file FILE|" UNIVERSE
+              "] --from DATE --to DATE [--timespan SPAN] [--adjusted "
               "split|none] " RUN_OPTIONS,
      .summary = "fetch a range of bars, then exit",
      .help = backfill_bars_help},
@@ -52,7 +58,7 @@ static const struct mf_command commands[] = {
      .help = backfill_options_help},
     {.name = "backfill news",
      .kind = MF_COMMAND_JOB,
-     .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE " RUN_OPTIONS,
+     .usage = "[--symbols A,B|--symbols-file FILE|" UNIVERSE "] --from DATE --to DATE " RUN_OPTIONS,
      .summary = "fetch a range of news, then exit",
      .help = "As backfill bars."},
     {.name = "backfill symbols",

@@ -169,6 +169,9 @@ static const struct mf_setting_def ingest_defs[] = {
      .check = check_minute},
     SWITCH("INGEST_MARKET_STATUS", "true",
            "Ask for the exchanges' announced closures and early closes, at the start and once a day."),
+    MILLISECONDS("INGEST_PROGRESS_MS", "30000", 0, 3600000,
+                 "How often a backfill whose standard error is no terminal says in its log how far it is, in "
+                 "ms. 0 = never."),
     COUNT("INGEST_PARALLEL", "8", 1, 64, "Requests under way at once."),
     COUNT("INGEST_ANSWER_BYTES", "16777216", 1048576, 1073741824,
           "Memory in bytes for answers that are under way, wait or are published: no request starts whose "
@@ -260,6 +263,7 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->retries_per_minute = count_of(settings, "INGEST_RETRIES_PER_MINUTE");
     config->circuit_failures = count_of(settings, "INGEST_CIRCUIT_FAILURES");
     config->retry_attempts = count_of(settings, "INGEST_RETRY_ATTEMPTS");
+    config->progress_ms = mf_settings_integer(settings, "INGEST_PROGRESS_MS");
     config->parallel = count_of(settings, "INGEST_PARALLEL");
     config->answer_bytes = (size_t)mf_settings_integer(settings, "INGEST_ANSWER_BYTES");
     config->bars_page_limit = count_of(settings, "INGEST_BARS_PAGE_LIMIT");

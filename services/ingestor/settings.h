@@ -22,7 +22,7 @@ struct ing_config {
     size_t body_max, answer_bytes; // answer_bytes 0 = no limit
     int64_t poll_ms, closed_poll_ms, news_poll_ms, overlap_ms, news_overlap_ms, settle_ms;
     int64_t heartbeat_ms, heartbeat_exclude_ms, reconcile_after_ms;
-    int64_t retry_base_ms, retry_max_ms;
+    int64_t retry_base_ms, retry_max_ms, progress_ms;
     int64_t circuit_open_ms;
     unsigned circuit_failures, retries_per_minute, implausible_factor;
     unsigned retry_attempts, parallel, bars_page_limit, news_page_limit;

@@ -54,10 +54,10 @@ int ing_symbols_add(struct ing_symbols *symbols, struct mf_str symbol, struct mf
         free(copy);
         return 0;
     }
-    if (symbols->count == ING_SYMBOLS_MAX) {
+    size_t max = symbols->max > 0 ? symbols->max : ING_SYMBOLS_MAX;
+    if (symbols->count == max) {
         free(copy);
-        return mf_error_set(err, MF_ERROR_CONFIG, "too_many_symbols", "more than %d symbols",
-                            ING_SYMBOLS_MAX);
+        return mf_error_set(err, MF_ERROR_CONFIG, "too_many_symbols", "more than %zu symbols", max);
     }
     if (symbols->count == symbols->capacity) {
         symbols->capacity = symbols->capacity < 16 ? 16 : symbols->capacity * 2;

@@ -14,6 +14,7 @@
 struct ing_symbols {
     char **items;
     size_t count, capacity;
+    size_t max; // 0 = ING_SYMBOLS_MAX
     struct ing_name_index index;
     bool contracts; // option contracts are wanted, and nothing else; set before the first is added
 };

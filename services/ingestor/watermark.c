@@ -77,8 +77,10 @@ bool ing_watermark_key_is_of_run(struct mf_str key, const char *run_id)
 {
     size_t len = strlen(run_id);
     size_t bars = count_bars(key);
-    return (bars == 5 || (bars == 1 && mf_str_starts_with(key, "run|"))) && key.len > len &&
-           key.data[key.len - len - 1] == '|' && memcmp(key.data + key.len - len, run_id, len) == 0;
+    bool of_run = bars == 5 || (bars == 1 && mf_str_starts_with(key, "run|")) ||
+                  (bars == 2 && mf_str_starts_with(key, "universe|"));
+    return of_run && key.len > len && key.data[key.len - len - 1] == '|' &&
+           memcmp(key.data + key.len - len, run_id, len) == 0;
 }
 
 // ---------------------------------------------------------------- values

@@ -90,44 +90,6 @@ def bars_of(messages: list[Any]) -> Counter[bytes]:
     return Counter(m.value for m in messages if m.value and b'"event_type":"bar"' in m.value)
 
 
-def run_until(service: ServiceProcess, line: Line, requests: int, moment: float) -> None:
-    """Returns when the provider has seen that many more requests, or it ended, and a moment has passed."""
-
-    def seen() -> int:
-        return int(line.parts.simulator.requests()["total"])
-
-    target = seen() + requests
-    wait_for(lambda: not service.running() or seen() >= target, 60, "a request or the end", 0.01)
-    time.sleep(moment)  # random: the point is to hit the service anywhere
-
-
-def test_ingestor_killed_while_backfilling(line: Line) -> None:
-    """The same command after each kill resumes the run at its page; together they publish every bar."""
-    rng = random.Random(SEED)
-    line.settings |= {"INGEST_BARS_PAGE_LIMIT": "400", "INGEST_PARALLEL": "2"}
-    line.start("sink")
-    line.start("processor")
-    line.parts.simulator.add_fault("slow", times=None, delay_ms=100)
-    service = line.service("ingestor", KAFKA_INSTANCE_ID=f"{line.name}-backfill")
-    service.spec.arguments.extend(["backfill", "bars", "--symbols", "AAPL,IBM,MSFT,GOOG,FB"])
-    service.spec.arguments.extend(["--from", "2000-03-01", "--to", "2013-03-01"])
-    service.spec.arguments.extend(["--timespan", "day", "--adjusted", "none"])
-    for _ in range(KILLS):
-        service.start()
-        run_until(service, line, rng.randint(0, 3), rng.uniform(0, 0.15))
-        assert service.running(), "the backfill ended before it could be killed often enough"
-        service.kill()
-    service.start()
-    assert service.wait_exit(120) == 0
-    line.services.remove(service)
-    line.wait_count("raw_bars", REPLAY_ROWS, timeout=300)
-    assert line.count("raw_bars") == REPLAY_ROWS
-    assert line.number("SELECT count(DISTINCT (symbol, event_time)) FROM raw.raw_bars") == REPLAY_ROWS
-    pages = line.parts.simulator.requests(path="/v2/aggs")["total"]
-    # Nine pages of 400 sessions for each symbol; eight of FB's hold nothing and are asked for twice.
-    assert pages < 53 + 3 * KILLS  # no run began again at the start
-
-
 LIVE = ("X:BTCUSD", "X:ETHUSD", "X:SOLUSD", "X:DOGEUSD")
 
 

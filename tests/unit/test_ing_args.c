@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "services/ingestor/settings.h"
+#include "services/ingestor/universe.h"
+#include "services/ingestor/watermark.h"
 #include "tests/unit/ing_support.h"
 
 #include <cmocka.h>
@@ -454,6 +456,111 @@ static void test_run_id(void **state)
     assert_string_equal(found, "my.run_1-x");
 }
 
+static void test_options_of_a_run(void **state)
+{
+    (void)state;
+    struct ing_backfill_args args;
+    struct mf_error err;
+    assert_int_equal(parse(ING_FEED_BARS, "--from 2024-01-02 --to 2024-01-02", 0, &args, &err), 0);
+    assert_null(args.manifest);
+    assert_false(args.dry_run);
+    char plain[33];
+    memcpy(plain, args.run_id, sizeof args.run_id < sizeof plain ? sizeof args.run_id : sizeof plain);
+    ing_backfill_args_free(&args);
+    // They are about this start, not about what the run fetches.
+    assert_int_equal(parse(ING_FEED_BARS,
+                           "--from 2024-01-02 --to 2024-01-02 --manifest /tmp/m.json --dry-run", 0, &args,
+                           &err),
+                     0);
+    assert_string_equal(args.manifest, "/tmp/m.json");
+    assert_true(args.dry_run);
+    assert_memory_equal(plain, args.run_id, 17);
+    ing_backfill_args_free(&args);
+    static const char *const bad[] = {"/tmp", "/nowhere/at/all/m.json", "/dev/null", ""};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        char text[128];
+        snprintf(text, sizeof text, "--from 2024-01-02 --to 2024-01-02 --manifest=%s", bad[i]);
+        assert_int_equal(parse(ING_FEED_BARS, text, 0, &args, &err), -1);
+        assert_non_null(strstr(err.message, "--manifest"));
+    }
+}
+
+static void test_universe(void **state)
+{
+    (void)state;
+    struct ing_backfill_args args;
+    struct mf_error err;
+    char first[sizeof args.run_id];
+    assert_int_equal(parse(ING_FEED_NEWS, "--universe --from 2024-01-02 --to 2024-01-02", 0, &args, &err), 0);
+    assert_true(args.universe);
+    assert_int_equal(args.symbols.count, 0);
+    memcpy(first, args.run_id, sizeof first);
+    ing_backfill_args_free(&args);
+    assert_int_equal(parse(ING_FEED_NEWS,
+                           "--universe --type CS,ETF --exchange XNAS --from 2024-01-02 --to 2024-01-02", 0,
+                           &args, &err),
+                     0);
+    assert_string_equal(args.types, "CS,ETF");
+    assert_string_not_equal(args.run_id, first); // others may be found
+    ing_backfill_args_free(&args);
+    static const char *const bad[] = {"--universe --symbols A", "--type CS", "--exchange XNAS",
+                                      "--universe --type=", "--universe --type=cs"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        char text[128];
+        snprintf(text, sizeof text, "%s --from 2024-01-02 --to 2024-01-02", bad[i]);
+        if (parse(ING_FEED_BARS, text, 0, &args, &err) == 0)
+            fail_msg("taken: %s", bad[i]);
+        assert_string_equal(err.code, "bad_arguments");
+    }
+    assert_int_equal(parse(ING_FEED_SPLITS, "--universe --from 2024-01-02 --to 2024-01-02", 0, &args, &err),
+                     -1);
+}
+
+static void test_parts_of_a_list(void **state)
+{
+    (void)state;
+    struct ing_symbols symbols = {0};
+    struct ing_symbols back = {0};
+    struct ing_universe_part part = {
+        .search = "0011223344556677", .part = 3, .next = MF_STR("/v3/x?cursor=b")};
+    struct ing_universe_part found;
+    struct mf_error err;
+    struct mf_json *json = mf_json_new();
+    struct mf_buf text;
+    mf_buf_init(&text, 4096);
+    assert_int_equal(ing_symbols_add_list(&symbols, "OLD,AAPL,BRK.B", &err), 0);
+    ing_universe_encode(&part, &symbols, 1, &text);
+    assert_int_equal(ing_universe_decode(json, mf_buf_str(&text), &found, &back, &err), 0);
+    assert_string_equal(found.search, part.search);
+    assert_int_equal(found.part, 3);
+    assert_true(mf_str_eq(found.next, part.next));
+    assert_int_equal(back.count, 2);
+    assert_string_equal(back.items[1], "BRK.B");
+    static const char *const bad[] = {
+        "",
+        "{}",
+        "{\"version\":2,\"search\":\"a\",\"part\":0,\"next\":\"\",\"symbols\":\"\"}",
+        "{\"version\":1,\"search\":\"a\",\"part\":-1,\"next\":\"\",\"symbols\":\"\"}",
+        "{\"version\":1,\"search\":\"a\",\"part\":1000,\"next\":\"\",\"symbols\":\"\"}",
+        "{\"version\":1,\"search\":\"00112233445566778\",\"part\":0,\"next\":\"\",\"symbols\":\"\"}",
+        "{\"version\":1,\"search\":\"a\",\"part\":0,\"symbols\":\"\"}",
+        "{\"version\":1,\"search\":\"a\",\"part\":0,\"next\":\"\",\"symbols\":\"A,,B\"}"};
+    for (size_t i = 0; i < MF_ARRAY_LEN(bad); i++) {
+        if (ing_universe_decode(json, mf_str_of(bad[i]), &found, &back, &err) == 0)
+            fail_msg("taken: %s", bad[i]);
+        assert_string_equal(err.code, "bad_watermark");
+    }
+    mf_buf_clear(&text);
+    ing_universe_key("run-1", 7, &text);
+    assert_true(ing_watermark_key_is_of_run(mf_buf_str(&text), "run-1"));
+    assert_false(ing_watermark_key_is_of_run(mf_buf_str(&text), "1"));
+    assert_false(ing_watermark_key_is_live(mf_buf_str(&text)));
+    mf_buf_free(&text);
+    mf_json_free(&json);
+    ing_symbols_free(&symbols);
+    ing_symbols_free(&back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +576,9 @@ int main(void)
         cmocka_unit_test(test_abandon),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_symbols_arguments),
+        cmocka_unit_test(test_options_of_a_run),
+        cmocka_unit_test(test_universe),
+        cmocka_unit_test(test_parts_of_a_list),
         cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_run_id),
     };

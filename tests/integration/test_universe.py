@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--universe: the run finds its symbols itself, once; and cursors that have expired."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from line import PARTITIONS, Line
+
+TICKERS = "/v3/reference/tickers"
+RUN = "all-stocks"
+WEEK = ["--from", "2024-07-01", "--to", "2024-07-05", "--timespan", "day"]
+ALL = ["bars", "--universe", *WEEK, "--run-id", RUN]
+PAGES = {"INGEST_REFERENCE_PAGE_LIMIT": "4"}
+# The simulator's stocks that are traded.
+STOCKS = {"AAPL", "AMZN", "DIS", "FB", "GOOG", "IBM", "JPM", "KO", "MSFT", "NVDA", "TSLA", "WMT", "XOM"}
+# The replayed ones have no bars in 2024.
+TRADED = STOCKS - {"AAPL", "FB", "GOOG", "IBM", "MSFT"}
+
+
+def lookups(line: Line) -> list[dict[str, Any]]:
+    return list(line.parts.simulator.requests(path=TICKERS)["requests"])
+
+
+def events(line: Line) -> list[dict[str, Any]]:
+    return [e for m in line.messages("RAW_BACKFILL") if (e := m.event)["event_type"] != "heartbeat"]
+
+
+def stored_parts(line: Line) -> list[str]:
+    last = {m.key: m.value for m in line.messages("INGESTOR_WATERMARKS") if m.key}
+    return sorted(key for key, value in last.items() if key.startswith("universe|") and value is not None)
+
+
+def test_all_stocks_of_the_market(line: Line) -> None:
+    plan = line.backfill(*ALL, "--dry-run", **PAGES)
+    assert (plan["universe_known"], plan["requests"], plan["bound"]) == (False, 1, "at least")
+    assert not lookups(line)
+    summary = line.backfill(*ALL, **PAGES)
+    assert summary["complete"] is True
+    assert set(summary["symbols"]) == STOCKS
+    assert {event["event_type"] for event in events(line)} == {"bar"}
+    assert {event["symbol"] for event in events(line)} == TRADED
+    seen = lookups(line)
+    assert len(seen) == 4
+    assert "market=stocks" in seen[0]["query"] and "active=true" in seen[0]["query"]
+    assert not stored_parts(line), "a complete run leaves its record only"
+    asked = line.parts.simulator.requests()["total"]
+    again = line.backfill(*ALL, **PAGES)
+    assert (again["complete_before"], again["run"]) == (True, summary["run"])
+    assert line.parts.simulator.requests()["total"] == asked
+
+
+def test_the_list_is_the_runs(line: Line) -> None:
+    """A search that was interrupted goes on at its page; what was found stays, whatever is listed later."""
+    line.expected_errors.append("series_given_up")
+    once = {**PAGES, "INGEST_RETRY_ATTEMPTS": "1", "INGEST_PARALLEL": "1"}
+    simulator = line.parts.simulator
+    simulator.add_fault("server_error", match={"endpoint": "tickers", "page": 3})
+    summary = line.backfill(*ALL, code=75, **once)
+    assert summary["error"]["code"] == "server_error"
+    assert not events(line)
+    assert [part.split("|")[1] for part in stored_parts(line)] == ["00000", "00001"]
+    simulator.add_fault("server_error", match={"symbol": "KO"})
+    summary = line.backfill(*ALL, code=75, **once)
+    assert [request["page"] for request in lookups(line)] == [1, 2, 3, 3, 4]
+    assert summary["symbols"]["KO"]["status"] == "incomplete"
+    assert set(summary["symbols"]) == STOCKS
+    # There are other stocks now.
+    simulator.add_fault("empty_results", match={"endpoint": "tickers"}, times=None)
+    known = line.backfill(*ALL, "--dry-run", **once)
+    assert (known["universe_known"], known["series"], known["series_left"], known["requests"]) == (
+        True,
+        13,
+        1,
+        1,
+    )
+    summary = line.backfill(*ALL, **once)
+    assert set(summary["symbols"]) == STOCKS
+    assert {event["symbol"] for event in events(line)} == TRADED
+    assert len(lookups(line)) == 5
+
+
+def test_a_search_whose_page_is_gone_begins_anew(line: Line) -> None:
+    line.expected_errors.append("series_given_up|request_rejected")
+    once = {**PAGES, "INGEST_RETRY_ATTEMPTS": "1"}
+    simulator = line.parts.simulator
+    simulator.add_fault("server_error", match={"endpoint": "tickers", "page": 3})
+    line.backfill(*ALL, code=75, **once)
+    simulator.add_fault("bad_request", match={"endpoint": "tickers", "page": 3})
+    assert set(line.backfill(*ALL, **once)["symbols"]) == STOCKS
+    assert [request["page"] for request in lookups(line)] == [1, 2, 3, 3, 1, 2, 3, 4]
+
+
+def test_some_types_and_exchanges(line: Line) -> None:
+    line.parts.simulator.add_fault(
+        "bad_row", match={"endpoint": "tickers"}, times=None, index=1, set={"type": '"ETF"'}
+    )
+    line.parts.simulator.add_fault(
+        "bad_row", match={"endpoint": "tickers"}, times=None, index=2, set={"primary_exchange": '"XNYS"'}
+    )
+    news = ["news", "--universe", "--from", "2024-07-01", "--to", "2024-07-01"]
+    found = line.backfill(*news, "--type", "CS", "--exchange", "XNAS", "--dry-run")
+    assert found["universe_known"] is False
+    summary = line.backfill(*news, "--type", "CS,ADRC", "--exchange", "XNAS", **PAGES)
+    # Of each page of four, without its second and its third one; the last page's only row is both.
+    assert set(summary["symbols"]) == {"AAPL", "FB", "GOOG", "KO", "MSFT", "WMT"}
+    summary = line.backfill(*news, "--type", "ETF", **PAGES)
+    assert set(summary["symbols"]) == {"AMZN", "IBM", "NVDA", "XOM"}
+    nothing = line.backfill(*news, "--type", "WARRANT", code=75, **PAGES)
+    assert nothing["error"]["code"] == "no_symbols"
+
+
+def test_an_abandoned_run_forgets_its_list(line: Line) -> None:
+    line.expected_errors.append("series_given_up")
+    line.parts.simulator.add_fault("server_error", match={"symbol": "KO"}, times=None)
+    line.backfill(*ALL, code=75, INGEST_RETRY_ATTEMPTS="1", **PAGES)
+    assert len(stored_parts(line)) == 4
+    assert line.backfill("--abandon", RUN)["abandoned"] is True
+    assert not stored_parts(line)
+    ends = [m for m in line.messages("RAW_BACKFILL") if b'"lane_end":true' in (m.value or b"")]
+    assert len(ends) == PARTITIONS
+
+
+@pytest.mark.parametrize("arguments", [["--symbols", "KO"], ["--type", "cs"], ["--exchange", ""]])
+def test_what_does_not_go_together(line: Line, arguments: list[str]) -> None:
+    refused = line.run("marketflow-ingestor", "backfill", *ALL, *arguments)
+    assert refused.returncode == 78
+    assert arguments[0] in refused.stderr
+
+
+# --- cursors ------------------------------------------------------------------------------------------
+
+PAGED = {"INGEST_BARS_PAGE_LIMIT": "100"}
+DAY = ["bars", "--symbols", "KO", "--from", "2024-07-02", "--to", "2024-07-02"]
+
+
+@pytest.mark.parametrize("kind", ["bad_request", "not_found"])
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "of_this_process"])
+def test_a_cursor_that_has_expired(line: Line, kind: str, stored: bool) -> None:
+    """The series goes on from its newest event: nothing is missing, nothing comes twice."""
+    line.expected_errors.append("series_given_up|request_rejected|unknown_ticker")
+    match = {"symbol": "KO", "page": 3}
+    if stored:
+        line.parts.simulator.add_fault("server_error", match=match)
+        line.backfill(*DAY, code=75, INGEST_RETRY_ATTEMPTS="1", **PAGED)
+    line.parts.simulator.add_fault(kind, match=match)
+    summary = line.backfill(*DAY, **PAGED)
+    assert summary["symbols"]["KO"]["status"] == "complete"
+    times = [event["event_time"] for event in events(line)]
+    assert times == sorted(set(times))
+    assert summary["run"]["events"] == len(times)
+    whole = line.backfill(*DAY, "--again")
+    assert whole["events"]["bar"] == len(times)
+    # The answer itself is a dead letter: nobody else would know of it.
+    assert summary["run"]["dead_lettered"] == len(line.messages("DLQ")) == 1
+    assert json.dumps(summary).count("incomplete") == 0
