@@ -188,6 +188,7 @@ struct mf_feed_status {
     size_t excluded_count;
     int64_t last_event_time_us; // INT64_MIN = absent
     int64_t lag_ms;             // INT64_MIN = absent
+    struct mf_str shard;        // absent = of the whole feed
 };
 
 #define MF_HEARTBEAT_FEEDS_MAX 32

@@ -184,6 +184,8 @@ static const struct mf_event_field feed_status_fields[] = {
           "Of the newest record."),
     FIELD("lag_ms", mf_kind_i64, REQUIRED | CONTENT, feed_status.lag_ms,
           "How far it is behind, milliseconds.", .absent = INT64_MIN),
+    FIELD("shard", mf_kind_text, CONTENT, feed_status.shard,
+          "Part of the symbols that this is about, i/n: of ingestor i of n.", .max = 16),
 };
 TABLE(mf_event_table_feed_status, feed_status, feed_status_fields, "State of a feed.");
 

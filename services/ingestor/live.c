@@ -110,6 +110,7 @@ static void on_gauges(void *arg)
     ing_live_gauges(arg);
     ing_live_reconcile_tick(arg);
     ing_live_reference_tick(arg);
+    ing_live_gaps_tick(arg);
 }
 
 static void fill_driver(struct live *live, struct ing_driver *driver)
@@ -148,6 +149,7 @@ static void live_free(void **state)
     ing_live_memory_free(&live->memory);
     ing_live_reconcile_free(&live->reconcile);
     ing_live_reference_free(&live->reference);
+    ing_live_gaps_free(&live->gaps);
     ing_live_free_symbols(live);
     ing_name_index_free(&live->index);
     ing_symbols_free(&live->once_symbols);
@@ -185,6 +187,7 @@ static int begin(void *state, struct mf_error *err)
     live->memory = ing_live_memory_new(live);
     live->reconcile = ing_live_reconcile_new(live);
     live->reference = ing_live_reference_new(live);
+    live->gaps = ing_live_gaps_new();
     ing_live_reconcile_due(live, mf_clock_real_us());
     if (ing_live_take_symbols(live, live->app->service->settings, err) < 0)
         return -1;

@@ -124,12 +124,17 @@ static void send_status(struct live *live, enum live_feed feed, size_t served, i
     struct mf_feed_status *status = &event.feed_status;
     status->feed = event.symbol = mf_str_of(ing_live_feed_name(feed, name));
     list_excluded(live, feed, now_monotonic_us, status);
-    status->state = live->status_parked               ? MF_FEED_PARKED
-                    : live->status_broken[feed]       ? MF_FEED_FAILED
-                    : status->excluded_count == 0     ? MF_FEED_OK
-                    : status->excluded_count < served ? MF_FEED_LATE
-                                                      : MF_FEED_FAILED;
     status->expected = status->received = (int64_t)live->published[feed];
+    bool gaps = feed == LIVE_MINUTE && ing_live_fill_gaps(live, status);
+    status->state = live->status_parked                                             ? MF_FEED_PARKED
+                    : live->status_broken[feed]                                     ? MF_FEED_FAILED
+                    : status->excluded_count > 0 && status->excluded_count < served ? MF_FEED_LATE
+                    : status->excluded_count > 0                                    ? MF_FEED_FAILED
+                    : gaps                                                          ? MF_FEED_GAP
+                                                                                    : MF_FEED_OK;
+    char shard[32];
+    snprintf(shard, sizeof shard, "%u/%u", live->app->config.shard.index, live->app->config.shard.count);
+    status->shard = mf_str_of(shard);
     int64_t newest_us = newest_event(live, feed);
     status->last_event_time_us = newest_us != INT64_MIN ? newest_us : now_us;
     status->lag_ms =
@@ -141,6 +146,14 @@ static void send_status(struct live *live, enum live_feed feed, size_t served, i
         return;
     }
     live->status_sent_us[feed] = now_monotonic_us;
+}
+
+void ing_live_tell(struct live *live, enum live_feed feed)
+{
+    size_t served = 0;
+    for (size_t i = 0; i < live->count; i++)
+        served += live->symbols[i]->series[feed] != NULL;
+    send_status(live, feed, served, now_ms_aligned(), mf_clock_monotonic_us());
 }
 
 // ---------------------------------------------------------------- heartbeats

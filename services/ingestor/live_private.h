@@ -24,6 +24,7 @@ struct live_series;
 struct live_memory;
 struct live_reconcile;
 struct live_reference;
+struct live_gaps;
 
 // What the engine's driver does for a kind of series: see struct ing_driver. NULL = nothing, or all.
 struct live_kind {
@@ -80,6 +81,7 @@ struct live {
     struct live_memory *memory;
     struct live_reconcile *reconcile;
     struct live_reference *reference;
+    struct live_gaps *gaps;
     struct mf_calendar_change changes[ING_HOLIDAYS_MAX]; // as the calendar has them
     size_t change_count, differences;
     struct ing_range due[LIVE_MARKET_MAX];      // newest sessions that are to be pulled again by now
@@ -124,6 +126,13 @@ void ing_live_reference_tick(struct live *live);                             // 
 void ing_live_reference_join(struct live *live, struct live_symbol *symbol); // takes what is known of it
 void ing_live_reference_keep(struct live *live, const struct live_symbol *symbol); // for when it joins again
 void ing_live_reference_leave(struct live *live, struct live_symbol *symbol); // which is about to be freed
+// live_gaps.c
+struct live_gaps *ing_live_gaps_new(void);
+void ing_live_gaps_free(struct live_gaps **gaps);
+void ing_live_gaps_tick(struct live *live);         // every few seconds, milliseconds at most
+void ing_live_gaps_restart(struct live_gaps *gaps); // symbols leave
+// Gaps, and minutes expected and received, as far as they are known. Is there a gap?
+bool ing_live_fill_gaps(const struct live *live, struct mf_feed_status *status);
 // live_calendar.c
 void ing_live_take_holidays(struct live *live, const struct ing_holidays *holidays);
 void ing_live_compare_state(struct live *live, const struct ing_holidays *now);
@@ -138,6 +147,7 @@ void ing_live_free_symbols(struct live *live);
 // live_heartbeat.c
 void ing_live_heartbeat(struct live *live);
 void ing_live_gauges(struct live *live);
+void ing_live_tell(struct live *live, enum live_feed feed); // its feed_status has changed
 const char *ing_live_feed_name(enum live_feed feed, char text[64]);
 
 #endif

@@ -170,6 +170,7 @@ static void drop(struct live *live, struct live_symbol *symbol)
 static void drop_others(struct live *live)
 {
     size_t kept = 0;
+    ing_live_gaps_restart(live->gaps);
     ing_name_index_free(&live->index);
     for (size_t i = 0; i < live->count; i++) {
         if (!live->symbols[i]->keep) {

@@ -103,6 +103,10 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
         {.name = "marketflow_ingest_calendar_differences",
          .type = MF_METRIC_GAUGE,
          .help = "Days to come that the provider announces otherwise than the built-in calendar has them."},
+    [ING_M_GAP_MINUTES] =
+        {.name = "marketflow_ingest_gap_minutes",
+         .type = MF_METRIC_GAUGE,
+         .help = "Minutes of the session that most symbols have and one lacks, of all symbols."},
     [ING_M_STATE_DIFFERS] = {.name = "marketflow_ingest_market_state_differs",
                              .type = MF_METRIC_GAUGE,
                              .help =

@@ -35,6 +35,7 @@ enum ing_metric {
     ING_M_CALENDAR_DIFFERENCES, // gauge
     ING_M_STATE_DIFFERS,        // gauge
     ING_M_CLOCK_SKEW,           // gauge
+    ING_M_GAP_MINUTES,          // gauge
     ING_M_MAX
 };
 extern const struct mf_metric_def ing_metric_defs[ING_M_MAX];

@@ -136,3 +136,54 @@ def ingestor_at(line: Line, clock: OtherClock, day: Any, hour: int, minute: int)
     end = ms(datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK) + timedelta(minutes=1)) - 1
     reads = {r["path"].split("/")[4]: int(r["path"].split("/")[-1]) for r in asked(line)}
     return len(reads) == 2 and all(until >= end for until in reads.values())
+
+
+def test_a_gap_of_the_vendor_is_said_until_it_is_filled(line: Line, clock: OtherClock) -> None:
+    """N13: five minutes that three symbols have and KO lacks; the night has them."""
+    day = last_session()
+    first = datetime(day.year, day.month, day.day, 10, 0, tzinfo=NEW_YORK)
+    gap = (text(first), text(first + timedelta(minutes=5)))
+    line.parts.simulator.add_fault(
+        "missing_rows", match={"symbol": "KO"}, times=None, **{"from": gap[0], "to": gap[1]}
+    )
+    clock.at(day, 10, 6)
+    settings = MINUTES | clock.settings | {"INGEST_SYMBOLS": "KO,PEP,XOM,WMT,DIS"}
+    line.start("ingestor", **settings)
+    wait_for(lambda: len(counts(line)) > 60, 60, "the minutes before", 0.2)
+    clock.at(day, 10, 40)
+
+    def gaps(symbol: str) -> list[tuple[str, str]]:
+        """As the newest status has them."""
+        newest = statuses(line)[-1]
+        assert newest["shard"] == "0/1"
+        assert newest["state"] == ("gap" if newest["gaps"] else "ok")
+        assert newest["expected"] >= newest["received"]
+        named = [(g["from"], g["to"]) for g in newest["gaps"] if symbol in g["cause"].split()[1].split(",")]
+        assert all(g["cause"].startswith("vendor_gap ") for g in newest["gaps"])
+        return named
+
+    wait_for(lambda: statuses(line) and covers(gaps("KO"), gap), 60, "the gap", 0.2)
+    assert not covers(gaps("PEP"), gap)
+    line.parts.simulator.clear_faults()
+    clock.at(day, 20, 0, 30)
+    wait_for(lambda: min(map(max, seen(line).values())) >= "2", 60, "bars")
+    clock.at(day, 20, 1, 10)
+    wait_for(lambda: not covers(gaps("KO"), gap), 90, "the gap's end", 0.2)
+    filled = [bar for bar in bars(line) if bar["symbol"] == "KO" and gap[0] <= bar["event_time"] < gap[1]]
+    assert len(filled) >= 3  # what the vendor has by now, and nothing else
+
+
+def statuses(line: Line) -> list[dict[str, Any]]:
+    found = [e for m in line.messages("RAW") if (e := m.event).get("event_type") == "feed_status"]
+    return [status for status in found if status["feed"] == "polygon.bars.1m"]
+
+
+def covers(gaps: list[tuple[str, str]], wanted: tuple[str, str]) -> bool:
+    return any(start <= wanted[0] and wanted[1] <= end for start, end in gaps)
+
+
+def seen(line: Line) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for symbol, when in counts(line):
+        found.setdefault(symbol, []).append(when)
+    return found
