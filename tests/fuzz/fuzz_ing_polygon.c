@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any answer of the provider becomes a page whose items are sorted, lie in the asked range, and either have a
-// reason or can be made an event or refused. Input: the first byte chooses feed and timespan, the rest is the
-// body.
+// reason or can be made an event or refused. Input: the first byte chooses feed, timespan and symbol, the
+// rest is the body.
 #include "services/ingestor/provider.h"
 
 #include <stdlib.h>
@@ -21,7 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     struct ing_provider_config config = {.base_url = "https://h", .secret = "key", .calendar = calendar};
-    struct ing_work work = {.feed = data[0] & 1, .timespan = data[0] >> 1 & 1, .symbol = "AAPL", .limit = 10};
+    config.implausible_factor = data[0] & 64 ? 2 : 0;
+    struct ing_work work = {.feed = data[0] & 1 ? ING_FEED_NEWS : ING_FEED_BARS, .limit = 10};
+    work.timespan = (data[0] >> 1 & 15) % ING_TIMESPAN_MAX;
+    mf_str_copy(work.symbol, sizeof work.symbol, data[0] & 32 ? MF_STR("X:BTCUSD") : MF_STR("AAPL"));
+    work.asset_class = mf_asset_class_of_symbol(mf_str_of(work.symbol));
     work.to_us = INT64_C(1735689600) * MF_US_PER_SECOND;
     struct ing_reply reply = {.work = &work, .asked_us = work.to_us, .status = data[0] & 128 ? 403 : 200};
     reply.body = (struct mf_str){(const char *)data + 1, size - 1};
