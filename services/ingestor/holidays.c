@@ -2,7 +2,8 @@
 // Announced days beside the rules (see holidays.h).
 #include "services/ingestor/holidays.h"
 
-enum { SATURDAY = 6, SUNDAY = 0 };
+// The exchanges announce two or three years. A day of the year 9999 is a mistake, and a long walk.
+enum { SATURDAY = 6, SUNDAY = 0, AHEAD_DAYS = 1500 };
 
 static bool is_same(const struct mf_calendar_change *a, const struct mf_calendar_change *b)
 {
@@ -51,6 +52,9 @@ size_t ing_holidays_compare(const struct ing_holidays *holidays, struct mf_date 
     if (holidays->count == 0)
         return 0;
     struct mf_date last = holidays->days[holidays->count - 1].date;
+    struct mf_date far = mf_date_add_days(today, AHEAD_DAYS);
+    if (mf_date_cmp(last, far) > 0)
+        last = far;
     for (struct mf_date date = today; mf_date_cmp(date, last) <= 0; date = mf_date_add_days(date, 1)) {
         int weekday = mf_date_weekday(date);
         if (weekday == SATURDAY || weekday == SUNDAY)

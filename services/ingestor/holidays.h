@@ -25,10 +25,10 @@ bool ing_holidays_add(struct ing_holidays *holidays, const struct mf_calendar_ch
 struct ing_holiday_difference {
     struct mf_calendar_change announced, rule;
 };
-// From `today` to the last announced day: days that the rules know otherwise, and days that the rules close
-// or shorten and nobody has announced (weekends aside). changes: all that is announced and differs, for
-// mf_calendar_set_changes; a day that is not announced stays what the rules say. Returns the number of
-// differences, of which at most `most` are written.
+// From `today` to the last announced day, but four years ahead at most: days that the rules know otherwise,
+// and days that the rules close or shorten and nobody has announced (weekends aside). changes: all that is
+// announced and differs, for mf_calendar_set_changes; a day that is not announced stays what the rules say.
+// Returns the number of differences, of which at most `most` are written.
 size_t ing_holidays_compare(const struct ing_holidays *holidays, struct mf_date today,
                             struct mf_calendar_change *changes, size_t *change_count,
                             struct ing_holiday_difference *differences, size_t most);

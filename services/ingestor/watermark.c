@@ -209,6 +209,8 @@ static bool read_hex(struct mf_str *text, char end, uint64_t *out)
 {
     uint64_t number = 0;
     size_t at = 0;
+    if (text->len == 0)
+        return false;
     for (; at < text->len && text->data[at] != end; at++) {
         char c = text->data[at];
         unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')

@@ -179,12 +179,30 @@ static void test_compare(void **state)
         ing_holidays_compare(&holidays, (struct mf_date){2024, 12, 27}, changes, &count, differences, 8), 0);
 }
 
+// A day of the year 9999 is a mistake: what is nearer is compared, and no three million days are.
+static void test_a_day_that_is_too_far(void **state)
+{
+    struct ing_fixture *f = *state;
+    struct ing_work work;
+    struct mf_calendar_change changes[ING_HOLIDAYS_MAX];
+    struct ing_holiday_difference differences[1];
+    size_t count = 0;
+    decode(f, &work, ING_FEED_HOLIDAYS,
+           "[" DAY("NYSE", "2024-08-14", CLOSED) "," DAY("NYSE", "9999-12-31", CLOSED) "]");
+    assert_int_equal(f->page.holidays.count, 2);
+    size_t all = ing_holidays_compare(&f->page.holidays, (struct mf_date){2024, 8, 1}, changes, &count,
+                                      differences, MF_ARRAY_LEN(differences));
+    assert_int_equal(count, 1);
+    assert_int_equal(changes[0].date.day, 14);
+    assert_in_range(all, 1, 100); // and closures of some years, which nobody has announced
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests), cmocka_unit_test(test_upcoming),
         cmocka_unit_test(test_now),      cmocka_unit_test(test_conflicts_and_the_limit),
-        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_compare),  cmocka_unit_test(test_a_day_that_is_too_far),
     };
     return cmocka_run_group_tests(tests, ing_fixture_set_up, ing_fixture_tear_down);
 }
