@@ -9,7 +9,7 @@
 
 #include "services/processor/series.h"
 
-#define PRC_CONTRACTS_MAX 4096   // series per cell
+#define PRC_CONTRACTS_MAX 32768  // series per cell: the widest chains have some twenty thousand contracts
 #define PRC_CONTRACT_KEPT_DAYS 7 // after the contract's last day, for corrections
 #define PRC_CONTRACT_RULE PRC_RULE_PRICE_INTEGRITY
 

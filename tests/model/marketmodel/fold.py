@@ -238,7 +238,7 @@ class Partition:
             cell.contracts = {k: c for k, c in cell.contracts.items() if c.expiration >= gone}
         key = (event["source"], event["adjusted"], event["interval"], option["ticker"])
         if key not in cell.contracts:
-            if len(cell.contracts) == 4096:
+            if len(cell.contracts) == 32_768:
                 self._dead_letter()
                 return
             group = Group(event["source"], event["adjusted"])
