@@ -124,6 +124,11 @@ struct mf_option_bar {
     struct mf_str shares_per_contract; // number text; 100 but for adjusted and mini contracts
     struct mf_str exercise;            // "american", "european", "bermudan"
     int64_t days_to_expiration;        // calendar days; INT64_MIN = absent
+    struct {                           // what was known of the contract at a moment; interval 1d only
+        int64_t time_us;               // INT64_MIN = there is none of it
+        struct mf_str open_interest, implied_volatility, delta, gamma, theta, vega; // number text, any may
+        struct mf_str underlying_price;                                             // be absent
+    } snapshot;
 };
 
 #define MF_NEWS_TICKERS_MAX 256

@@ -71,6 +71,8 @@ static void check_option_bar(struct mf_event_report *report, const struct mf_eve
     if (mf_name_index(styles, option->exercise) < 0)
         mf_event_report_add(report, "bad_value", "contract.exercise",
                             "must be american, european or bermudan");
+    if (option->snapshot.time_us != INT64_MIN && option->bar.interval != MF_INTERVAL_1D)
+        mf_event_report_add(report, "bad_value", "snapshot", "has no place when interval is not 1d");
 }
 
 static void require(struct mf_event_report *report, struct mf_str value, const char *field, const char *kind)

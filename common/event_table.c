@@ -69,6 +69,25 @@ static const struct mf_event_field contract_fields[] = {
           .max = 16),
 };
 
+// The time is none of the content: what has not changed since is the same event.
+static const struct mf_event_field snapshot_fields[] = {
+    FIELD("time", mf_kind_time, REQUIRED, option_bar.snapshot.time_us,
+          "When the provider was asked; the bar may be of an earlier day, the contract's last one with a "
+          "trade."),
+    FIELD("open_interest", mf_kind_decimal, CONTENT | NOT_NEGATIVE, option_bar.snapshot.open_interest,
+          "Contracts held at the end of the last trading day."),
+    FIELD("implied_volatility", mf_kind_decimal, CONTENT | NOT_NEGATIVE,
+          option_bar.snapshot.implied_volatility, "Of the underlying, as a fraction per year."),
+    FIELD("delta", mf_kind_decimal, CONTENT, option_bar.snapshot.delta,
+          "Change of the contract's price per 1 of the underlying's."),
+    FIELD("gamma", mf_kind_decimal, CONTENT, option_bar.snapshot.gamma, "Change of delta, likewise."),
+    FIELD("theta", mf_kind_decimal, CONTENT, option_bar.snapshot.theta, "Change of the price per day."),
+    FIELD("vega", mf_kind_decimal, CONTENT, option_bar.snapshot.vega,
+          "Change of the price per 0.01 of implied volatility."),
+    FIELD("underlying_price", mf_kind_decimal, CONTENT | POSITIVE, option_bar.snapshot.underlying_price,
+          "Price of the underlying."),
+};
+
 static const struct mf_event_field option_bar_fields[] = {
     ENVELOPE(REQUIRED),
     BAR_WINDOW(option_bar.bar),
@@ -77,8 +96,13 @@ static const struct mf_event_field option_bar_fields[] = {
     OBJECT("contract", REQUIRED, "The contract.", contract_fields),
     FIELD("days_to_expiration", mf_kind_i64, REQUIRED, option_bar.days_to_expiration,
           "Calendar days from session_date to expiration.", .absent = INT64_MIN),
+    OBJECT("snapshot", CONTENT, "What was known of the contract at a moment, of day bars only.",
+           snapshot_fields),
 };
-TABLE(mf_event_table_option_bar, option_bar, option_bar_fields, "A bar of one option contract.");
+TABLE(mf_event_table_option_bar, option_bar, option_bar_fields,
+      "A bar of one option contract. With a snapshot it is another content of the same day: whoever wants "
+      "the bar "
+      "takes the latest, whoever wants snapshots those that have one.");
 
 static const struct mf_event_field sentiment_fields[] = {
     FIELD("label", mf_kind_text, REQUIRED | CONTENT, news.sentiment_label, "The provider's word.", .max = 64),

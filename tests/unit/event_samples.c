@@ -94,6 +94,25 @@ static void fill_option_bar(struct mf_event *event)
     option->days_to_expiration = 17;
 }
 
+static void fill_option_snapshot(struct mf_event *event)
+{
+    fill_option_bar(event);
+    event->event_time_us = INT64_C(1704171600000000); // midnight in New York
+    event->option_bar.bar.interval = MF_INTERVAL_1D;
+    event->option_bar.bar.window_end_us = event->event_time_us + 16 * MF_US_PER_HOUR;
+    event->option_bar.bar.session = MF_SESSION_FULL;
+    event->option_bar.bar.adjusted = MF_ADJUSTED_NONE;
+    event->flags = MF_FLAG_DELAYED;
+    event->option_bar.snapshot.time_us = INT64_C(1704315600123000);
+    event->option_bar.snapshot.open_interest = MF_STR("1543");
+    event->option_bar.snapshot.implied_volatility = MF_STR("0.30160000");
+    event->option_bar.snapshot.delta = MF_STR("-0.51");
+    event->option_bar.snapshot.gamma = MF_STR("0.0001");
+    event->option_bar.snapshot.theta = MF_STR("-0.0405");
+    event->option_bar.snapshot.vega = MF_STR("0");
+    event->option_bar.snapshot.underlying_price = MF_STR("187.15");
+}
+
 static void fill_news(struct mf_event *event)
 {
     feed_envelope(event, MF_EVENT_NEWS);
@@ -355,6 +374,7 @@ static const struct {
     [SAMPLE_BAR_BARE] = {"bare bar", fill_bar_bare},
     [SAMPLE_BAR_DERIVED] = {"derived bar", fill_bar_derived},
     [SAMPLE_OPTION_BAR] = {"option bar", fill_option_bar},
+    [SAMPLE_OPTION_SNAPSHOT] = {"option snapshot", fill_option_snapshot},
     [SAMPLE_NEWS] = {"news", fill_news},
     [SAMPLE_NEWS_BARE] = {"bare news", fill_news_bare},
     [SAMPLE_SYMBOL] = {"symbol", fill_symbol},

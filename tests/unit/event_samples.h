@@ -10,6 +10,7 @@ enum event_sample {
     SAMPLE_BAR_BARE,    // a day bar, without any
     SAMPLE_BAR_DERIVED, // made by the processor
     SAMPLE_OPTION_BAR,
+    SAMPLE_OPTION_SNAPSHOT, // a day bar with all that is known of the contract
     SAMPLE_NEWS,
     SAMPLE_NEWS_BARE,
     SAMPLE_SYMBOL,

@@ -142,6 +142,11 @@ static void test_content_hash_is_that_of_the_documented_text(void **state)
          "trade_count=3:392\notc=5:false\n"},
         {SAMPLE_BAR_BARE,
          "open=9:0.0000001\nhigh=9:0.0000001\nlow=9:0.0000001\nclose=9:0.0000001\nvolume=1:0\n"},
+        {SAMPLE_OPTION_SNAPSHOT,
+         "open=6:187.15\nhigh=5:187.4\nlow=5:186.9\nclose=6:187.22\nvolume=7:41203.5\nvwap=8:187.1712\n"
+         "trade_count=3:392\nsnapshot.open_interest=4:1543\nsnapshot.implied_volatility=6:0.3016\n"
+         "snapshot.delta=5:-0.51\nsnapshot.gamma=6:0.0001\nsnapshot.theta=7:-0.0405\nsnapshot.vega=1:0\n"
+         "snapshot.underlying_price=6:187.15\n"},
         {SAMPLE_NEWS,
          "url=32:https://news.example/a?b=1&c=\"x\"\n"
          "title=24:Äpfel \xf0\x9f\x8d\x8e: \"up\"\n\x1f= 3:x\ndescription=0:\nauthor=9:A. Writer\n"
