@@ -11,7 +11,7 @@
 #include "services/ingestor/backfill_private.h"
 #include "services/ingestor/bar_session.h"
 
-enum { PROGRESS_MS = 500 };
+enum { CHAIN_PAGE_MAX = 250, PROGRESS_MS = 500 };
 
 static void on_progress(void *arg)
 {
@@ -172,6 +172,8 @@ int ing_backfill_read_mark(struct backfill *backfill, struct mf_json *json, stru
 
 static unsigned page_limit(const struct ing_config *config, enum ing_feed feed)
 {
+    if (feed == ING_FEED_CHAIN && config->reference_page_limit > CHAIN_PAGE_MAX)
+        return CHAIN_PAGE_MAX;
     if (ing_feed_is_reference(feed))
         return config->reference_page_limit;
     return feed == ING_FEED_NEWS ? config->news_page_limit : config->bars_page_limit;
@@ -224,7 +226,8 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
     struct mf_date last = ing_market_date(calendar, work->asset_class, series->mark.range.to_us - 1);
     // What is known now is known now: a later start of the run would have nothing to add.
-    series->open_ended = args->feed != ING_FEED_SYMBOLS && mf_date_cmp(last, today) >= 0;
+    series->open_ended = !ing_feed_is_of_now(args->feed) && mf_date_cmp(last, today) >= 0;
+    work->filter = args->feed == ING_FEED_OPTIONS || args->feed == ING_FEED_CHAIN ? &args->filter : NULL;
     if (args->feed == ING_FEED_OPTIONS)
         ing_options_prepare(backfill, series);
     if (ing_backfill_read_mark(backfill, json, series, err) < 0)
@@ -388,4 +391,5 @@ const struct ing_mode ing_modes_backfill[ING_FEED_MAX] = {
     BACKFILL_MODE("bars", ING_FEED_BARS),           BACKFILL_MODE("news", ING_FEED_NEWS),
     BACKFILL_MODE("symbols", ING_FEED_SYMBOLS),     BACKFILL_MODE("splits", ING_FEED_SPLITS),
     BACKFILL_MODE("dividends", ING_FEED_DIVIDENDS), BACKFILL_MODE("options", ING_FEED_OPTIONS),
+    BACKFILL_MODE("chain", ING_FEED_CHAIN),
 };

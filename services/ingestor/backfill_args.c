@@ -28,7 +28,7 @@ static int bad(struct mf_error *err, const char *option, const char *text, const
 static int take_dates(const struct texts *texts, struct mf_date today, struct ing_backfill_args *args,
                       struct mf_error *err)
 {
-    if (args->feed == ING_FEED_SYMBOLS) {
+    if (ing_feed_is_of_now(args->feed)) {
         args->from = args->to = today;
         return 0;
     }
@@ -165,12 +165,24 @@ static int take_universe(const struct texts *texts, struct ing_backfill_args *ar
     return 0;
 }
 
+static int take_chains(const struct texts *texts, struct mf_date today, struct ing_backfill_args *args,
+                       struct mf_error *err)
+{
+    if (texts->contracts.underlying == NULL)
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments", "no underlyings: give --underlying");
+    if (ing_contract_filter_parse(&texts->contracts, today, &args->filter, err) < 0)
+        return -1;
+    return ing_underlyings_add(&args->symbols, texts->contracts.underlying, err);
+}
+
 // The symbols' series, or the one of a market.
 static int take_series(const struct texts *texts, const struct mf_settings *settings, struct mf_date today,
                        struct ing_backfill_args *args, struct mf_error *err)
 {
     if (args->feed == ING_FEED_OPTIONS)
         return take_contracts(texts, today, args, err);
+    if (args->feed == ING_FEED_CHAIN)
+        return take_chains(texts, today, args, err);
     if (texts->market != NULL)
         return take_market(texts, args, err);
     if (take_universe(texts, args, err) < 0)
@@ -205,7 +217,7 @@ static void hash_arguments(struct ing_backfill_args *args)
                 bars ? ing_timespans[args->timespan].name : "-",
                 bars ? mf_adjusted_name(args->adjusted) : "-", mf_date_format(args->from, from),
                 mf_date_format(args->to, to));
-    if (args->feed == ING_FEED_OPTIONS)
+    if (args->feed == ING_FEED_OPTIONS || args->feed == ING_FEED_CHAIN)
         ing_contract_filter_write(&args->filter, &text);
     if (args->universe)
         mf_buf_addf(&text, "|universe:stocks|%s|%s", args->types != NULL ? args->types : "-",
@@ -272,40 +284,49 @@ static int take_manifest(const struct texts *texts, struct ing_backfill_args *ar
     return 0;
 }
 
+// The options that the feed's command has.
+static size_t options_of(enum ing_feed feed, struct texts *texts, struct mf_option options[OPTIONS_MAX])
+{
+    const struct mf_option common[] = {{.name = "--run-id", .value = &texts->run_id},
+                                       {.name = "--again", .flag = &texts->again},
+                                       {.name = "--manifest", .value = &texts->manifest},
+                                       {.name = "--dry-run", .flag = &texts->dry_run}};
+    const struct mf_option symbols[] = {{.name = "--symbols", .value = &texts->symbols},
+                                        {.name = "--symbols-file", .value = &texts->symbols_file}};
+    const struct mf_option dates[] = {{.name = "--from", .value = &texts->from, .required = true},
+                                      {.name = "--to", .value = &texts->to, .required = true}};
+    const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts->timespan},
+                                        {.name = "--adjusted", .value = &texts->adjusted}};
+    const struct mf_option of_reference[] = {{.name = "--market", .value = &texts->market}};
+    const struct mf_option of_universe[] = {{.name = "--universe", .flag = &texts->universe},
+                                            {.name = "--type", .value = &texts->types},
+                                            {.name = "--exchange", .value = &texts->exchanges}};
+    struct mf_option of_contracts[ING_CONTRACT_OPTIONS];
+    ing_contract_options(&texts->contracts, of_contracts);
+    bool chain = feed == ING_FEED_CHAIN;
+    size_t count = add_options(options, 0, common, MF_ARRAY_LEN(common));
+    if (!chain)
+        count = add_options(options, count, symbols, MF_ARRAY_LEN(symbols));
+    if (!ing_feed_is_of_now(feed))
+        count = add_options(options, count, dates, MF_ARRAY_LEN(dates));
+    if (ing_feed_is_of_bars(feed)) // only the prices of stocks are ever adjusted
+        count = add_options(options, count, of_bars, feed == ING_FEED_BARS ? MF_ARRAY_LEN(of_bars) : 1);
+    if (feed == ING_FEED_OPTIONS || chain) // a chain is as of now
+        count = add_options(options, count, of_contracts, ING_CONTRACT_OPTIONS - chain);
+    if (feed == ING_FEED_BARS || feed == ING_FEED_NEWS)
+        count = add_options(options, count, of_universe, MF_ARRAY_LEN(of_universe));
+    if (ing_feed_is_reference(feed) && !chain)
+        count = add_options(options, count, of_reference, MF_ARRAY_LEN(of_reference));
+    return count;
+}
+
 int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const struct mf_settings *settings,
                             struct mf_date today_utc, uint64_t again_seed, struct ing_backfill_args *args,
                             struct mf_error *err)
 {
     struct texts texts = {0};
-    const struct mf_option common[] = {{.name = "--symbols", .value = &texts.symbols},
-                                       {.name = "--symbols-file", .value = &texts.symbols_file},
-                                       {.name = "--run-id", .value = &texts.run_id},
-                                       {.name = "--again", .flag = &texts.again},
-                                       {.name = "--manifest", .value = &texts.manifest},
-                                       {.name = "--dry-run", .flag = &texts.dry_run}};
-    const struct mf_option dates[] = {{.name = "--from", .value = &texts.from, .required = true},
-                                      {.name = "--to", .value = &texts.to, .required = true}};
-    const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts.timespan},
-                                        {.name = "--adjusted", .value = &texts.adjusted}};
-    struct mf_option of_contracts[ING_CONTRACT_OPTIONS];
-    ing_contract_options(&texts.contracts, of_contracts);
-    const struct mf_option of_reference[] = {{.name = "--market", .value = &texts.market}};
-    const struct mf_option of_universe[] = {{.name = "--universe", .flag = &texts.universe},
-                                            {.name = "--type", .value = &texts.types},
-                                            {.name = "--exchange", .value = &texts.exchanges}};
     struct mf_option options[OPTIONS_MAX];
-    size_t count = 0;
-    count = add_options(options, count, common, MF_ARRAY_LEN(common));
-    if (feed != ING_FEED_SYMBOLS)
-        count = add_options(options, count, dates, MF_ARRAY_LEN(dates));
-    if (ing_feed_is_of_bars(feed)) // only the prices of stocks are ever adjusted
-        count = add_options(options, count, of_bars, feed == ING_FEED_BARS ? MF_ARRAY_LEN(of_bars) : 1);
-    if (feed == ING_FEED_OPTIONS)
-        count = add_options(options, count, of_contracts, MF_ARRAY_LEN(of_contracts));
-    if (feed == ING_FEED_BARS || feed == ING_FEED_NEWS)
-        count = add_options(options, count, of_universe, MF_ARRAY_LEN(of_universe));
-    if (ing_feed_is_reference(feed))
-        count = add_options(options, count, of_reference, MF_ARRAY_LEN(of_reference));
+    size_t count = options_of(feed, &texts, options);
     *args = (struct ing_backfill_args){.feed = feed};
     if (mf_options_parse(options, count, argc, argv, err) < 0 || take_manifest(&texts, args, err) < 0 ||
         take_dates(&texts, today_utc, args, err) < 0 || take_bar_options(&texts, args, err) < 0 ||
@@ -333,12 +354,12 @@ int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf
     if (argc == 0) // of all that follows the word backfill, only this is left
         return mf_error_set(
             err, MF_ERROR_CONFIG, "bad_arguments",
-            "backfill what? bars, options, news, symbols, splits, dividends or --abandon RUN");
+            "backfill what? bars, options, chain, news, symbols, splits, dividends or --abandon RUN");
     if (!mf_str_starts_with(mf_str_of(argv[0]), "--abandon"))
-        return mf_error_set(
-            err, MF_ERROR_CONFIG, "bad_arguments",
-            "backfill what? bars, options, news, symbols, splits, dividends or --abandon RUN, not '%.100s'",
-            argv[0]);
+        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                            "backfill what? bars, options, chain, news, symbols, splits, dividends or "
+                            "--abandon RUN, not '%.100s'",
+                            argv[0]);
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
         return -1;
     assert(text != NULL); // required

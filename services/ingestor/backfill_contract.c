@@ -39,7 +39,6 @@ void ing_options_prepare(struct backfill *backfill, struct backfill_series *seri
 {
     struct ing_work *work = &series->base.work;
     const struct ing_backfill_args *args = &backfill->args;
-    work->filter = &args->filter;
     work->adjusted = MF_ADJUSTED_NONE;
     if (work->asset_class == MF_ASSET_OPTION)
         return;

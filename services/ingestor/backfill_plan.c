@@ -54,9 +54,8 @@ uint64_t ing_backfill_requests_left(const struct backfill *backfill, const struc
     uint64_t requests = 0;
     if (mark->status != ING_STATUS_RUNNING)
         return 0;
-    if (work.feed == ING_FEED_OPTIONS) // the list of contracts, and nobody knows how many they are
-        return 1;
-    if (work.feed == ING_FEED_SYMBOLS)
+    // Of a list of contracts, whose number nobody knows, the passes; likewise of symbols.
+    if (work.feed == ING_FEED_SYMBOLS || ing_options_is_walk(series))
         return (uint64_t)(ING_PASS_MAX - mark->pass);
     for (size_t i = 0; i < mark->skipped.count; i++)
         requests +=
@@ -66,7 +65,9 @@ uint64_t ing_backfill_requests_left(const struct backfill *backfill, const struc
         requests += pages_left(backfill, mark, &work);
         from_us = mark->request_to_us;
     }
-    return requests + requests_of(backfill, &work, from_us, series->end_us);
+    requests += requests_of(backfill, &work, from_us, series->end_us);
+    bool details = work.feed == ING_FEED_OPTIONS && work.contract == NULL && requests > 0;
+    return requests + details;
 }
 
 static bool may_ask_names(const struct backfill *backfill, const struct backfill_series *series)
@@ -132,7 +133,9 @@ static void write_time(struct mf_json_writer *w, const char *key, int64_t time_u
 static void write_cost(struct mf_json_writer *w, const struct backfill *backfill, const struct cost *cost)
 {
     const struct ing_config *config = &backfill->app->config;
-    bool bars = backfill->args.feed == ING_FEED_BARS && ing_backfill_universe_is_whole(backfill);
+    bool walks = backfill->count > 0 && ing_options_is_walk(&backfill->series[0]);
+    bool bars =
+        ing_feed_is_of_bars(backfill->args.feed) && !walks && ing_backfill_universe_is_whole(backfill);
     mf_jw_member_u64(w, "requests", cost->requests);
     mf_jw_member_text(w, "bound", bars ? "at most" : "at least");
     mf_jw_member_u64(w, "requests_for_names", cost->names);

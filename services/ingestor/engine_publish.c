@@ -63,8 +63,7 @@ static void note_seen(struct ing_series *series, uint64_t hash)
 // tickers come in the order of their names, which says nothing about times.
 static bool is_advancing(const struct ing_series *series, int64_t last_us)
 {
-    if (series->page == 0 || last_us == INT64_MIN || series->work.feed == ING_FEED_SYMBOLS ||
-        series->work.feed == ING_FEED_CONTRACTS)
+    if (series->page == 0 || last_us == INT64_MIN || ing_feed_is_of_now(series->work.feed))
         return true;
     return ing_feed_is_of_bars(series->work.feed) ? last_us > series->range_last_us
                                                   : last_us >= series->range_last_us;

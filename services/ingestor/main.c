@@ -33,6 +33,11 @@ static const char backfill_options_help[] =
     "on the day --as-of (else the day --to) and which had expired by then; those that could trade between --from and\n"
     "--to are fetched. Expirations, strikes (both included) and --type choose among them. Or the contracts are given\n"
     "as the provider writes them (O:AAPL250117C00150000). A contract without trades is nothing out of the ordinary.";
+static const char backfill_chain_help[] =
+    "What the provider knows now of each contract (greeks, implied volatility, open interest, price of the underlying),\n"
+    "as the snapshot of the contract's newest day bar, flagged forming while its session is open. Contracts that have\n"
+    "never traded have no bar and are left out. Expirations and strikes are included. The same command is another run\n"
+    "every day (UTC), and with --again.";
 static const char contracts_help[] =
     "One JSON object per line on stdout: ticker, underlying, expiration, strike, type, shares_per_contract, exercise,\n"
     "and additional_underlyings where the provider has them. Nothing is published; Kafka is asked for the request\n"
@@ -53,9 +58,16 @@ static const struct mf_command commands[] = {
      .kind = MF_COMMAND_JOB,
      .usage = "--underlying A,B|--symbols O:…,…|--symbols-file FILE --from DATE --to DATE [--timespan SPAN] "
               "[--expiration-from DATE] [--expiration-to DATE] [--strike-from N] [--strike-to N] "
-              "[--type call|put] [--as-of DATE] [--run-id ID|--again]",
+              "[--type call|put] [--as-of DATE] " RUN_OPTIONS,
      .summary = "fetch a range of option bars, then exit",
      .help = backfill_options_help},
+    {.name = "backfill chain",
+     .kind = MF_COMMAND_JOB,
+     .usage =
+         "--underlying A,B [--expiration-from DATE] [--expiration-to DATE] [--strike-from N] [--strike-to N] "
+         "[--type call|put] " RUN_OPTIONS,
+     .summary = "fetch option chains as they are now, then exit",
+     .help = backfill_chain_help},
     {.name = "backfill news",
      .kind = MF_COMMAND_JOB,
      .usage = "[--symbols A,B|--symbols-file FILE|" UNIVERSE "] --from DATE --to DATE " RUN_OPTIONS,
@@ -100,6 +112,7 @@ static int start(struct mf_service *service, const struct mf_command *command, i
         &ing_mode_live,
         &ing_modes_backfill[ING_FEED_BARS],
         &ing_modes_backfill[ING_FEED_OPTIONS],
+        &ing_modes_backfill[ING_FEED_CHAIN],
         &ing_modes_backfill[ING_FEED_NEWS],
         &ing_modes_backfill[ING_FEED_SYMBOLS],
         &ing_modes_backfill[ING_FEED_SPLITS],

@@ -16,6 +16,7 @@ const struct ing_feed_info ing_feeds[ING_FEED_MAX] = {
     [ING_FEED_DIVIDENDS] = {"dividends", MF_EVENT_CORPORATE_ACTION},
     [ING_FEED_OPTIONS] = {"options", MF_EVENT_OPTION_BAR},
     [ING_FEED_CONTRACTS] = {"contracts", MF_EVENT_OPTION_BAR},
+    [ING_FEED_CHAIN] = {"chain", MF_EVENT_OPTION_BAR},
     [ING_FEED_HOLIDAYS] = {"holidays", MF_EVENT_FEED_STATUS},
     [ING_FEED_MARKET_STATE] = {"market_state", MF_EVENT_FEED_STATUS},
 };
@@ -53,7 +54,12 @@ const char *ing_feed_name(enum ing_feed feed)
 bool ing_feed_is_reference(enum ing_feed feed)
 {
     return ing_feeds[feed].type == MF_EVENT_SYMBOL || ing_feeds[feed].type == MF_EVENT_CORPORATE_ACTION ||
-           feed == ING_FEED_CONTRACTS;
+           feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN;
+}
+
+bool ing_feed_is_of_now(enum ing_feed feed)
+{
+    return feed == ING_FEED_SYMBOLS || feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN;
 }
 
 bool ing_feed_is_of_bars(enum ing_feed feed)

@@ -84,8 +84,22 @@ int ing_polygon_fill_option(const struct ing_provider_config *config, const stru
                             struct mf_error *err);
 // The contract's part of an option bar, whose session date is there already.
 void ing_polygon_fill_contract(const struct ing_contract *contract, struct mf_event *event);
+// Is the contract of the work's underlying and within its filter? Counts it where it is not.
+bool ing_polygon_is_asked_for(const struct ing_work *work, const struct ing_contract *contract,
+                              struct ing_page_counts *counts);
 // Why a contract cannot have a bar of that day; "" when it can.
 const char *ing_polygon_option_problem(const struct ing_contract *contract, struct mf_date session_date);
+// Chains of an underlying: what is known of its contracts, on each one's newest day bar.
+void ing_polygon_add_chain_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                struct mf_buf *url);
+void ing_polygon_chain_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                             struct ing_page *page);
+int ing_polygon_fill_chain(const struct ing_provider_config *config, const struct ing_page *page,
+                           const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                           struct mf_error *err);
+// The contract of a chain's row, whose `details` is an object; the reason why it is none, or "".
+const char *ing_polygon_chain_contract(const struct ing_work *work, const struct mf_json_node *row,
+                                       struct ing_contract *contract);
 // The symbol as contracts name it: an index without its prefix.
 struct mf_str ing_polygon_underlying(struct mf_str symbol);
 

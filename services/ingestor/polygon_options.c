@@ -87,8 +87,8 @@ static bool agrees(const struct mf_json_node *row, const struct ing_contract *co
 
 static bool has_all(const struct mf_json_node *row)
 {
-    static const char *const wanted[] = {"contract_type", "exercise_style",      "expiration_date",
-                                         "strike_price",  "shares_per_contract", "underlying_ticker"};
+    static const char *const wanted[] = {"contract_type", "exercise_style", "expiration_date", "strike_price",
+                                         "shares_per_contract"};
     for (size_t i = 0; i < MF_ARRAY_LEN(wanted); i++) {
         const struct mf_json_node *node = mf_json_get(row, wanted[i]);
         if (node == NULL || mf_json_type(node) == MF_JSON_NULL)
@@ -105,16 +105,17 @@ static bool take_listed(const struct mf_json_node *row, struct mf_date *listed)
            mf_date_parse(ing_text_of(row, "list_date"), listed);
 }
 
-static const char *contract_problem(const struct mf_json_node *row, struct ing_contract *contract)
+static const char *contract_problem(const struct mf_json_node *row, struct mf_str underlying,
+                                    struct ing_contract *contract)
 {
     struct ing_occ occ;
     struct mf_error err;
     struct mf_str ticker = ing_text_of(row, "ticker");
-    if (ticker.data == NULL || !has_all(row))
+    if (ticker.data == NULL || underlying.data == NULL || !has_all(row))
         return "missing_field";
     if (ing_occ_parse(ticker, &occ, &err) < 0)
         return strcmp(err.code, "bad_strike") == 0 ? "bad_strike" : "bad_option_ticker";
-    struct mf_str underlying = ing_polygon_underlying(ing_text_of(row, "underlying_ticker"));
+    underlying = ing_polygon_underlying(underlying);
     if (!mf_symbol_is_valid(underlying))
         return "bad_symbol";
     if (!mf_date_parse(ing_text_of(row, "expiration_date"), &contract->expiration) ||
@@ -130,6 +131,18 @@ static const char *contract_problem(const struct mf_json_node *row, struct ing_c
     mf_str_copy(contract->underlying, sizeof contract->underlying, underlying);
     contract->type = occ.type;
     return agrees(row, contract, &occ) ? "" : "contract_mismatch";
+}
+
+// A chain's rows have the contract in `details`, and name the underlying beside it, if at all.
+const char *ing_polygon_chain_contract(const struct ing_work *work, const struct mf_json_node *row,
+                                       struct ing_contract *contract)
+{
+    const struct mf_json_node *asset = mf_json_get(row, "underlying_asset");
+    struct mf_str underlying =
+        asset != NULL && mf_json_type(asset) == MF_JSON_OBJECT ? ing_text_of(asset, "ticker") : MF_STR_NULL;
+    *contract = (struct ing_contract){.row = row};
+    return contract_problem(mf_json_get(row, "details"),
+                            underlying.data != NULL ? underlying : mf_str_of(work->symbol), contract);
 }
 
 static bool is_within(const struct ing_contract_filter *filter, const struct ing_contract *contract)
@@ -154,8 +167,8 @@ static bool is_of_pass(const struct ing_work *work, const struct ing_contract *c
 }
 
 // N37: a parameter that was ignored shows in contracts of others, or beyond the filter.
-static bool is_asked_for(const struct ing_work *work, const struct ing_contract *contract,
-                         struct ing_page_counts *counts)
+bool ing_polygon_is_asked_for(const struct ing_work *work, const struct ing_contract *contract,
+                              struct ing_page_counts *counts)
 {
     bool same = ing_work_is_of_contract(work)
                     ? strcmp(contract->ticker, work->symbol) == 0
@@ -179,9 +192,11 @@ static struct ing_contract *add_contract(struct ing_page *page)
 static void take_contract(struct ing_page *page, const struct mf_json_node *row, uint32_t index)
 {
     struct ing_contract contract = {.row = row};
-    const char *problem = mf_json_type(row) == MF_JSON_OBJECT ? contract_problem(row, &contract) : "bad_type";
+    const char *problem = "bad_type";
+    if (mf_json_type(row) == MF_JSON_OBJECT)
+        problem = contract_problem(row, ing_text_of(row, "underlying_ticker"), &contract);
     if (problem[0] == '\0') {
-        if (is_asked_for(page->work, &contract, &page->counts))
+        if (ing_polygon_is_asked_for(page->work, &contract, &page->counts))
             *add_contract(page) = contract;
         return;
     }

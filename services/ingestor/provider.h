@@ -25,6 +25,7 @@ enum ing_feed {
     ING_FEED_DIVIDENDS,
     ING_FEED_OPTIONS,   // bars of one option contract
     ING_FEED_CONTRACTS, // which contracts there are: its rows are no events, they become series of the other
+    ING_FEED_CHAIN,     // what is known now of the contracts of an underlying
     ING_FEED_HOLIDAYS,  // days to come on which the exchanges do otherwise; no events
     ING_FEED_MARKET_STATE, // whether they are open now; no events
     ING_FEED_MAX
@@ -37,6 +38,8 @@ extern const struct ing_feed_info ing_feeds[ING_FEED_MAX];
 const char *ing_feed_name(enum ing_feed feed); // "bars", "news", …
 // Of what is known about instruments, not what happens to them.
 bool ing_feed_is_reference(enum ing_feed feed);
+// Of what is known when it is asked for, whatever time its rows tell.
+bool ing_feed_is_of_now(enum ing_feed feed);
 // Windows in order of time, each of which a range has once.
 bool ing_feed_is_of_bars(enum ing_feed feed);
 
@@ -134,7 +137,7 @@ struct ing_work {
     enum ing_pass pass;                  // symbols, and contracts: DELISTED (expired) or ACTIVE
     const struct ing_aliases *aliases;   // symbols only, borrowed: what the first pass said; NULL = nothing
     const struct ing_contract *contract; // options only, borrowed
-    const struct ing_contract_filter *filter; // contracts only, borrowed; NULL = all, as of today
+    const struct ing_contract_filter *filter; // contracts and chains, borrowed; NULL = all, as of today
     enum ing_market market;                   // reference feeds; then symbol is "market:<name>"
     char symbol[MF_SYMBOL_MAX + 1];
     enum mf_asset_class asset_class;
@@ -239,6 +242,8 @@ int64_t ing_page_last_time(const struct ing_page *page);
 // Room for texts that an event's views point to.
 struct ing_scratch {
     char numbers[6][MF_DECIMAL_TEXT_SIZE];
+    char more_numbers[7][MF_DECIMAL_TEXT_SIZE]; // of a snapshot
+    struct ing_contract contract;
     char url_hash[33];
 };
 

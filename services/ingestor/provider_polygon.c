@@ -79,6 +79,7 @@ static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
     [ING_FEED_DIVIDENDS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
     [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option, true},
     [ING_FEED_CONTRACTS] = {ing_polygon_add_contracts_path, ing_polygon_contract_items, NULL},
+    [ING_FEED_CHAIN] = {ing_polygon_add_chain_path, ing_polygon_chain_items, ing_polygon_fill_chain},
     [ING_FEED_HOLIDAYS] = {ing_polygon_add_calendar_path, NULL, NULL},
     [ING_FEED_MARKET_STATE] = {ing_polygon_add_calendar_path, NULL, NULL},
 };

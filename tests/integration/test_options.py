@@ -210,6 +210,19 @@ def test_arguments_that_say_nothing(line: Line, arguments: list[str]) -> None:
     assert not requests(line, "/v")
 
 
+def test_a_plan(line: Line) -> None:
+    """Of a list only its two passes are known; of a contract its details and the requests for its bars."""
+    found = line.backfill(*XOM, "--dry-run")
+    assert (found["requests"], found["bound"]) == (2, "at least")
+    one = line.backfill("options", "--symbols", "O:XOM240621C00112500", *DAYS, "--dry-run")
+    assert (one["requests"], one["bound"]) == (2, "at most")
+    gone = line.backfill("options", "--symbols", "O:XOM240517C00112500", *DAYS, "--dry-run")
+    assert gone["requests"] == 0  # nothing is asked for behind a contract's last day
+    chain = line.backfill("chain", "--underlying", "XOM", "--dry-run")
+    assert (chain["requests"], chain["bound"]) == (1, "at least")
+    assert not requests(line, "/v")
+
+
 def test_a_failed_page_of_the_list_is_where_the_next_start_goes_on(line: Line) -> None:
     small = {"INGEST_REFERENCE_PAGE_LIMIT": "7", "INGEST_RETRY_ATTEMPTS": "1"}
     line.expected_errors.append("series_given_up")
@@ -358,3 +371,113 @@ def test_without_options(line: Line) -> None:
     assert summary["complete"] is True
     assert summary["symbols"]["XOM"]["contracts"]["found"] == 0
     assert last_json_object(json.dumps(summary))["events"]["option_bar"] == 0
+
+
+# --- chains --------------------------------------------------------------------------------------
+
+CHAIN = "/v3/snapshot/options/"
+
+
+def test_a_chain_is_what_is_known_now(line: Line) -> None:
+    line.start("processor")
+    line.start("sink")
+    summary = line.backfill("chain", "--underlying", "XOM,KO,I:SPX", INGEST_REFERENCE_PAGE_LIMIT="30")
+    assert summary["complete"] is True
+    got = bars(line)
+    assert summary["events"]["option_bar"] == len(got) > 100
+    assert {bar["symbol"] for bar in got} == {"XOM", "KO", "SPX"}
+    assert len({bar["contract"]["ticker"] for bar in got}) == len(got)
+    assert {bar["interval"] for bar in got} == {"1d"}
+    assert {"delayed" in bar["flags"] for bar in got if bar["symbol"] == "KO"} == {True}
+    assert {"delayed" in bar["flags"] for bar in got if bar["symbol"] != "KO"} == {False}
+    for bar in got:
+        known = bar["snapshot"]
+        assert known["time"][:10] >= bar["session_date"]
+        assert 0.15 <= known["implied_volatility"] <= 0.5
+        assert (known["delta"] >= 0) is (bar["contract"]["type"] == "call")
+        assert known["gamma"] >= 0
+        assert known["open_interest"] == int(known["open_interest"])
+        assert known["underlying_price"] > 0
+    # A contract that has never traded has no bar for it to be known of.
+    assert summary["out_of_range"] > 0
+    assert all(request["rows"] <= 30 for request in requests(line, CHAIN))
+    assert lane_ends(line) == set(range(PARTITIONS))
+    final = [bar for bar in got if "forming" not in bar["flags"]]
+    line.wait_count("raw_option_bars", len(got))
+    assert len(line.messages("OPTION_BARS_FILTERED")) == len(got) >= len(final)
+    rows = line.query(
+        "SELECT count(*), count(payload->'snapshot'->>'delta'), count(DISTINCT dedupe_key) FROM raw.raw_option_bars"
+    )
+    assert rows == [[str(len(got))] * 3]
+    asked = len(requests(line, CHAIN))
+    assert line.backfill("chain", "--underlying", "I:SPX,KO,XOM")["complete_before"] is True
+    assert len(requests(line, CHAIN)) == asked
+
+
+def test_what_has_not_changed_is_the_same_event(line: Line) -> None:
+    """Taken twice: other runs, and the events of contracts whose numbers are the same have the same identity."""
+    near = ["--strike-from", "112", "--strike-to", "118", "--type", "put"]
+    assert line.backfill("chain", "--underlying", "XOM", *near)["complete"] is True
+    first = {bar["event_id"]: bar for bar in bars(line)}
+    assert {bar["contract"]["type"] for bar in first.values()} == {"put"}
+    assert {bar["contract"]["strike"] for bar in first.values()} <= {112.5, 115, 117.5}
+    other = line.backfill("chain", "--underlying", "XOM", *near, "--again")
+    again = [bar for bar in bars(line) if bar["lane"] == other["lane"]]
+    assert len(again) == len(first)
+    for bar in again:
+        before = first.get(bar["event_id"])
+        if before is not None:
+            assert bar["snapshot"]["delta"] == before["snapshot"]["delta"]
+            assert bar["close"] == before["close"]
+
+
+def test_a_chain_goes_on_at_its_page(line: Line) -> None:
+    small = {"INGEST_REFERENCE_PAGE_LIMIT": "20", "INGEST_RETRY_ATTEMPTS": "1"}
+    line.expected_errors.append("series_given_up")
+    line.parts.simulator.add_fault("server_error", match={"endpoint": "chain", "page": 3})
+    assert line.backfill("chain", "--underlying", "XOM", code=75, **small)["complete"] is False
+    before = len(requests(line, CHAIN))
+    assert line.backfill("chain", "--underlying", "XOM", **small)["complete"] is True
+    assert requests(line, CHAIN)[before]["page"] == 3
+    tickers = [bar["contract"]["ticker"] for bar in bars(line)]
+    assert len(tickers) == len(set(tickers)) > 40
+
+
+def test_bad_rows_of_a_chain(line: Line) -> None:
+    variants = {
+        "missing_details": "missing_field",
+        "long_strike": "bad_strike",
+        "high_below_low": "ohlc_inconsistent",
+        "zero_price": "bad_value",
+        "missing_updated": "bad_time",
+        "future": "future_timestamp",
+        "text_volatility": "bad_number",
+    }
+    right = ["no_greeks", "exponent", "no_day"]
+    whole = line.backfill("chain", "--underlying", "XOM", "--run-id", "whole")
+    traded = [at for at, bar in enumerate(chain_order(line)) if bar]
+    for at, variant in zip(traded, [*variants, *right], strict=False):
+        line.parts.simulator.add_fault("bad_row", match={"endpoint": "chain"}, index=at, variant=variant)
+    summary = line.backfill("chain", "--underlying", "XOM", "--run-id", "spoilt")
+    letters = [m.event for m in line.messages("DLQ")]
+    assert Counter(letter["reason"] for letter in letters) == Counter(variants.values())
+    assert {letter["origin"]["feed"] for letter in letters} == {"polygon.chain"}
+    lost = len(variants) + 1  # and the one without a day
+    assert summary["events"]["option_bar"] == whole["events"]["option_bar"] - lost
+    spoilt = [bar for bar in bars(line) if bar["lane"] == "backfill:spoilt"]
+    assert sum("delta" not in bar["snapshot"] for bar in spoilt) == 1
+    assert sum(bar["snapshot"].get("gamma") == 0.00001235 for bar in spoilt) == 1
+
+
+def chain_order(line: Line) -> list[bool]:
+    """Which rows of XOM's chain have a day, in the order of the provider's answer."""
+    traded = {bar["contract"]["ticker"] for bar in bars(line)}
+    found = [row["ticker"] for row in listed(line, "--underlying", "XOM")]
+    return [ticker in traded for ticker in found]
+
+
+def test_arguments_of_a_chain(line: Line) -> None:
+    line.backfill("chain", code=78)
+    line.backfill("chain", "--underlying", "O:XOM240621C00112500", code=78)
+    line.backfill("chain", "--underlying", "XOM", "--as-of", "2024-06-03", code=78)
+    line.backfill("chain", "--underlying", "XOM", "--symbols", "XOM", code=78)

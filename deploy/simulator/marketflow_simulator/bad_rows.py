@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -105,17 +106,37 @@ _CONTRACTS: Changes = {
     "no_shares": lambda row: {"shares_per_contract": "0"},
     "strike_as_text": lambda row: {"strike_price": f'"{row["strike_price"]}"'},
 }
+# To a row of a chain.
+_CHAIN: Changes = {
+    "missing_details": lambda row: {},
+    "long_strike": lambda row: {"details": row["details"].replace("C0", "C00", 1).replace("P0", "P00", 1)},
+    "high_below_low": lambda row: {"day": _day_with(row, "high", "0.001")},
+    "zero_price": lambda row: {"day": _day_with(row, "open", "0")},
+    "missing_updated": lambda row: {"day": _day_with(row, "last_updated", "null")},
+    "future": lambda row: {"day": _day_with(row, "last_updated", str(_FAR_FUTURE_MS * 1_000_000))},
+    "text_volatility": lambda row: {"implied_volatility": '"high"'},
+    "no_greeks": lambda row: {"greeks": "{}", "implied_volatility": "null"},
+    "exponent": lambda row: {"greeks": '{"delta":-5.1e-1,"gamma":1.23456789012e-05,"theta":-4E-2,"vega":0}'},
+    "no_day": lambda row: {"day": "{}"},
+}
 _DROPPED = {
     "missing_symbol": "T",
     "missing_close": "c", "missing_title": "title", "missing_id": "id", "missing_name": "name",
     "missing_ticker": "ticker", "missing_ratio": "split_to", "missing_cash": "cash_amount",
     "missing_date": "date", "missing_shares": "shares_per_contract",
+    "missing_details": "details",
 }  # fmt: skip
 _VARIANTS = {
     "aggs": _BARS, "grouped": _GROUPED, "open_close": _OPEN_CLOSE,
     "news": _NEWS, "tickers": _TICKERS, "splits": _SPLITS, "dividends": _DIVIDENDS,
-    "ticker_events": _TICKER_EVENTS, "contracts": _CONTRACTS,
+    "ticker_events": _TICKER_EVENTS, "contracts": _CONTRACTS, "chain": _CHAIN,
 }  # fmt: skip
+
+
+def _day_with(row: Row, name: str, text: str) -> str:
+    """The row's day with another number in it."""
+    members = {key: json.dumps(value) for key, value in json.loads(row["day"]).items()}
+    return "{" + ",".join(f'"{key}":{value}' for key, value in (members | {name: text}).items()) + "}"
 
 
 def _exponent(text: str) -> str:

@@ -123,6 +123,7 @@ _PATHS = {
     "splits": "/v3/reference/splits",
     "dividends": "/v3/reference/dividends",
     "contracts": "/v3/reference/options/contracts",
+    "chain": "/v3/snapshot/options/",
 }
 _MATCH_TYPES = {"path": str, "endpoint": str, "symbol": str, "page": int, "timespan": str}
 

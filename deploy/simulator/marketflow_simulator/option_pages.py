@@ -8,8 +8,23 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from . import cursor, options
-from .bars import SYNTHETIC
+from .bars import SYNTHETIC, Bar, Source, merge
 from .page import Page, Row, row_of_object
+from .sessions import DAY_MS, NEW_YORK, local_date, midnight_ms
+
+
+def newest_day(source: Source, ticker: str, now_ms: int) -> Bar | None:
+    """The bar of the newest day with a trade, of a day that is not over as far as it has come."""
+    today = midnight_ms(local_date(now_ms, NEW_YORK), NEW_YORK)
+    so_far = [
+        bar
+        for bar in source.base_bars(ticker, "minute", today, now_ms, False, False)
+        if bar.known_ms <= now_ms
+    ]
+    if so_far:
+        return merge(so_far, today)
+    before = source.base_bars(ticker, "day", today - 70 * DAY_MS, today, True, False)
+    return next(iter(before), None)
 
 
 def _tail(request_id: str) -> dict[str, str]:

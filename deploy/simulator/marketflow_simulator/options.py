@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 
-from .bars import plain
+from .bars import Bar, plain
 from .noise import bits, key_of, uniform
 from .sessions import NEW_YORK, asset_class, local_date, session
 from .universe import profile
@@ -231,14 +231,12 @@ def _greeks(contract: Contract, price: float, sigma: float, days: int) -> dict[s
     }
 
 
-def snapshot(
-    contract: Contract, seed: int, today: date, day_row: dict[str, str] | None, delayed: bool
-) -> dict[str, str]:
-    """One row of the chain, members as raw JSON: `day_row` is the contract's day so far, in the bars' letters."""
+def snapshot(contract: Contract, seed: int, today: date, newest: Bar | None) -> dict[str, str]:
+    """One row of the chain, members as raw JSON. What is known of KO and its options is delayed."""
     price = _INDICES.get(contract.underlying) or profile(seed, contract.underlying).price
     draw = uniform(bits(key_of(seed, "iv|" + contract.ticker), _QUIET, 1))
     sigma = 0.15 + 0.35 * draw
-    frame = "DELAYED" if delayed else "REAL-TIME"
+    frame = "DELAYED" if contract.underlying == "KO" else "REAL-TIME"
     symbol = ("I:" if contract.underlying in _INDICES else "") + contract.underlying
     details = {
         name: contract.row()[name]
@@ -265,15 +263,21 @@ def snapshot(
         "bid_size": 12,
         "timeframe": frame,
     }
-    return {"day": _day_text(day_row), **{name: json.dumps(value) for name, value in row.items()}}
+    return {"day": _day_text(newest), **{name: json.dumps(value) for name, value in row.items()}}
 
 
-def _day_text(bar: dict[str, str] | None) -> str:
-    """The day's numbers with the bars' own digits; an empty object for a contract that has never traded."""
+def _day_text(bar: Bar | None) -> str:
+    """The day's numbers with the bar's own digits; an empty object for a contract that has never traded."""
     if bar is None:
         return "{}"
-    names = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "vw": "vwap"}
-    parts = [f'"{names[letter]}":{text}' for letter, text in bar.items() if letter in names]
-    stamp = int(bar["t"]) * 1_000_000
-    change = plain(Decimal(bar["c"]) - Decimal(bar["o"]))
-    return "{" + ",".join([f'"change":{change}', *parts, f'"last_updated":{stamp}']) + "}"
+    numbers = {
+        "change": plain(Decimal(bar.close) - Decimal(bar.open)),
+        "close": bar.close,
+        "high": bar.high,
+        "last_updated": str(bar.start_ms * 1_000_000),
+        "low": bar.low,
+        "open": bar.open,
+        "volume": bar.volume,
+        "vwap": bar.vwap or "0",
+    }
+    return "{" + ",".join(f'"{name}":{text}' for name, text in numbers.items()) + "}"

@@ -497,6 +497,32 @@ class Provider:
         page, same = option_pages.page_of_one(base, contract, self.request_id())
         return Answer(page, 1, same)
 
+    def option_chain(self, base: str, underlying: str, query: Mapping[str, str]) -> Answer:
+        """GET /v3/snapshot/options/{underlying}: contracts as they are now, each on its newest day with a trade."""
+        asked = cursor.decode(query["cursor"]) if "cursor" in query else dict(query)
+        asked["underlying_ticker"] = underlying.removeprefix("I:")
+        bounds = (_number(asked, "limit", 10, 250), _whole(asked, "page", 1), _whole(asked, "resume", 0))
+        order = _choice(asked, "order", "asc", _SORTS)
+        _choice(asked, "sort", "ticker", ("ticker",))
+        now = self.clock.now_ms()
+        try:
+            found = options.wanted(self.seed, now, asked)
+        except ValueError as problem:
+            raise BadRequest(f"a parameter is not a date or number: {problem}") from problem
+        today = datetime.fromtimestamp(now / 1000, NEW_YORK).date()
+        page, same = option_pages.page_of(
+            "chain",
+            (base, f"{options.CHAIN_PATH}/{quote(underlying, safe=':')}"),
+            asked,
+            found if order == "asc" else found[::-1],
+            bounds,
+            lambda contract: options.snapshot(
+                contract, self.seed, today, option_pages.newest_day(self.synthetic, contract.ticker, now)
+            ),
+            self.request_id(),
+        )
+        return Answer(page, bounds[1], same)
+
     # --- market status ---------------------------------------------------------------------------
 
     def market_now(self) -> dict[str, object]:

@@ -59,6 +59,7 @@ class Server:
         app.router.add_get(EVENTS_PATH, self._data("ticker_events", self._ticker_events))
         app.router.add_get(options.CONTRACTS_PATH, self._data("contracts", self._contracts))
         app.router.add_get(options.CONTRACTS_PATH + "/{ticker}", self._data("contracts", self._contract))
+        app.router.add_get(options.CHAIN_PATH + "/{ticker}", self._data("chain", self._chain))
         for endpoint in (actions.SPLITS, actions.DIVIDENDS):
             app.router.add_get(endpoint.path, self._data(endpoint.kind, self._actions(endpoint)))
         app.router.add_get("/v1/marketstatus/now", self._plain("status", self.provider.market_now))
@@ -216,6 +217,10 @@ class Server:
 
     async def _contracts(self, request: web.Request) -> Answer:
         return self.provider.option_contracts(self._base(request), dict(request.query))
+
+    async def _chain(self, request: web.Request) -> Answer:
+        underlying = request.match_info["ticker"]
+        return self.provider.option_chain(self._base(request), underlying, dict(request.query))
 
     async def _contract(self, request: web.Request) -> Answer:
         found = self.provider.option_contract(self._base(request), request.match_info["ticker"])
