@@ -144,10 +144,10 @@ static void write_gap(struct mf_json_writer *w, const struct backfill_gap *gap)
 }
 
 static void write_series(struct mf_json_writer *w, const struct backfill *backfill,
-                         const struct backfill_series *series, const struct ing_gap_evidence *evidence)
+                         const struct backfill_series *series, struct backfill_view *view)
 {
     struct backfill_summary summary;
-    ing_backfill_summarise(backfill, series, evidence, &summary);
+    ing_backfill_summarise(backfill, series, view, &summary);
     size_t shown = summary.gap_count < RANGES_MAX ? summary.gap_count : RANGES_MAX;
     mf_jw_object_begin(w);
     mf_jw_member_text(w, "symbol", series->base.work.symbol);
@@ -190,14 +190,14 @@ static void write_manifest(struct mf_json_writer *w, const struct backfill *back
     if (backfill->args.feed == ING_FEED_BARS)
         write_closures(w, backfill);
     if (knows_series(backfill)) {
-        struct ing_gap_evidence evidence;
-        ing_backfill_gather_evidence(backfill, &evidence);
+        struct backfill_view view;
+        ing_backfill_view_begin(backfill, &view);
         mf_jw_key(w, "series");
         mf_jw_array_begin(w);
         for (size_t i = 0; i < backfill->count; i++)
-            write_series(w, backfill, &backfill->series[i], &evidence);
+            write_series(w, backfill, &backfill->series[i], &view);
         mf_jw_array_end(w);
-        ing_gap_evidence_free(&evidence);
+        ing_backfill_view_end(&view);
     }
     mf_jw_object_end(w);
 }

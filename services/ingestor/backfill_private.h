@@ -89,6 +89,22 @@ struct backfill {
     bool lost, manifest_written;       // the run is another process's now; the file is there
 };
 
+// What is asked of all symbols in turn.
+struct backfill_view {
+    struct ing_gap_evidence evidence;
+    struct backfill_days {
+        bool counted;
+        int64_t from_us, end_us;
+        uint64_t sessions, holidays, early_minutes;
+    } days; // of the range that was asked about last
+    struct {
+        bool counted;
+        int64_t from_us, to_us;
+        enum mf_asset_class asset_class;
+        uint64_t slots;
+    } left; // likewise
+};
+
 // What one symbol has and lacks. Slots are minutes or days (coverage.h).
 struct backfill_summary {
     bool covered;                                  // else only `received` is known
@@ -163,9 +179,10 @@ void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err); /
 void ing_backfill_finish(struct backfill *backfill);   // all series have ended, or nothing goes on
 void ing_backfill_save_run(struct backfill *backfill); // at the start
 // backfill_summary.c
-void ing_backfill_gather_evidence(const struct backfill *backfill, struct ing_gap_evidence *evidence);
+void ing_backfill_view_begin(const struct backfill *backfill, struct backfill_view *view);
+void ing_backfill_view_end(struct backfill_view *view);
 void ing_backfill_summarise(const struct backfill *backfill, const struct backfill_series *series,
-                            const struct ing_gap_evidence *evidence, struct backfill_summary *summary);
+                            struct backfill_view *view, struct backfill_summary *summary);
 void ing_backfill_summary_free(struct backfill_summary *summary);
 void ing_backfill_write_summary(struct mf_json_writer *w, const struct backfill_series *series,
                                 const struct backfill_summary *summary);

@@ -116,7 +116,7 @@ static void write_contracts(struct mf_json_writer *w, const struct backfill_seri
 
 // What became of one symbol.
 static void write_series(struct mf_json_writer *w, const struct backfill *backfill,
-                         const struct backfill_series *series, const struct ing_gap_evidence *evidence)
+                         const struct backfill_series *series, struct backfill_view *view)
 {
     struct backfill_summary summary;
     bool known = !backfill->already_complete || series->known;
@@ -128,7 +128,7 @@ static void write_series(struct mf_json_writer *w, const struct backfill *backfi
     if (known)
         mf_jw_member_u64(w, "events_total", series->mark.events);
     if (known && series->tally.coverage != NULL) {
-        ing_backfill_summarise(backfill, series, evidence, &summary);
+        ing_backfill_summarise(backfill, series, view, &summary);
         ing_backfill_write_summary(w, series, &summary);
         ing_backfill_summary_free(&summary);
     }
@@ -184,11 +184,11 @@ static void write_report(const struct backfill *backfill, struct mf_buf *out)
         mf_jw_member_text(&w, "manifest", backfill->args.manifest);
     mf_jw_key(&w, "symbols");
     mf_jw_object_begin(&w);
-    struct ing_gap_evidence evidence;
-    ing_backfill_gather_evidence(backfill, &evidence);
+    struct backfill_view view;
+    ing_backfill_view_begin(backfill, &view);
     for (size_t i = 0; backfill->begun && i < backfill->count; i++)
-        write_series(&w, backfill, &backfill->series[i], &evidence);
-    ing_gap_evidence_free(&evidence);
+        write_series(&w, backfill, &backfill->series[i], &view);
+    ing_backfill_view_end(&view);
     for (size_t i = 0; !backfill->begun && i < backfill->args.symbols.count; i++)
         write_unknown(&w, backfill->args.symbols.items[i]);
     mf_jw_object_end(&w);

@@ -32,9 +32,10 @@ static void finish(const struct backfill_series *series, struct ing_coverage *fi
     ing_coverage_finish(finished, &series->shape, over(asked_until(series)));
 }
 
-void ing_backfill_gather_evidence(const struct backfill *backfill, struct ing_gap_evidence *evidence)
+void ing_backfill_view_begin(const struct backfill *backfill, struct backfill_view *view)
 {
-    *evidence = (struct ing_gap_evidence){0};
+    struct ing_gap_evidence *evidence = &view->evidence;
+    *view = (struct backfill_view){0};
     for (size_t i = 0; i < backfill->count; i++) {
         struct ing_coverage finished;
         if (backfill->series[i].tally.coverage == NULL)
@@ -44,6 +45,11 @@ void ing_backfill_gather_evidence(const struct backfill *backfill, struct ing_ga
         ing_coverage_free(&finished);
     }
     ing_gap_evidence_sort(evidence);
+}
+
+void ing_backfill_view_end(struct backfill_view *view)
+{
+    ing_gap_evidence_free(&view->evidence);
 }
 
 bool ing_backfill_closure(const struct mf_calendar *calendar, struct mf_date day, uint64_t *minutes)
@@ -59,27 +65,62 @@ bool ing_backfill_closure(const struct mf_calendar *calendar, struct mf_date day
     return session.early_close;
 }
 
-// Of ordinary weekdays, what the calendar takes away.
-static void count_closures(const struct backfill *backfill, const struct backfill_series *series,
-                           struct backfill_summary *summary)
+// Of ordinary weekdays, what the calendar takes away. Decades of days are not counted anew for each of
+// thousands of symbols that have the same range.
+static const struct backfill_days *days_of(const struct backfill *backfill,
+                                           const struct backfill_series *series, struct backfill_view *view)
 {
     const struct mf_calendar *calendar = backfill->app->calendar;
-    if (!ing_market_has_sessions(series->shape.asset_class))
-        return;
+    struct backfill_days *days = &view->days;
+    int64_t from_us = series->mark.range.from_us;
     int64_t end_us = over(series->end_us);
-    struct mf_date day = mf_calendar_local_date(calendar, series->mark.range.from_us);
+    if (days->counted && days->from_us == from_us && days->end_us == end_us)
+        return days;
+    *days = (struct backfill_days){.counted = true, .from_us = from_us, .end_us = end_us};
+    struct mf_date day = mf_calendar_local_date(calendar, from_us);
     for (; mf_calendar_midnight_us(calendar, day) < end_us; day = mf_date_add_days(day, 1)) {
         uint64_t minutes;
         struct mf_calendar_session session;
         bool closed = !mf_calendar_session_of(calendar, day, &session);
-        summary->expected_sessions += !closed && session.close_us <= end_us;
+        days->sessions += !closed && session.close_us <= end_us;
         if (!ing_backfill_closure(calendar, day, &minutes))
             continue;
-        if (closed)
-            summary->holiday += series->shape.days ? 1 : minutes;
-        else
-            summary->early_close += series->shape.days ? 0 : minutes;
+        days->holidays += closed;
+        days->early_minutes += closed ? 0 : minutes;
     }
+    return days;
+}
+
+static void count_closures(const struct backfill *backfill, const struct backfill_series *series,
+                           struct backfill_view *view, struct backfill_summary *summary)
+{
+    if (!ing_market_has_sessions(series->shape.asset_class)) {
+        summary->expected_sessions = summary->finished.sessions; // days, then
+        return;
+    }
+    const struct backfill_days *days = days_of(backfill, series, view);
+    summary->expected_sessions = days->sessions;
+    summary->holiday = series->shape.days ? days->holidays : days->holidays * ORDINARY_MINUTES;
+    summary->early_close = series->shape.days ? 0 : days->early_minutes;
+}
+
+// Slots that were not asked for, of many symbols the same ones.
+static uint64_t slots_left(const struct backfill_series *series, struct backfill_view *view)
+{
+    int64_t from_us = over(asked_until(series));
+    int64_t to_us = over(series->end_us);
+    if (from_us >= to_us)
+        return 0;
+    bool same = view->left.counted && view->left.from_us == from_us && view->left.to_us == to_us &&
+                view->left.asset_class == series->shape.asset_class;
+    if (!same) {
+        view->left.counted = true;
+        view->left.from_us = from_us;
+        view->left.to_us = to_us;
+        view->left.asset_class = series->shape.asset_class;
+        view->left.slots = ing_coverage_slots(&series->shape, from_us, to_us);
+    }
+    return view->left.slots;
 }
 
 static uint64_t cause_of_range(const struct backfill_series *series, const struct ing_gap_evidence *evidence,
@@ -110,7 +151,7 @@ static void find_causes(const struct backfill_series *series, const struct ing_g
 }
 
 void ing_backfill_summarise(const struct backfill *backfill, const struct backfill_series *series,
-                            const struct ing_gap_evidence *evidence, struct backfill_summary *summary)
+                            struct backfill_view *view, struct backfill_summary *summary)
 {
     *summary = (struct backfill_summary){.received = series->mark.events};
     if (series->tally.coverage == NULL)
@@ -118,13 +159,11 @@ void ing_backfill_summarise(const struct backfill *backfill, const struct backfi
     summary->covered = true;
     finish(series, &summary->finished);
     const struct ing_coverage *finished = &summary->finished;
-    find_causes(series, evidence, summary);
-    count_closures(backfill, series, summary);
-    uint64_t left = ing_coverage_slots(&series->shape, over(asked_until(series)), over(series->end_us));
+    find_causes(series, &view->evidence, summary);
+    count_closures(backfill, series, view, summary);
+    uint64_t left = slots_left(series, view);
     bool running = series->mark.status == ING_STATUS_RUNNING;
     summary->causes[running ? ING_GAP_NOT_ASKED : ING_GAP_UNKNOWN] += left;
-    if (!ing_market_has_sessions(series->shape.asset_class)) // days, then
-        summary->expected_sessions = finished->sessions;
     summary->received_sessions = finished->sessions_seen;
     summary->unexamined = finished->unexamined;
     summary->expected = finished->slots + left;

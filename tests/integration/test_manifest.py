@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from line import PARTITIONS, Line
 
 # A Tuesday, a short day, a holiday, a Friday.
@@ -194,3 +196,51 @@ def test_a_manifest_that_cannot_be_written(line: Line, tmp_path: Path) -> None:
     assert "--manifest" in refused.stderr
     assert line.run("marketflow-ingestor", "backfill", *MINUTES, "--manifest", str(tmp_path)).returncode == 78
     assert not line.messages("RAW_BACKFILL")
+
+
+def test_runs_at_once_have_manifests_of_their_own(line: Line, tmp_path: Path) -> None:
+    """Each ends with the last record of its own lane, whatever the others publish in between."""
+    runs = {
+        "one": MINUTES,
+        "two": ["bars", "--symbols", "DIS,NVDA", *DAYS],
+        "three": ["news", "--symbols", "KO,NVDA", *DAYS],
+    }
+    with ThreadPoolExecutor(len(runs)) as pool:
+        waiting = [
+            pool.submit(line.backfill, *arguments, "--run-id", run, "--manifest", str(tmp_path / run))
+            for run, arguments in runs.items()
+        ]
+        totals = {summary["run_id"]: summary["run"]["events"] for summary in (w.result() for w in waiting)}
+    values = {(m.partition, m.offset): m.event for m in line.messages("RAW_BACKFILL")}
+    for run in runs:
+        manifest = read(tmp_path / run)
+        last = [values[at] for at in offsets(manifest).items()]
+        assert len(last) == PARTITIONS
+        assert all(event["lane_end"] and event["lane"] == f"backfill:{run}" for event in last)
+        assert sum(one["received"] for one in manifest["series"]) == totals[run]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["symbols", "--market", "stocks"],
+        ["options", "--underlying", "XOM", *DAYS, "--expiration-to", "2024-07-12"],
+    ],
+    ids=["market", "options"],
+)
+def test_other_feeds_part_by_part(line: Line, tmp_path: Path, arguments: list[str]) -> None:
+    """Of many symbols in one series: the last record of every partition, over all starts."""
+    path = tmp_path / "manifest.json"
+    line.expected_errors.append("series_given_up|circuit")
+    small = {"INGEST_REFERENCE_PAGE_LIMIT": "5", "INGEST_RETRY_ATTEMPTS": "1"}
+    line.parts.simulator.add_fault("server_error", after=3, times=1)
+    line.backfill(*arguments, "--manifest", str(path), code=75, **small)
+    part = read(path)
+    assert part["complete"] is False
+    assert offsets(part) == ends(line)
+    assert "closures" not in part
+    summary = line.backfill(*arguments, "--manifest", str(path), **small)
+    manifest = read(path)
+    assert (manifest["complete"], offsets(manifest)) == (True, ends(line))
+    assert [one["received"] for one in manifest["series"]] == [summary["run"]["events"]]
+    assert line.run("marketflowctl", "wait", "--manifest", str(path), "--timeout-s", "1").returncode == 75
