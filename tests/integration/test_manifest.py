@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from line import PARTITIONS, Line
+from mflocal import wait_for
 
 # A Tuesday, a short day, a holiday, a Friday.
 STOCKS = ("JPM", "KO", "WMT", "XOM")
@@ -244,3 +245,28 @@ def test_other_feeds_part_by_part(line: Line, tmp_path: Path, arguments: list[st
     assert (manifest["complete"], offsets(manifest)) == (True, ends(line))
     assert [one["received"] for one in manifest["series"]] == [summary["run"]["events"]]
     assert line.run("marketflowctl", "wait", "--manifest", str(path), "--timeout-s", "1").returncode == 75
+
+
+def test_a_manifest_that_fails_at_the_end(line: Line, tmp_path: Path) -> None:
+    """The run is complete, and the same command writes the file, with all that is known, and asks for nothing."""
+    line.expected_errors.append("manifest_not_written")
+    line.parts.simulator.add_fault("slow", times=None, delay_ms=500)
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    path = folder / "manifest.json"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(line.backfill, *MINUTES, "--manifest", str(path), code=75)
+        wait_for(lambda: line.parts.simulator.requests()["total"] > 0, 60, "a request", 0.01)
+        folder.rmdir()
+        summary = running.result()
+    assert (summary["complete"], summary["error"]["code"]) == (True, "manifest_not_written")
+    asked = line.parts.simulator.requests()["total"]
+    folder.mkdir()
+    again = line.backfill(*MINUTES, "--manifest", str(path))
+    assert (again["complete_before"], again["run"]) == (True, summary["run"])
+    assert line.parts.simulator.requests()["total"] == asked
+    manifest = read(path)
+    assert (manifest["complete"], offsets(manifest)) == (True, ends(line))
+    assert {s: one["received"] for s, one in series(manifest).items()} == {
+        symbol: one["events_total"] for symbol, one in summary["symbols"].items()
+    }
