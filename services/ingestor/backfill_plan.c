@@ -31,10 +31,10 @@ static uint64_t requests_of(const struct backfill *backfill, struct ing_work *wo
 {
     const struct mf_calendar *calendar = backfill->app->calendar;
     uint64_t requests = 0;
-    for (int64_t at_us = from_us; at_us < to_us;) {
-        int64_t end_us = ing_request_end_us(calendar, work, at_us, to_us);
-        requests += ing_request_pages(calendar, work, at_us, end_us);
-        at_us = end_us;
+    for (int64_t start_us = from_us; start_us < to_us;) {
+        int64_t end_us = ing_request_end_us(calendar, work, start_us, to_us);
+        requests += ing_request_pages(calendar, work, start_us, end_us);
+        start_us = end_us;
     }
     return requests;
 }
@@ -99,7 +99,8 @@ double ing_backfill_seconds(const struct ing_config *config, uint64_t requests, 
 {
     double each = REQUEST_MS / 1000.0;
     uint64_t lanes = config->parallel > 0 ? config->parallel : 1;
-    double seconds = (double)((requests + lanes - 1) / lanes) * each;
+    uint64_t rounds = (requests + lanes - 1) / lanes;
+    double seconds = (double)rounds * each;
     if ((double)longest * each > seconds)
         seconds = (double)longest * each;
     if (requests == 0)
