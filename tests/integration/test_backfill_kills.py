@@ -24,7 +24,7 @@ from mflocal import wait_for
 
 SEED = int(os.environ.get("MARKETFLOW_TEST_SEED", "20241121"))
 PARALLEL = 2
-pytestmark = pytest.mark.kills
+pytestmark = [pytest.mark.kills, pytest.mark.long]
 
 
 @dataclass(frozen=True)

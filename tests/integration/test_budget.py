@@ -10,6 +10,7 @@ import hmac
 import json
 import time
 
+import pytest
 from budget_users import (
     GRANT_MS,
     HISTORY,
@@ -27,6 +28,8 @@ from budget_users import (
 )
 from line import Line
 from mflocal import wait_for
+
+pytestmark = pytest.mark.once
 
 WINDOW_MS = 1500
 SHARED = shared(WINDOW_MS)

@@ -9,6 +9,8 @@ import pytest
 from line import Line
 from mflocal import wait_for
 
+pytestmark = pytest.mark.long
+
 OUTAGE_S = 20.0
 LIVE = "lane = 'live' AND payload->>'interval' = '1m'"
 

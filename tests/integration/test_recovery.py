@@ -296,6 +296,7 @@ def _freeze_until_ready(line: Line, processor: ServiceProcess) -> None:
 
 
 @pytest.mark.kills
+@pytest.mark.long
 def test_a_broker_frozen_for_longer_than_the_session(line: Line, tmp_path: Path) -> None:
     """What was asked of it meanwhile is answered all at once, and late: nobody is taken for somebody else."""
     line.expected_errors.append("broker|kafka|transport|connect")

@@ -12,6 +12,8 @@ import pytest
 from line import REPLAY_ROWS, REPLAYED, Line
 from mflocal import last_json_object, wait_for
 
+pytestmark = pytest.mark.once
+
 RUN = "shared"
 DAYS = ["--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day", "--adjusted", "none"]
 BACKFILL = ["backfill", "bars", "--symbols", ",".join(REPLAYED), *DAYS, "--run-id", RUN]

@@ -135,7 +135,7 @@ def suite_asan(context: Context) -> Totals:
     totals += pytest(
         context,
         "integration asan",
-        ["-m", "not kills and not shipped and not sink", "tests/integration"],
+        ["-m", "not kills and not shipped and not sink and not long and not once", "tests/integration"],
         extra,
     )
     return totals
@@ -204,7 +204,7 @@ SUITES = {
         True,
     ),
     "integration": Suite(
-        of_pytest("integration", marks="not sink"),
+        of_pytest("integration", marks="not sink and not long"),
         "real broker, real PostgreSQL, simulator; kills and outages; the programs as shipped",
         ("release",),
         True,
@@ -216,6 +216,11 @@ SUITES = {
         ("release",),
         True,
         lane=1,
+    ),
+    "long": Suite(
+        of_pytest("long", "integration", "long and not sink"),
+        "what takes long: outages, many kills; not part of all",
+        ("release",),
     ),
     "sink": Suite(
         of_pytest("sink", "integration", "sink"),
