@@ -13,11 +13,6 @@ struct mf_json_row {
     struct mf_json_node nodes[1 + MF_JSON_ROW_MEMBERS_MAX]; // the object, its members
 };
 
-// Where the reading stands. Nothing is read at `end` or behind it.
-struct cursor {
-    const char *at, *end;
-};
-
 struct mf_json_row *mf_json_row_new(void)
 {
     return mf_calloc(1, sizeof(struct mf_json_row));
@@ -29,126 +24,108 @@ void mf_json_row_free(struct mf_json_row **row)
     *row = NULL;
 }
 
-static char peek(const struct cursor *c)
-{
-    return c->at < c->end ? *c->at : '\0';
-}
+// Functions that read return what is behind, or NULL when it is not what they take. They pass the place on by
+// value: through a pointer it would be written to memory after every byte. Nothing is read at `end`.
 
-static void skip_blanks(struct cursor *c)
+static inline const char *skip_blanks(const char *at, const char *end)
 {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\t' || *c->at == '\r'))
-        c->at++;
-}
-
-static bool take(struct cursor *c, char wanted)
-{
-    if (peek(c) != wanted)
-        return false;
-    c->at++;
-    return true;
-}
-
-// Behind the opening quote; false at an escape, a control character, or too far from it.
-static bool take_string(struct cursor *c, struct mf_str *text)
-{
-    const char *from = c->at;
-    const char *limit = c->end - from > STRING_MAX ? from + STRING_MAX + 1 : c->end;
-    const char *at = from;
-    while (at < limit && *at != '"') {
-        if ((unsigned char)*at < 0x20 || *at == '\\')
-            return false;
+    while (at < end && (unsigned char)*at <= ' ' && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
         at++;
-    }
-    if (at == limit)
-        return false;
+    return at;
+}
+
+// From behind the opening quote to behind the closing one; no escape and no control character.
+static inline const char *read_string(const char *at, const char *end, struct mf_str *text)
+{
+    const char *from = at;
+    const char *limit = end - from > STRING_MAX ? from + STRING_MAX + 1 : end;
+    while (at < limit && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
+        at++;
+    if (at == limit || *at != '"')
+        return NULL;
     *text = (struct mf_str){from, (size_t)(at - from)};
-    c->at = at + 1;
-    return true;
+    return at + 1;
 }
 
-static bool is_digit(char c)
+// Eight at a time: with the digits' common bits taken away, a byte above 9 has a high bit, or gets one by
+// adding 6 (Lemire's test). What carries from one byte to the next lies behind a byte that is no digit.
+static inline const char *skip_digits(const char *at, const char *end)
 {
-    return c >= '0' && c <= '9';
-}
-
-static const char *skip_digits(const char *at, const char *end)
-{
-    while (at < end && is_digit(*at))
+    uint64_t word;
+    while ((size_t)(end - at) >= sizeof word) {
+        memcpy(&word, at, sizeof word);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
+        word ^= UINT64_C(0x3030303030303030);
+        uint64_t other = (word | (word + UINT64_C(0x0606060606060606))) & UINT64_C(0xf0f0f0f0f0f0f0f0);
+        if (other != 0)
+            return at + __builtin_ctzll(other) / 8;
+        at += sizeof word;
+    }
+    while (at < end && *at >= '0' && *at <= '9')
         at++;
     return at;
 }
 
 // RFC 8259 §6: [-] (0 | 1-9 digits) [. digits] [e [+-] digits]
-static bool take_number(struct cursor *c, struct mf_str *text)
+static inline const char *read_number(const char *from, const char *end, struct mf_str *text)
 {
-    const char *from = c->at;
-    const char *end = c->end;
-    const char *at = from + (peek(c) == '-');
-    const char *digits = at;
-    at = skip_digits(at, end);
+    const char *digits = from + (from < end && *from == '-');
+    const char *at = skip_digits(digits, end);
     if (at == digits || (*digits == '0' && at - digits > 1))
-        return false;
+        return NULL;
     if (at < end && *at == '.') {
-        digits = ++at;
-        at = skip_digits(at, end);
+        digits = at + 1;
+        at = skip_digits(digits, end);
         if (at == digits)
-            return false;
+            return NULL;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
-        at++;
-        at += at < end && (*at == '+' || *at == '-');
-        digits = at;
-        at = skip_digits(at, end);
+        digits = at + 1;
+        digits += digits < end && (*digits == '+' || *digits == '-');
+        at = skip_digits(digits, end);
         if (at == digits)
-            return false;
+            return NULL;
     }
     *text = (struct mf_str){from, (size_t)(at - from)};
-    c->at = at;
-    return text->len <= NUMBER_MAX;
+    return text->len <= NUMBER_MAX ? at : NULL;
 }
 
-static bool take_word(struct cursor *c, struct mf_str word)
+static const char *read_word(const char *at, const char *end, struct mf_json_node *node)
 {
-    if ((size_t)(c->end - c->at) < word.len || memcmp(c->at, word.data, word.len) != 0)
-        return false;
-    c->at += word.len;
-    return true;
+    static const struct {
+        struct mf_str word;
+        enum mf_json_type type;
+        uint32_t value;
+    } words[] = {
+        {{"true", 4}, MF_JSON_BOOL, 1}, {{"false", 5}, MF_JSON_BOOL, 0}, {{"null", 4}, MF_JSON_NULL, 0}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(words); i++) {
+        struct mf_str word = words[i].word;
+        if ((size_t)(end - at) < word.len || memcmp(at, word.data, word.len) != 0)
+            continue;
+        node->text = NULL;
+        node->length = words[i].value;
+        node->type = (uint32_t)words[i].type & 0xff;
+        return at + word.len;
+    }
+    return NULL;
 }
 
 // What follows a word or a number directly is the caller's to check: only a blank, a comma or a brace may.
-static bool take_value(struct cursor *c, struct mf_json_node *node)
+static inline const char *read_value(const char *at, const char *end, struct mf_json_node *node)
 {
-    struct mf_str text = MF_STR_NULL;
-    unsigned type;
-    bool value = false;
-    switch (peek(c)) {
-    case '"':
-        c->at++;
-        type = MF_JSON_STRING;
-        if (!take_string(c, &text))
-            return false;
-        break;
-    case 't':
-    case 'f':
-        type = MF_JSON_BOOL;
-        value = *c->at == 't';
-        if (!take_word(c, value ? MF_STR("true") : MF_STR("false")))
-            return false;
-        break;
-    case 'n':
-        type = MF_JSON_NULL;
-        if (!take_word(c, MF_STR("null")))
-            return false;
-        break;
-    default:
-        type = MF_JSON_NUMBER;
-        if (!take_number(c, &text))
-            return false;
-    }
+    struct mf_str text;
+    bool string = at < end && *at == '"';
+    if (at < end && *at >= 'a')
+        return read_word(at, end, node);
+    at = string ? read_string(at + 1, end, &text) : read_number(at, end, &text);
+    if (at == NULL)
+        return NULL;
     node->text = text.data;
-    node->length = type == MF_JSON_BOOL ? value : (uint32_t)text.len;
-    node->type = type & 0xff;
-    return true;
+    node->length = (uint32_t)text.len;
+    node->type = string ? MF_JSON_STRING : MF_JSON_NUMBER;
+    return at;
 }
 
 static bool has_key(const struct mf_json_row *row, uint32_t count, const struct mf_json_node *member)
@@ -163,48 +140,46 @@ static bool has_key(const struct mf_json_row *row, uint32_t count, const struct 
 }
 
 // From the key's opening quote to behind the value.
-static bool take_member(struct cursor *c, struct mf_json_row *row, uint32_t count, uint64_t *seen)
+static inline const char *read_member(const char *at, const char *end, struct mf_json_row *row,
+                                      uint32_t count, uint64_t *seen)
 {
     struct mf_json_node *node = &row->nodes[count + 1];
     struct mf_str key;
-    if (!take(c, '"') || !take_string(c, &key))
-        return false;
-    *node = (struct mf_json_node){.key = key.data,
-                                  .key_length = (uint32_t)key.len & MF_JSON_KEY_LENGTH_MAX,
-                                  .key_hash = mf_json_hash_key(key.data, key.len),
-                                  .next = 1};
+    if (at == end || *at != '"' || (at = read_string(at + 1, end, &key)) == NULL)
+        return NULL;
+    node->key = key.data;
+    node->key_length = (uint32_t)key.len & MF_JSON_KEY_LENGTH_MAX;
+    node->key_hash = mf_json_hash_key(key.data, key.len);
+    node->next = 1;
     uint64_t bit = UINT64_C(1) << (node->key_hash & 63);
     if ((*seen & bit) != 0 && has_key(row, count, node))
-        return false;
+        return NULL;
     *seen |= bit;
-    skip_blanks(c);
-    if (!take(c, ':'))
-        return false;
-    skip_blanks(c);
-    return take_value(c, node);
+    at = skip_blanks(at, end);
+    if (at == end || *at != ':')
+        return NULL;
+    return read_value(skip_blanks(at + 1, end), end, node);
 }
 
 size_t mf_json_row_read(struct mf_json_row *row, struct mf_str text, const struct mf_json_node **root)
 {
-    struct cursor c = {text.data, text.data + text.len};
+    const char *at = text.data;
+    const char *end = text.data + text.len;
     uint32_t count = 0;
     uint64_t seen = 0;
-    if (!take(&c, '{'))
+    if (at == end || *at != '{')
         return 0;
-    skip_blanks(&c);
-    if (!take(&c, '}')) {
-        do {
-            skip_blanks(&c);
-            if (count == MF_JSON_ROW_MEMBERS_MAX || !take_member(&c, row, count, &seen))
-                return 0;
-            count++;
-            skip_blanks(&c);
-        } while (take(&c, ','));
-        if (!take(&c, '}'))
+    at = skip_blanks(at + 1, end);
+    bool empty = at < end && *at == '}';
+    for (bool more = !empty; more; more = *at++ == ',') {
+        if (count == MF_JSON_ROW_MEMBERS_MAX)
             return 0;
-        row->nodes[count].next = 0;
+        at = read_member(skip_blanks(at, end), end, row, count++, &seen);
+        if (at == NULL || (at = skip_blanks(at, end)) == end || (*at != ',' && *at != '}'))
+            return 0;
     }
+    row->nodes[count].next = 0;
     row->nodes[0] = (struct mf_json_node){.length = count, .type = MF_JSON_OBJECT};
     *root = row->nodes;
-    return (size_t)(c.at - text.data);
+    return (size_t)(at + empty - text.data);
 }

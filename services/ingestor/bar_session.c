@@ -64,17 +64,29 @@ struct ing_window ing_window_of(const struct mf_calendar *calendar, enum mf_asse
                                ing_market_midnight_us(calendar, asset_class, next)};
 }
 
-static enum mf_session session_at(const struct mf_calendar *calendar, struct mf_date date, int64_t time_us)
+// The day that the time lies on. A bar of a day on which the exchange is closed: overnight venues report
+// some. Before noon it leads up to a session, after noon it follows one.
+static void find_day(struct ing_market_day *day, const struct mf_calendar *calendar,
+                     enum mf_asset_class asset_class, int64_t time_us)
 {
+    if (time_us >= day->from_us && time_us < day->to_us)
+        return;
+    day->date = ing_market_date(calendar, asset_class, time_us);
+    day->from_us = ing_market_midnight_us(calendar, asset_class, day->date);
+    day->to_us = ing_market_midnight_us(calendar, asset_class, mf_date_add_days(day->date, 1));
+    if (!ing_market_has_sessions(asset_class))
+        return;
     struct mf_calendar_session session;
-    if (mf_calendar_session_of(calendar, date, &session)) {
-        if (time_us < session.open_us)
-            return MF_SESSION_PRE;
-        return time_us < session.close_us ? MF_SESSION_REGULAR : MF_SESSION_POST;
-    }
-    // A bar of a day on which the exchange is closed: overnight venues report some. Before noon it leads up
-    // to a session, after noon it follows one.
-    return time_us < mf_calendar_local_to_utc(calendar, date, 12, 0) ? MF_SESSION_PRE : MF_SESSION_POST;
+    bool open = mf_calendar_session_of(calendar, day->date, &session);
+    day->open_us = open ? session.open_us : mf_calendar_local_to_utc(calendar, day->date, 12, 0);
+    day->close_us = open ? session.close_us : day->open_us;
+}
+
+static enum mf_session session_at(const struct ing_market_day *day, int64_t time_us)
+{
+    if (time_us < day->open_us)
+        return MF_SESSION_PRE;
+    return time_us < day->close_us ? MF_SESSION_REGULAR : MF_SESSION_POST;
 }
 
 // A day and longer: it ends with the last session in it, as its prices do.
@@ -111,6 +123,14 @@ static bool is_start(const struct mf_calendar *calendar, enum mf_asset_class ass
 bool ing_bar_place(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
                    enum mf_interval interval, int64_t vendor_us, struct ing_bar_place *place)
 {
+    struct ing_market_day day = {0};
+    return ing_bar_place_on(&day, calendar, asset_class, interval, vendor_us, place);
+}
+
+bool ing_bar_place_on(struct ing_market_day *day, const struct mf_calendar *calendar,
+                      enum mf_asset_class asset_class, enum mf_interval interval, int64_t vendor_us,
+                      struct ing_bar_place *place)
+{
     if (interval >= MF_INTERVAL_1D) {
         place_days(calendar, asset_class, interval, vendor_us, place);
         return true;
@@ -118,19 +138,18 @@ bool ing_bar_place(const struct mf_calendar *calendar, enum mf_asset_class asset
     if (!is_start(calendar, asset_class, interval, vendor_us))
         return false;
     int64_t length_us = mf_interval_us(interval);
-    struct mf_date date = ing_market_date(calendar, asset_class, vendor_us);
+    find_day(day, calendar, asset_class, vendor_us);
     *place = (struct ing_bar_place){
         .event_time_us = vendor_us,
         .window_end_us = vendor_us + length_us,
-        .session_date = date,
+        .session_date = day->date,
         .session = MF_SESSION_FULL,
     };
     if (!ing_market_has_sessions(asset_class))
         return true;
-    place->session = session_at(calendar, date, vendor_us);
+    place->session = session_at(day, vendor_us);
     // Sessions open and close on half hours; what is longer may lie on both sides.
-    if (length_us > MF_US_PER_HOUR / 2 &&
-        session_at(calendar, date, place->window_end_us - 1) != place->session)
+    if (length_us > MF_US_PER_HOUR / 2 && session_at(day, place->window_end_us - 1) != place->session)
         place->session = MF_SESSION_FULL;
     return true;
 }

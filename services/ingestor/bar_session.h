@@ -36,6 +36,17 @@ struct ing_window ing_window_of(const struct mf_calendar *calendar, enum mf_asse
 bool ing_bar_place(const struct mf_calendar *calendar, enum mf_asset_class asset_class,
                    enum mf_interval interval, int64_t vendor_us, struct ing_bar_place *place);
 
+// A market's day, as far as the places of its bars depend on it. Kept from one bar to the next it spares the
+// calendar the same question; all zeros before the first one, and for another market or calendar.
+struct ing_market_day {
+    int64_t from_us, to_us; // [from, to)
+    struct mf_date date;
+    int64_t open_us, close_us; // of the regular session; both noon where there is none
+};
+bool ing_bar_place_on(struct ing_market_day *day, const struct mf_calendar *calendar,
+                      enum mf_asset_class asset_class, enum mf_interval interval, int64_t vendor_us,
+                      struct ing_bar_place *place);
+
 // Does the range hold at least one whole regular session (or, without sessions, one whole interval)? Then an
 // answer without a single bar is worth asking for again.
 bool ing_session_expected(const struct mf_calendar *calendar, enum mf_asset_class asset_class,

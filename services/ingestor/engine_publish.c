@@ -180,7 +180,7 @@ static int publish_event(struct ing_engine *engine, struct ing_series *series, c
 {
     struct ing_driver *driver = &engine->driver;
     struct ing_publisher *publisher = engine->setup.publisher;
-    struct mf_event event;
+    MF_UNINITIALISED struct mf_event event; // of a size that is worth not being cleared twice
     if (engine->setup.provider->fill_event(&engine->provider, &engine->page, item, &engine->scratch, &event,
                                            err) < 0)
         return -1;
@@ -207,7 +207,7 @@ static int publish_event(struct ing_engine *engine, struct ing_series *series, c
 static int publish_item(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
                         struct mf_error *err)
 {
-    struct mf_error why = {.class = MF_ERROR_POISON};
+    MF_UNINITIALISED struct mf_error why;
     if (item->reason[0] == '\0') {
         bool bars = ing_feed_is_of_bars(series->work.feed);
         if (bars && series->page > 0 && item->event_time_us <= series->range_last_us) {
@@ -358,7 +358,7 @@ void ing_engine_slice(struct ing_engine *engine)
     }
     int64_t end_us = mf_clock_monotonic_us() + SLICE_US;
     for (unsigned n = 1; engine->table_item < engine->page.count; n++) {
-        struct mf_error err;
+        MF_UNINITIALISED struct mf_error err;
         if (n % SLICE_CLOCK_EVERY == 0 && ing_publisher_busy(engine->setup.publisher)) {
             mf_timer_arm_ms(engine->slice_timer, STALL_RETRY_MS); // its reports come sooner
             return;

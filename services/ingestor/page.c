@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/json_writer.h"
+#include "services/ingestor/bar_session.h"
 #include "services/ingestor/provider.h"
 
 enum { ITEMS_KEPT = 1024, JSON_KEPT = 512 * 1024, TEXT_KEPT = 64 * 1024 };
@@ -159,7 +160,8 @@ const char *ing_answer_name(enum ing_answer answer)
 
 void ing_page_init(struct ing_page *page)
 {
-    *page = (struct ing_page){.json = mf_json_new()};
+    *page = (struct ing_page){
+        .json = mf_json_new(), .row = mf_json_row_new(), .day = mf_calloc(1, sizeof *page->day)};
     mf_buf_init(&page->repaired, TEXT_MAX);
     mf_buf_init(&page->lost, TEXT_MAX);
 }
@@ -170,6 +172,7 @@ void ing_page_free(struct ing_page *page)
     mf_buf_free(&page->repaired);
     mf_buf_free(&page->lost);
     mf_json_row_free(&page->row);
+    free(page->day);
     free(page->items);
     free(page->contracts);
     *page = (struct ing_page){0};

@@ -273,8 +273,6 @@ bool ing_page_parse_rows(struct ing_page *page, struct mf_str body, const char *
     size_t first = 0;
     page->count = page->row_count = 0;
     page->rows = MF_STR_NULL;
-    if (page->row == NULL)
-        page->row = mf_json_row_new();
     if (!page->whole && body.len <= mf_json_limits_body.size && seek_rows(&s, rows_key) &&
         read_rows(page, &s, &first) && mf_str_is_utf8(body) &&
         parse_envelope(page, &s, first, rows_key, root)) {

@@ -35,7 +35,8 @@ static bool take_bar(const struct ing_provider_config *config, struct ing_page *
     enum mf_interval interval = ing_timespans[work->timespan].interval;
     // N33: seconds, milliseconds, microseconds or nanoseconds, by magnitude.
     if (!ing_polygon_integer(row, "t", &stamp) || !mf_time_from_epoch_number(stamp, &item->vendor_us) ||
-        !ing_bar_place(config->calendar, work->asset_class, interval, item->vendor_us, &place)) {
+        !ing_bar_place_on(page->day, config->calendar, work->asset_class, interval, item->vendor_us,
+                          &place)) {
         reject(item, "bad_time");
         return true;
     }
@@ -123,17 +124,17 @@ static struct mf_str round_decimals(struct mf_str text, char out[ROUNDED_SIZE])
 // Prices are taken digit for digit or not at all. Volume and vwap are the vendor's own floating-point sums
 // (0.30000000000000004; the documentation's example of a crypto bar has ten decimals): what lies beyond the
 // eighth decimal is not data, and refusing it would refuse whole feeds.
-int ing_polygon_read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
-                            struct mf_str *number, struct mf_error *err)
+static int read_number(const struct mf_json_node *node, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
+                       struct mf_str *number, struct mf_error *err)
 {
-    const struct mf_json_node *node = mf_json_get(row, key);
-    char rounded[ROUNDED_SIZE];
+    MF_UNINITIALISED char rounded[ROUNDED_SIZE];
     if (node == NULL || mf_json_type(node) == MF_JSON_NULL)
         return mf_error_set(err, MF_ERROR_POISON, "missing_field", "%s is absent", key);
-    struct mf_str text = ing_polygon_number(row, key);
-    if (text.data == NULL)
+    enum mf_json_type type = mf_json_type(node);
+    if (type != MF_JSON_NUMBER && type != MF_JSON_STRING)
         return mf_error_set(err, MF_ERROR_POISON, "bad_type", "%s is %s, not a number", key,
-                            mf_json_type_name(mf_json_type(node)));
+                            mf_json_type_name(type));
+    struct mf_str text = mf_json_text(node);
     if (key[0] == 'v')
         text = round_decimals(text, rounded);
     size_t len = 0;
@@ -143,32 +144,51 @@ int ing_polygon_read_number(const struct mf_json_node *row, const char *key, cha
     return 0;
 }
 
+int ing_polygon_read_number(const struct mf_json_node *row, const char *key, char out[MF_DECIMAL_TEXT_SIZE],
+                            struct mf_str *number, struct mf_error *err)
+{
+    return read_number(mf_json_get(row, key), key, out, number, err);
+}
+
+// A bar's members by their place in `keys`; NULL = absent.
+enum member { OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, TRADES, OTC, MEMBER_MAX };
+static const char *const keys[MEMBER_MAX] = {"o", "h", "l", "c", "v", "vw", "n", "otc"};
+
+// All of them in one walk: asking for each by its name would be as many walks.
+static void find_members(const struct mf_json_node *row, const struct mf_json_node *members[MEMBER_MAX])
+{
+    for (const struct mf_json_node *at = mf_json_first(row); at != NULL; at = mf_json_next(at)) {
+        struct mf_str key = mf_json_key(at);
+        for (size_t i = 0; i < MEMBER_MAX; i++) {
+            if (key.len > 0 && key.data[0] == keys[i][0] && mf_str_eq_c(key, keys[i])) {
+                members[i] = at;
+                break;
+            }
+        }
+    }
+}
+
 // The five numbers that every bar has; an index is no instrument and has no volume.
-static int fill_required(const struct ing_work *work, const struct mf_json_node *row,
+static int fill_required(const struct ing_work *work, const struct mf_json_node *const members[MEMBER_MAX],
                          struct ing_scratch *scratch, struct mf_bar *bar, struct mf_error *err)
 {
-    const struct {
-        const char *key;
-        struct mf_str *number;
-    } wanted[] = {
-        {"o", &bar->open}, {"h", &bar->high}, {"l", &bar->low}, {"c", &bar->close}, {"v", &bar->volume}};
-    for (size_t i = 0; i < MF_ARRAY_LEN(wanted); i++) {
-        bool none = work->asset_class == MF_ASSET_INDEX && mf_json_get(row, wanted[i].key) == NULL;
-        if (none && wanted[i].number == &bar->volume)
-            *wanted[i].number = MF_STR("0");
-        else if (ing_polygon_read_number(row, wanted[i].key, scratch->numbers[i], wanted[i].number, err) < 0)
+    struct mf_str *const numbers[] = {&bar->open, &bar->high, &bar->low, &bar->close, &bar->volume};
+    for (size_t i = OPEN; i <= VOLUME; i++) {
+        if (i == VOLUME && work->asset_class == MF_ASSET_INDEX && members[i] == NULL)
+            *numbers[i] = MF_STR("0");
+        else if (read_number(members[i], keys[i], scratch->numbers[i], numbers[i], err) < 0)
             return -1;
     }
     return 0;
 }
 
-static int fill_optional(const struct mf_json_node *row, struct ing_scratch *scratch, struct mf_event *event,
-                         struct mf_error *err)
+static int fill_optional(const struct mf_json_node *row, const struct mf_json_node *const members[MEMBER_MAX],
+                         struct ing_scratch *scratch, struct mf_event *event, struct mf_error *err)
 {
     struct mf_bar *bar = &event->bar;
-    const struct mf_json_node *vwap = mf_json_get(row, "vw");
+    const struct mf_json_node *vwap = members[VWAP];
     if (vwap != NULL && mf_json_type(vwap) != MF_JSON_NULL) {
-        if (ing_polygon_read_number(row, "vw", scratch->numbers[5], &bar->vwap, err) < 0)
+        if (read_number(vwap, keys[VWAP], scratch->numbers[VWAP], &bar->vwap, err) < 0)
             return -1;
         if (mf_decimal_cmp(bar->vwap, MF_STR("0")) == 0) // a window without trades has none
             bar->vwap = MF_STR_NULL;
@@ -176,11 +196,11 @@ static int fill_optional(const struct mf_json_node *row, struct ing_scratch *scr
     // N29: who needs a price for the whole window takes the typical one, and the flag says so.
     if (bar->vwap.data == NULL)
         event->flags |= MF_FLAG_PROXY_VWAP;
-    const struct mf_json_node *trades = mf_json_get(row, "n");
+    const struct mf_json_node *trades = members[TRADES];
     if (trades != NULL && mf_json_type(trades) != MF_JSON_NULL &&
-        !ing_polygon_integer(row, "n", &bar->trade_count))
+        !ing_polygon_integer(row, keys[TRADES], &bar->trade_count))
         return mf_error_set(err, MF_ERROR_POISON, "bad_number", "n is not a whole number");
-    const struct mf_json_node *otc = mf_json_get(row, "otc");
+    const struct mf_json_node *otc = members[OTC];
     if (otc != NULL && mf_json_type(otc) == MF_JSON_BOOL)
         bar->otc = mf_json_bool(otc) ? 1 : 0;
     return 0;
@@ -194,7 +214,8 @@ int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct 
     struct mf_bar *bar = &event->bar;
     struct ing_bar_place place;
     bar->interval = ing_timespans[work->timespan].interval;
-    if (!ing_bar_place(config->calendar, work->asset_class, bar->interval, item->vendor_us, &place))
+    if (!ing_bar_place_on(page->day, config->calendar, work->asset_class, bar->interval, item->vendor_us,
+                          &place))
         return mf_error_set(err, MF_ERROR_POISON, "bad_time", "t is not the start of a window");
     bar->window_end_us = place.window_end_us;
     bar->session_date = place.session_date;
@@ -202,7 +223,9 @@ int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct 
     bar->vendor_ms = item->vendor_us / MF_US_PER_MS;
     // Only the prices of stocks are ever rescaled, whatever was asked for.
     bar->adjusted = work->asset_class == MF_ASSET_STOCK ? work->adjusted : MF_ADJUSTED_NONE;
-    if (fill_required(work, item->row, scratch, bar, err) < 0)
+    const struct mf_json_node *members[MEMBER_MAX] = {NULL};
+    find_members(item->row, members);
+    if (fill_required(work, members, scratch, bar, err) < 0)
         return -1;
-    return fill_optional(item->row, scratch, event, err);
+    return fill_optional(item->row, members, scratch, event, err);
 }

@@ -17,6 +17,8 @@
 #include "services/ingestor/holidays.h"
 #include "services/ingestor/occ.h"
 
+struct ing_market_day; // bar_session.h
+
 enum ing_feed {
     ING_FEED_BARS,
     ING_FEED_NEWS,
@@ -224,6 +226,7 @@ struct ing_page {
     struct mf_str rows; // read one by one where they stand: from the first to behind the last; else absent
     size_t row_count;   // of these
     bool whole;         // for tests: never one by one
+    struct ing_market_day *day; // of the bar that was looked at last
 };
 void ing_page_init(struct ing_page *page);
 void ing_page_free(struct ing_page *page);

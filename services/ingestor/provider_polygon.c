@@ -384,6 +384,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->newest_us = INT64_MIN;
     page->count = 0;
     page->counts = (struct ing_page_counts){0};
+    *page->day = (struct ing_market_day){0}; // the market may be another one
     page->aliases.count = 0;
     page->contract_count = 0;
     page->holidays = (struct ing_holidays){.server_us = INT64_MIN};

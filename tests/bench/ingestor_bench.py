@@ -102,6 +102,9 @@ class Bench:
             "KAFKA_PARTITIONS": str(PARTITIONS),
             "KAFKA_INSTANCE_ID": "bench",
             "POLYGON_REQUESTS_PER_MINUTE": "0",
+            # The first time a page takes as long as it takes to invent it.
+            "POLYGON_REQUEST_TIMEOUT_MS": "600000",
+            "POLYGON_STALL_TIMEOUT_MS": "600000",
             "METRICS_LISTEN": "127.0.0.1:0",
             **self.extra,
         }
@@ -340,7 +343,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/bench/ingestor", description=__doc__)
     add = parser.add_argument
     add("--bars", type=int, default=1_000_000, help="of the backfill, about (default: 1000000)")
-    add("--symbols", type=int, default=8, help="of the backfill (default: 8)")
+    add("--symbols", type=int, default=7, help="of the backfill (default: 7, which makes full pages)")
     add("--kind", choices=("crypto", "stock"), default="crypto", help="stocks make smaller pages")
     add("--rounds", type=int, default=3, help="of ingestor and floor (default: 3)")
     add("--live-symbols", type=int, default=5_000, help="polled live (default: 5000)")
