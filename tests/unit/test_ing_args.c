@@ -265,7 +265,7 @@ static const struct mf_date today = {2024, 6, 1};
 static int parse(enum ing_feed feed, const char *line, uint64_t seed, struct ing_backfill_args *args,
                  struct mf_error *err)
 {
-    char text[1024];
+    static char text[1024]; // as argv, it outlives the arguments
     char *argv[32];
     int argc = 0;
     snprintf(text, sizeof text, "%s", line);
