@@ -302,20 +302,12 @@ def test_upcoming_is_a_bare_array(client: Client) -> None:
 
 
 def test_announcements_come_on_top_and_go_again(client: Client) -> None:
-    upcoming, splits = "/v1/marketstatus/upcoming", "/v3/reference/splits?ticker=KO"
-    before = client.get(upcoming).json
-    day = before[0]["date"]
+    splits = "/v3/reference/splits?ticker=KO"
     split = {"ticker": "KO", "execution_date": "2020-01-02", "split_from": 1, "split_to": 3}
-    client.simulator.announce(days=[{"date": day, "status": "early-close"}], splits=[split])
-    added = client.get(upcoming).json[len(before) :]
-    assert {(row["exchange"], row["date"], row["status"]) for row in added} == {
-        ("NYSE", day, "early-close"),
-        ("NASDAQ", day, "early-close"),
-    }
+    client.simulator.announce(splits=[split])
     assert [row["split_to"] for row in client.rows(splits)] == [3]
-    for wrong in ({"days": [{"date": day}]}, {"days": [{"date": day, "status": "late"}]}, {"news": []}):
+    for wrong in ({"splits": [{"ticker": "KO"}]}, {"news": []}):
         with pytest.raises(LocalError):
             client.simulator.announce(**wrong)
     client.simulator.announce()
-    assert client.get(upcoming).json == before
     assert client.rows(splits) == []

@@ -142,8 +142,15 @@ class Simulator(BackgroundProcess):
         return dict(self.control("POST", "clock", change))
 
     def announce(self, **what: Any) -> None:
-        """days= and splits= beside those that the simulator has; nothing takes all of them back."""
+        """splits= beside those that the simulator has; nothing takes all of them back."""
         self.control("POST", "announcements", what)
+
+    def announce_days(self, *days: dict[str, Any]) -> None:
+        """Closures and early closes beside the exchange's rules, from now on."""
+        self.control("POST", "days", list(days))
+
+    def forget_days(self) -> None:
+        self.control("DELETE", "days")
 
     def set_options(self, **change: Any) -> dict[str, Any]:
         """forming= and rate_per_minute=."""

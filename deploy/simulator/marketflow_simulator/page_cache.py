@@ -48,3 +48,7 @@ class PageCache:
         self._size += len(body)
         while self._size > self._limit:
             self._size -= len(self._kept.popitem(last=False)[1].body)
+
+    def forget(self) -> None:
+        self._kept.clear()
+        self._size = 0

@@ -16,13 +16,14 @@ from urllib.parse import quote
 
 from . import actions, cursor, days, option_pages, options
 from .aggregates import DEFAULT_LIMIT, MAX_LIMIT, Query, read_page
+from .announced import DAYS, announce
 from .bars import REPLAY, SYNTHETIC, Source
 from .clock import Clock, format_instant, parse_instant
 from .news import NewsQuery, articles
 from .page import Page, Row, row_of_bar, row_of_object
 from .reference import DELISTED, Action, figi_of, names_of, split
 from .replay import Replay
-from .sessions import NEW_YORK, asset_class, early_closes, holidays, market_state
+from .sessions import NEW_YORK, asset_class, early_closes, holidays, market_state, session
 from .synthetic import Synthetic
 from .universe import KNOWN, REPLAY_NAMES, profile
 from .windows import SPANS, Windows, range_bound
@@ -34,17 +35,13 @@ _Place = tuple[int, str]  # an article's place in the order: published_ms, id
 
 @dataclass(frozen=True, slots=True)
 class Announcements:
-    """What was announced by way of the control endpoint: days of the exchanges, and splits."""
+    """What was announced by way of the control endpoint."""
 
-    days: tuple[tuple[date, str], ...] = ()
     splits: tuple[Action, ...] = ()
 
     @staticmethod
     def of(body: Mapping[str, Any]) -> Announcements:
-        """From {"days": [{date, status}], "splits": [{ticker, execution_date, split_from, split_to}]}."""
-        days = [(date.fromisoformat(row["date"]), str(row["status"])) for row in body.get("days", [])]
-        if any(status not in ("closed", "early-close") for _, status in days):
-            raise ValueError("the status of a day is closed or early-close")
+        """From {"splits": [{ticker, execution_date, split_from, split_to}]}."""
         splits = [
             split(
                 str(row["ticker"]),
@@ -54,7 +51,7 @@ class Announcements:
             )
             for row in body.get("splits", [])
         ]
-        return Announcements(tuple(days), tuple(splits))
+        return Announcements(tuple(splits))
 
 
 class BadRequest(ValueError):
@@ -548,11 +545,20 @@ class Provider:
             days = [(day, name, "closed") for day, name in holidays(year).items()]
             days += [(day, name, "early-close") for day, name in early_closes(year).items()]
             for day, name, status in sorted(days):
-                if today <= day < today + timedelta(days=366) and day.weekday() < 5:
+                if today <= day < today + timedelta(days=366) and day.weekday() < 5 and day not in DAYS:
                     rows.extend(self._upcoming_rows(day, name, status))
-        for day, status in self.announcements.days:
-            rows.extend(self._upcoming_rows(day, "Announced", status))
-        return rows
+        for day, special in sorted(DAYS.items()):
+            rows += special.rows() if special.listed and day >= today else []
+        return sorted(rows, key=lambda row: str(row["date"]))
+
+    def announce_days(self, days: object) -> None:
+        """Closures and early closes beside the rules; None forgets them all."""
+        if days is None:
+            DAYS.clear()
+        else:
+            announce(days)
+        session.cache_clear()
+        self.synthetic = Synthetic(self.seed)  # days that were invented before are others now
 
     @staticmethod
     def _upcoming_rows(day: date, name: str, status: str) -> list[dict[str, object]]:

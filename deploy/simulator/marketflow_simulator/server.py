@@ -20,6 +20,7 @@ from aiohttp import web
 
 from . import actions, cursor, options, wire
 from .access import KeyFile, MinuteLimit
+from .announced import describe
 from .clock import Clock, parse_instant
 from .faults import BEFORE, PAGE, WIRE, Fault, FaultError, FaultTable, Subject
 from .journal import Entry, Journal
@@ -253,6 +254,9 @@ class Server:
             ("POST", "announcements"): self._post_announcements,
             ("GET", "options"): self._get_options,
             ("POST", "options"): self._post_options,
+            ("GET", "days"): self._get_days,
+            ("POST", "days"): self._post_days,
+            ("DELETE", "days"): self._delete_days,
         }
         handler = handlers.get((request.method, request.match_info["what"]))
         if handler is None:
@@ -300,15 +304,25 @@ class Server:
         return self.clock.describe()
 
     async def _post_announcements(self, request: web.Request) -> Any:
-        body = await _object(request, {"days", "splits"})
+        body = await _object(request, {"splits"})
         try:
             self.provider.announcements = Announcements.of(body)
         except KeyError as problem:
             raise ValueError(f"{problem} is missing") from problem
-        return {
-            "days": len(self.provider.announcements.days),
-            "splits": len(self.provider.announcements.splits),
-        }
+        return {"splits": len(self.provider.announcements.splits)}
+
+    async def _get_days(self, request: web.Request) -> Any:
+        return {"days": describe()}
+
+    async def _post_days(self, request: web.Request) -> Any:
+        self.provider.announce_days(await request.json())
+        self.cache.forget()
+        return await self._get_days(request)
+
+    async def _delete_days(self, request: web.Request) -> Any:
+        self.provider.announce_days(None)
+        self.cache.forget()
+        return await self._get_days(request)
 
     async def _get_options(self, request: web.Request) -> Any:
         return {"forming": self.provider.forming, "rate_per_minute": self.limit.per_minute}

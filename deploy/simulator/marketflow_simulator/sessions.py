@@ -9,9 +9,11 @@ so that the two can disagree in a test.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from .announced import DAYS
 
 NEW_YORK = ZoneInfo("America/New_York")
 MINUTE_MS = 60_000
@@ -123,18 +125,29 @@ def session(symbol_class: str, day: date) -> Session | None:
     """The session of `day` (New York date for stocks, UTC date else), or None when closed."""
     if symbol_class in ("crypto", "fx"):
         return _around_the_clock(symbol_class, day)
+    hours = _hours(day)
+    if hours is None:
+        return None
+    opens, closes = hours
+    early = closes < time(16)
+    start, end = time(4), time(17) if early else time(20)
+    if symbol_class == "option":  # which trade in the regular session only
+        start, end = opens, closes
+    return Session(_at(day, start), _at(day, opens), _at(day, closes), _at(day, end), early)
+
+
+def _hours(day: date) -> tuple[time, time] | None:
+    """When the regular session opens and closes in New York: as announced, or by the rules."""
+    special = DAYS.get(day)
+    if special is not None and special.takes_place:
+        return None if special.open is None or special.close is None else (special.open, special.close)
     if day.weekday() >= 5 or day in holidays(day.year):
         return None
-    early = day in early_closes(day.year)
-    base = datetime(day.year, day.month, day.day, tzinfo=NEW_YORK)
+    return time(9, 30), time(13) if day in early_closes(day.year) else time(16)
 
-    def at(hour: int, minute: int) -> int:
-        return int(base.replace(hour=hour, minute=minute).timestamp()) * 1000
 
-    regular_end, end = (at(13, 0), at(17, 0)) if early else (at(16, 0), at(20, 0))
-    if symbol_class == "option":  # which trade in the regular session only
-        return Session(at(9, 30), at(9, 30), regular_end, regular_end, early)
-    return Session(at(4, 0), at(9, 30), regular_end, end, early)
+def _at(day: date, moment: time) -> int:
+    return int(datetime.combine(day, moment, NEW_YORK).timestamp()) * 1000
 
 
 def _around_the_clock(symbol_class: str, day: date) -> Session | None:
