@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The exchange's sessions in UTC: rules (calendar_rules.c) on the clock of New York (calendar_tzif.c). The
-// file of the time zone is read once, at _new; everything else is pure. Failure class: CONFIG.
+// file of the time zone is read once, at _new; everything else is pure but for the notices that were set.
+// Failure class: CONFIG.
 #include "common/calendar.h"
 
 #include <errno.h>
@@ -23,8 +24,8 @@ enum {
 
 struct mf_calendar {
     struct mf_tzif *tz;
-    struct mf_calendar_change changes[MF_CALENDAR_CHANGES_MAX];
-    size_t change_count;
+    struct mf_calendar_notice notices[MF_CALENDAR_NOTICES_MAX];
+    size_t notice_count;
 };
 
 static int read_file(const char *path, struct mf_buf *out, struct mf_error *err)
@@ -116,42 +117,17 @@ int64_t mf_calendar_midnight_us(const struct mf_calendar *calendar, struct mf_da
     return mf_calendar_local_to_utc(calendar, date, 0, 0);
 }
 
-void mf_calendar_set_changes(struct mf_calendar *calendar, const struct mf_calendar_change *changes,
-                             size_t count)
-{
-    assert(count <= MF_CALENDAR_CHANGES_MAX);
-    for (size_t i = 0; i < count; i++)
-        calendar->changes[i] = changes[i];
-    calendar->change_count = count;
-}
-
-struct mf_calendar_change mf_calendar_rule(struct mf_date date)
-{
-    struct mf_calendar_hours hours = mf_calendar_rules_of(date);
-    return (struct mf_calendar_change){.date = date,
-                                       .closed = hours.closed != NULL,
-                                       .open_minute = hours.open_minute,
-                                       .close_minute = hours.close_minute};
-}
-
-// There are a handful of them, if any.
-static const struct mf_calendar_change *change_of(const struct mf_calendar *calendar, struct mf_date date)
-{
-    for (size_t i = 0; i < calendar->change_count; i++) {
-        if (mf_date_cmp(calendar->changes[i].date, date) == 0)
-            return &calendar->changes[i];
-    }
-    return NULL;
-}
-
+// Few if any, and asked for with every bar: most days are decided by the count alone.
 static struct mf_calendar_hours hours_of(const struct mf_calendar *calendar, struct mf_date date)
 {
-    const struct mf_calendar_change *change = change_of(calendar, date);
-    if (change == NULL)
-        return mf_calendar_rules_of(date);
-    return (struct mf_calendar_hours){.closed = change->closed ? "announced" : NULL,
-                                      .open_minute = change->open_minute,
-                                      .close_minute = change->close_minute};
+    for (size_t i = 0; i < calendar->notice_count; i++) {
+        const struct mf_calendar_notice *notice = &calendar->notices[i];
+        if (mf_date_cmp(notice->date, date) == 0)
+            return (struct mf_calendar_hours){.closed = notice->closed ? notice->reason : NULL,
+                                              .open_minute = notice->open_minute,
+                                              .close_minute = notice->close_minute};
+    }
+    return mf_calendar_rules_of(date);
 }
 
 bool mf_calendar_session_of(const struct mf_calendar *calendar, struct mf_date date,
@@ -176,7 +152,8 @@ bool mf_calendar_session_of(const struct mf_calendar *calendar, struct mf_date d
     return true;
 }
 
-// No break is longer than a week (September 2001: four days and a weekend).
+// By the rules no break is longer than a week (September 2001: four days and a weekend); notices may add to
+// it, with the weekends between them.
 enum { LONGEST_BREAK_DAYS = 10 };
 
 static bool find_session(const struct mf_calendar *calendar, struct mf_date date, int step,
@@ -188,7 +165,7 @@ static bool find_session(const struct mf_calendar *calendar, struct mf_date date
         date = first;
     if (step < 0 && mf_date_cmp(date, last) > 0)
         date = last;
-    for (int i = 0; i < LONGEST_BREAK_DAYS; i++) {
+    for (size_t i = 0; i < LONGEST_BREAK_DAYS + 2 * calendar->notice_count; i++) {
         if (mf_date_cmp(date, first) < 0 || mf_date_cmp(date, last) > 0)
             return false;
         if (mf_calendar_session_of(calendar, date, session))
@@ -225,4 +202,40 @@ enum mf_calendar_phase mf_calendar_phase_at(const struct mf_calendar *calendar, 
 const char *mf_calendar_closure_reason(const struct mf_calendar *calendar, struct mf_date date)
 {
     return hours_of(calendar, date).closed;
+}
+
+// ---------------------------------------------------------------- notices
+
+const char *mf_calendar_difference_name(enum mf_calendar_difference difference)
+{
+    static const char *const names[MF_CALENDAR_DIFFERENCE_MAX] = {[MF_CALENDAR_SAME] = "same",
+                                                                  [MF_CALENDAR_CLOSED] = "closed",
+                                                                  [MF_CALENDAR_OTHER_HOURS] = "other_hours",
+                                                                  [MF_CALENDAR_OPENED] = "opened"};
+    assert(difference < MF_CALENDAR_DIFFERENCE_MAX);
+    return names[difference];
+}
+
+enum mf_calendar_difference mf_calendar_compare(const struct mf_calendar_notice *notice)
+{
+    struct mf_calendar_hours rules = mf_calendar_rules_of(notice->date);
+    if (rules.closed != NULL)
+        return notice->closed ? MF_CALENDAR_SAME : MF_CALENDAR_OPENED;
+    if (notice->closed)
+        return MF_CALENDAR_CLOSED;
+    return notice->open_minute == rules.open_minute && notice->close_minute == rules.close_minute
+               ? MF_CALENDAR_SAME
+               : MF_CALENDAR_OTHER_HOURS;
+}
+
+void mf_calendar_set_notices(struct mf_calendar *calendar, const struct mf_calendar_notice *notices,
+                             size_t count)
+{
+    assert(count <= MF_CALENDAR_NOTICES_MAX);
+    calendar->notice_count = count;
+    for (size_t i = 0; i < count; i++) {
+        calendar->notices[i] = notices[i];
+        for (size_t other = 0; other < i; other++)
+            assert(mf_date_cmp(notices[i].date, notices[other].date) != 0);
+    }
 }

@@ -3,6 +3,9 @@
 // early closes (13:00 New York), one-off closures, pre (04:00) and post (to 20:00, 17:00 on early closes)
 // hours. New York time comes from the system's tz database, read once (TZif, RFC 8536); nothing here depends
 // on the TZ variable. Sources of the rules: NYSE Rule 7.2 holidays and the exchange's published closings.
+//
+// What no rule knows can be laid over them day by day, as notices: see mf_calendar_set_notices. A calendar
+// without notices, which is how every one begins, depends on nothing but the rules and the tz database.
 #ifndef MF_CALENDAR_H
 #define MF_CALENDAR_H
 
@@ -30,19 +33,6 @@ bool mf_calendar_session_from(const struct mf_calendar *calendar, struct mf_date
 bool mf_calendar_session_until(const struct mf_calendar *calendar, struct mf_date date,
                                struct mf_calendar_session *session);
 
-// Days on which the exchange does otherwise than its rules say, as somebody has announced: they count instead
-// of the rules from now on, and replace all that were set before. Copied; the rules stay as they are.
-#define MF_CALENDAR_CHANGES_MAX 128
-struct mf_calendar_change {
-    struct mf_date date;
-    bool closed;
-    int open_minute, close_minute; // of the day in New York, unless closed; 570 and 960 on a usual one
-};
-void mf_calendar_set_changes(struct mf_calendar *calendar, const struct mf_calendar_change *changes,
-                             size_t count); // at most MF_CALENDAR_CHANGES_MAX
-// What the rules alone say, in the same form.
-struct mf_calendar_change mf_calendar_rule(struct mf_date date);
-
 enum mf_calendar_phase { MF_PHASE_CLOSED, MF_PHASE_PRE, MF_PHASE_REGULAR, MF_PHASE_POST };
 enum mf_calendar_phase mf_calendar_phase_at(const struct mf_calendar *calendar, int64_t time_us);
 
@@ -54,8 +44,36 @@ int64_t mf_calendar_local_to_utc(const struct mf_calendar *calendar, struct mf_d
                                  int minute);
 int64_t mf_calendar_midnight_us(const struct mf_calendar *calendar, struct mf_date date);
 
-// Why the exchange is closed: "weekend", "New Year's Day", "Hurricane Sandy", …, "announced" for a change
-// that was set; NULL when it is open.
+// Why the exchange is closed: "weekend", "New Year's Day", "Hurricane Sandy", …; NULL when it is open. Of a
+// notice it is the notice's own text, valid until the next mf_calendar_set_notices.
 const char *mf_calendar_closure_reason(const struct mf_calendar *calendar, struct mf_date date);
+
+// ---------------------------------------------------------------- notices
+
+// What was announced for one day.
+struct mf_calendar_notice {
+    struct mf_date date;
+    bool closed;
+    int open_minute, close_minute; // of the day in New York when it is not closed: 570 and 960 are usual
+    char reason[64];               // "" = none was given
+};
+enum { MF_CALENDAR_NOTICES_MAX = 64 };
+
+enum mf_calendar_difference {
+    MF_CALENDAR_SAME,        // the rules say so too
+    MF_CALENDAR_CLOSED,      // a session by the rules does not take place
+    MF_CALENDAR_OTHER_HOURS, // it opens or closes at another time
+    MF_CALENDAR_OPENED,      // a session takes place where the rules have a holiday
+    MF_CALENDAR_DIFFERENCE_MAX
+};
+const char *mf_calendar_difference_name(enum mf_calendar_difference difference); // "same", "closed", …
+// What the notice changes about the rules. Pure: other notices play no part.
+enum mf_calendar_difference mf_calendar_compare(const struct mf_calendar_notice *notice);
+
+// Lays these notices over the rules and forgets all earlier ones; count 0 leaves the rules alone. Their dates
+// differ from each other and there are at most MF_CALENDAR_NOTICES_MAX (asserted). From then on every
+// function of this header answers with them.
+void mf_calendar_set_notices(struct mf_calendar *calendar, const struct mf_calendar_notice *notices,
+                             size_t count);
 
 #endif

@@ -52,6 +52,7 @@ struct ing_series {
     enum ing_series_state state;
     enum ing_priority priority;  // of its requests; changed only while the series is idle
     bool may_be_unknown;         // 404 is a right answer: nothing
+    bool may_be_refused;         // a plan that does not cover it is no failure, and the driver's to say
     bool expect_data;            // an answer without rows is asked for again once
     bool page_by_page;           // each page is a range of its own: the driver begins the next one
     bool answer_rejected;        // the range ended with a dead letter for the whole answer

@@ -111,7 +111,8 @@ static void act(struct ing_engine *engine, struct ing_series *series, const stru
         ing_engine_wait(engine, series, decision->wait_ms * MF_US_PER_MS);
         break;
     case ING_STEP_SKIP_RANGE:
-        log_failure(engine, series, err, "plan_limit", decision);
+        if (!series->may_be_refused)
+            log_failure(engine, series, err, "plan_limit", decision);
         ing_engine_end_range(engine, series, ING_RANGE_PLAN_LIMIT, err);
         break;
     case ING_STEP_SKIP_SERIES:

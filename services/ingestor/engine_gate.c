@@ -192,7 +192,9 @@ void ing_engine_check_ready(const struct ing_engine *engine, struct mf_health *h
 {
     for (enum ing_endpoint endpoint = 0; endpoint < ING_ENDPOINT_MAX; endpoint++) {
         const struct ing_endpoint_gate *gate = &engine->gates[endpoint];
-        if (gate->circuit.state == ING_CIRCUIT_CLOSED)
+        // What nothing waits for may fail without the service being less ready.
+        if (gate->circuit.state == ING_CIRCUIT_CLOSED ||
+            (endpoint < ING_ENDPOINT_RENAMES && ing_feed_is_of_market((enum ing_feed)endpoint)))
             continue;
         mf_health_add(health, "circuits", false, "%s is %s after %u failures in a row: %s",
                       ing_endpoint_name(endpoint), ing_circuit_state_name(gate->circuit.state),

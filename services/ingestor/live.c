@@ -44,8 +44,10 @@ static bool wanted(void *arg, struct ing_series *base, const struct mf_event *ev
 // A bad row stays bad in every poll that reads it again; one dead letter says so.
 static bool wanted_reject(void *arg, struct ing_series *base, uint64_t hash)
 {
-    (void)arg;
-    return ing_rejects_note(&of(base)->rejects, hash);
+    struct live_series *series = of(base);
+    if (series->kind->wanted_reject != NULL && !series->kind->wanted_reject(arg, series))
+        return false;
+    return ing_rejects_note(&series->rejects, hash);
 }
 
 static void page_done(void *arg, struct ing_series *base, const struct ing_page_result *result)
@@ -150,6 +152,7 @@ static void live_free(void **state)
     ing_live_reconcile_free(&live->reconcile);
     ing_live_reference_free(&live->reference);
     ing_live_gaps_free(&live->gaps);
+    ing_live_days_free(&live->days);
     ing_live_free_symbols(live);
     ing_name_index_free(&live->index);
     ing_symbols_free(&live->once_symbols);
@@ -188,9 +191,13 @@ static int begin(void *state, struct mf_error *err)
     live->reconcile = ing_live_reconcile_new(live);
     live->reference = ing_live_reference_new(live);
     live->gaps = ing_live_gaps_new();
+    if (live->app->config.market_status)
+        live->days = ing_live_days_new(live);
     ing_live_reconcile_due(live, mf_clock_real_us());
     if (ing_live_take_symbols(live, live->app->service->settings, err) < 0)
         return -1;
+    if (live->days != NULL)
+        ing_live_days_begin(live->days);
     mf_timer_arm_every_ms(live->heartbeat_timer, live->app->config.heartbeat_ms);
     mf_timer_arm_every_ms(live->gauge_timer, GAUGE_MS);
     ing_live_reference_tick(live);
@@ -204,6 +211,8 @@ static int reload(void *state, const struct mf_settings *fresh, struct mf_error 
         if (ing_live_take_symbols(live, fresh, err) < 0)
             return -1;
         ing_live_ask_refused_again(live);
+        if (live->days != NULL)
+            ing_live_days_ask_again(live->days);
         return 0;
     }
     struct ing_symbols symbols = {0}; // taken when the mode begins
@@ -220,7 +229,7 @@ static const char *topic(const struct ing_app *app)
 static bool wants_watermark(void *state, struct mf_str key)
 {
     (void)state;
-    return ing_watermark_key_is_live(key);
+    return ing_watermark_key_is_live(key) || mf_str_eq_c(key, ing_market_days_key);
 }
 
 static void stop_timers(void *state)

@@ -182,6 +182,12 @@ bool ing_plan_range(const struct mf_calendar *calendar, const struct ing_config 
 
 // ---------------------------------------------------------------- times
 
+// Is the day's bar there? What lies before the series' beginning is waited for by nobody.
+static bool has_day(const struct ing_mark *mark, int64_t day_us)
+{
+    return mark->last_time_us != INT64_MIN ? mark->last_time_us >= day_us : mark->position_us > day_us;
+}
+
 // Day bars: when the next session has closed, and once more when its late trading is over. A bar that should
 // be there and is not is asked for at the slow pace.
 static int64_t wait_for_day(const struct mf_calendar *calendar, const struct ing_config *config,
@@ -191,7 +197,7 @@ static int64_t wait_for_day(const struct mf_calendar *calendar, const struct ing
     enum mf_asset_class asset_class = work->asset_class;
     int64_t late_us = lateness_us(config);
     int64_t last_us = ing_plan_last_day_us(calendar, config, asset_class, now_us);
-    if (mark->last_time_us < last_us)
+    if (!has_day(mark, last_us))
         return config->closed_poll_ms * MF_US_PER_MS;
     struct mf_date last = ing_market_date(calendar, asset_class, last_us);
     int64_t next_us;
@@ -252,8 +258,7 @@ int64_t ing_plan_view_read_to_us(const struct ing_plan_view *view, const struct 
     if (good_us == 0 || work->feed == ING_FEED_NEWS)
         return good_us;
     bool day = ing_timespans[work->timespan].interval == MF_INTERVAL_1D;
-    bool read =
-        day ? mark->last_time_us >= view->last_day_us : view->closed && good_us >= view->night_read_us;
+    bool read = day ? has_day(mark, view->last_day_us) : view->closed && good_us >= view->night_read_us;
     return read ? view->now_us : good_us;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside live mode: live.c (the mode), live_poll.c (the polled series of each symbol), live_memory.c (what
 // was published before a restart), live_reconcile.c (sessions that are pulled again), live_symbols.c (which
-// symbols there are), live_heartbeat.c (what the pipeline is told about their progress).
+// symbols there are), live_days.c (the market's own days), live_heartbeat.c (what the pipeline is told
+// about their progress).
 //
 // There may be thousands of symbols: what each keeps is small, and nothing walks all of them more often than
 // a heartbeat does.
@@ -25,6 +26,7 @@ struct live_memory;
 struct live_reconcile;
 struct live_reference;
 struct live_gaps;
+struct live_days;
 
 // What the engine's driver does for a kind of series: see struct ing_driver. NULL = nothing, or all.
 struct live_kind {
@@ -33,6 +35,7 @@ struct live_kind {
     bool (*prepare)(struct live *live, struct live_series *series, const struct ing_page *page,
                     struct mf_event *event);
     bool (*wanted)(struct live *live, struct live_series *series, const struct mf_event *event);
+    bool (*wanted_reject)(struct live *live, struct live_series *series); // is it this shard's to report?
     void (*page_done)(struct live *live, struct live_series *series, const struct ing_page_result *result);
     void (*page_failed)(struct live_series *series);
     void (*range_done)(struct live *live, struct live_series *series, enum ing_range_end end,
@@ -82,8 +85,7 @@ struct live {
     struct live_reconcile *reconcile;
     struct live_reference *reference;
     struct live_gaps *gaps;
-    struct mf_calendar_change changes[ING_HOLIDAYS_MAX]; // as the calendar has them
-    size_t change_count, differences;
+    struct live_days *days;                     // NULL = the built-in calendar alone
     struct ing_range due[LIVE_MARKET_MAX];      // newest sessions that are to be pulled again by now
     struct ing_plan_view view[LIVE_MARKET_MAX]; // as of the last heartbeat
     struct mf_timer *heartbeat_timer, *probe_timer, *gauge_timer;
@@ -133,9 +135,11 @@ void ing_live_gaps_tick(struct live *live);         // every few seconds, millis
 void ing_live_gaps_restart(struct live_gaps *gaps); // symbols leave
 // Gaps, and minutes expected and received, as far as they are known. Is there a gap?
 bool ing_live_fill_gaps(const struct live *live, struct mf_feed_status *status);
-// live_calendar.c
-void ing_live_take_holidays(struct live *live, const struct ing_holidays *holidays);
-void ing_live_compare_state(struct live *live, const struct ing_holidays *now);
+// live_days.c
+struct live_days *ing_live_days_new(struct live *live); // after the engine; the calendar has what was kept
+void ing_live_days_begin(struct live_days *days);
+void ing_live_days_ask_again(struct live_days *days); // now
+void ing_live_days_free(struct live_days **days);
 // live_symbols.c
 struct live_symbol *ing_live_find(const struct live *live, struct mf_str name);
 // Takes the settings' symbols (all, or those of the shard) as the live ones: new ones are added, others

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What live mode keeps up to date beside bars and news: the exchanges' days to come, what is known about each
-// symbol, its other names, its splits and dividends. One walker asks, one request at a time: what concerns
-// the market first, then new symbols, then once a day all others. What was published is remembered by a hash
+// What live mode keeps up to date beside bars and news: what is known about each symbol, its other names, its
+// splits and dividends. One walker asks, one request at a time: what concerns the market first, then new
+// symbols, then once a day all others. What was published is remembered by a hash
 // per event in the watermark of the symbol, so that only changes are published, and by the shard that owns
 // the symbol. See live_private.h.
 #include <stdlib.h>
@@ -19,8 +19,6 @@ enum { BY_NAME_MAX = 8 };
 #define DESCRIBED_US (INT64_C(9223372036) * MF_US_PER_SECOND)
 
 enum step {
-    STEP_HOLIDAYS,
-    STEP_STATE,
     STEP_MARKET_SPLITS,
     STEP_MARKET_DIVIDENDS,
     STEP_MARKET_END,
@@ -76,8 +74,6 @@ static bool applies(const struct live_reference *reference, enum step step)
     if (reference->refused[step])
         return false;
     switch (step) {
-    case STEP_HOLIDAYS:
-    case STEP_STATE: return config->market_status;
     case STEP_MARKET_SPLITS:
     case STEP_MARKET_DIVIDENDS: return config->reference && !by_name(reference);
     case STEP_RENAMES: return stock;
@@ -110,7 +106,6 @@ static int64_t since_us(const struct live_reference *reference, int64_t now_us)
 static bool plan(struct live *live, struct live_series *series)
 {
     static const enum ing_feed feeds[STEP_END] = {
-        [STEP_HOLIDAYS] = ING_FEED_HOLIDAYS,    [STEP_STATE] = ING_FEED_MARKET_STATE,
         [STEP_MARKET_SPLITS] = ING_FEED_SPLITS, [STEP_MARKET_DIVIDENDS] = ING_FEED_DIVIDENDS,
         [STEP_RENAMES] = ING_FEED_SYMBOLS,      [STEP_ACTIVE] = ING_FEED_SYMBOLS,
         [STEP_DELISTED] = ING_FEED_SYMBOLS,     [STEP_SPLITS] = ING_FEED_SPLITS,
@@ -142,12 +137,9 @@ static bool plan(struct live *live, struct live_series *series)
 static void page_read(struct live *live, struct live_series *series, const struct ing_page *page)
 {
     struct live_reference *reference = of(series);
+    (void)live;
     if (reference->step == STEP_RENAMES)
         reference->aliases = page->aliases;
-    else if (reference->step == STEP_HOLIDAYS)
-        ing_live_take_holidays(live, &page->holidays);
-    else if (reference->step == STEP_STATE)
-        ing_live_compare_state(live, &page->holidays);
     else if (reference->step == STEP_ACTIVE || reference->step == STEP_DELISTED)
         reference->described = reference->described || page->count > 0;
 }
@@ -241,8 +233,7 @@ static void begin_step(struct live_reference *reference)
 {
     struct live_series *series = &reference->series;
     reference->busy = true;
-    // The days to come decide what is polled; the rest comes behind all polls.
-    series->base.priority = reference->step == STEP_HOLIDAYS ? ING_PRIORITY_LIVE : ING_PRIORITY_RECONCILE;
+    series->base.priority = ING_PRIORITY_RECONCILE; // behind all polls
     series->base.work.from_us = series->base.work.to_us = 0;
     ing_engine_begin(reference->live->app->engine, &series->base, NULL, 0, INT64_MIN, 0);
 }
@@ -291,7 +282,7 @@ static void go_on(struct live_reference *reference)
         reference->market_us = now_us;
         reference->again_us = 0;
         reference->fresh = false;
-        if (begin_from(reference, STEP_HOLIDAYS, STEP_MARKET_END))
+        if (begin_from(reference, STEP_MARKET_SPLITS, STEP_MARKET_END))
             return;
     }
     struct live_symbol *symbol =

@@ -99,10 +99,12 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
                           .help = "Minutes of sessions that were pulled again: unchanged, corrected, added, "
                                   "vanished (published, and no longer with the provider).",
                           .labels = {"result"}},
-    [ING_M_CALENDAR_DIFFERENCES] =
-        {.name = "marketflow_ingest_calendar_differences",
+    [ING_M_ANNOUNCED] =
+        {.name = "marketflow_ingest_announced_days",
          .type = MF_METRIC_GAUGE,
-         .help = "Days to come that the provider announces otherwise than the built-in calendar has them."},
+         .help = "Days that the exchanges announce otherwise than the built-in calendar has them: closed, "
+                 "other_hours, opened.",
+         .labels = {"difference"}},
     [ING_M_GAP_MINUTES] =
         {.name = "marketflow_ingest_gap_minutes",
          .type = MF_METRIC_GAUGE,

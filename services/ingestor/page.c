@@ -68,6 +68,11 @@ bool ing_feed_is_of_bars(enum ing_feed feed)
     return feed == ING_FEED_BARS || feed == ING_FEED_OPTIONS;
 }
 
+bool ing_feed_is_of_market(enum ing_feed feed)
+{
+    return feed == ING_FEED_HOLIDAYS || feed == ING_FEED_MARKET_STATE;
+}
+
 bool ing_market_parse(struct mf_str text, enum ing_market *market)
 {
     for (unsigned i = ING_MARKET_NONE + 1; i < ING_MARKET_MAX; i++) {

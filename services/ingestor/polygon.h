@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside the Polygon provider: the parts of provider_polygon.c, polygon_bars.c, polygon_news.c,
-// polygon_symbols.c, polygon_renames.c, polygon_actions.c and polygon_options.c, and what the tests look at.
-// The vendor renamed itself Massive; the name polygon stays in our events (source), settings and metrics.
+// polygon_symbols.c, polygon_renames.c, polygon_actions.c, polygon_options.c and polygon_market.c, and what
+// the tests look at. The vendor renamed itself Massive; the name polygon stays in our events (source),
+// settings and metrics.
 #ifndef ING_POLYGON_H
 #define ING_POLYGON_H
 
@@ -54,14 +55,13 @@ void ing_polygon_rename_items(const struct ing_provider_config *config, const st
 int ing_polygon_fill_rename(const struct ing_provider_config *config, const struct ing_page *page,
                             const struct ing_item *item, struct mf_event *event, struct mf_error *err);
 
-// Market status: whether it is of that, paths, whether an answer is one, what it says to page->holidays; bad
-// rows are items with a reason.
-bool ing_polygon_is_of_calendar(const struct ing_work *work);
-void ing_polygon_add_calendar_path(const struct ing_provider_config *config, const struct ing_work *work,
-                                   struct mf_buf *url);
-bool ing_polygon_calendar_is_right(const struct ing_work *work, const struct mf_json_node *root);
-void ing_polygon_take_calendar(const struct ing_provider_config *config, const struct mf_json_node *root,
-                               struct ing_page *page);
+// Market status and holidays: the path (nothing is added to it); whether an answer of 200 has their shape;
+// what it says to page->market, bad rows as items with a reason.
+void ing_polygon_add_market_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                 struct mf_buf *url);
+bool ing_polygon_is_market_answer(const struct ing_work *work, const struct mf_json_node *root);
+void ing_polygon_take_market(const struct ing_provider_config *config, const struct mf_json_node *root,
+                             struct ing_page *page);
 
 // Splits and dividends: the same for both.
 void ing_polygon_add_actions_path(const struct ing_provider_config *config, const struct ing_work *work,

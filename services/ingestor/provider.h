@@ -14,7 +14,7 @@
 #include "common/http_client.h"
 #include "common/json_reader.h"
 #include "common/json_row.h"
-#include "services/ingestor/holidays.h"
+#include "services/ingestor/market_days.h"
 #include "services/ingestor/occ.h"
 
 struct ing_market_day; // bar_session.h
@@ -42,6 +42,8 @@ const char *ing_feed_name(enum ing_feed feed); // "bars", "news", …
 bool ing_feed_is_reference(enum ing_feed feed);
 // Of what is known when it is asked for, whatever time its rows tell.
 bool ing_feed_is_of_now(enum ing_feed feed);
+// Of the market itself: its answers drive the calendar and nothing waits for them.
+bool ing_feed_is_of_market(enum ing_feed feed);
 // Windows in order of time, each of which a range has once.
 bool ing_feed_is_of_bars(enum ing_feed feed);
 
@@ -219,10 +221,10 @@ struct ing_page {
     struct ing_aliases aliases;     // of a page of renames, whose right rows are no items
     struct ing_contract *contracts; // of a page of contracts, likewise; by ticker, each once
     size_t contract_count, contract_capacity;
-    struct ing_holidays holidays; // of a page of those, likewise
-    struct mf_buf repaired;       // the answer without the rows that are not JSON, or with the first row only
-    struct mf_buf lost;           // those rows
-    struct mf_json_row *row;      // the one that is looked at, of rows that are
+    struct ing_market_said market; // of a page about the market, likewise
+    struct mf_buf repaired;  // the answer without the rows that are not JSON, or with the first row only
+    struct mf_buf lost;      // those rows
+    struct mf_json_row *row; // the one that is looked at, of rows that are
     struct mf_str rows; // read one by one where they stand: from the first to behind the last; else absent
     size_t row_count;   // of these
     bool whole;         // for tests: never one by one

@@ -80,8 +80,8 @@ static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
     [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option, true},
     [ING_FEED_CONTRACTS] = {ing_polygon_add_contracts_path, ing_polygon_contract_items, NULL},
     [ING_FEED_CHAIN] = {ing_polygon_add_chain_path, ing_polygon_chain_items, ing_polygon_fill_chain},
-    [ING_FEED_HOLIDAYS] = {ing_polygon_add_calendar_path, NULL, NULL},
-    [ING_FEED_MARKET_STATE] = {ing_polygon_add_calendar_path, NULL, NULL},
+    [ING_FEED_HOLIDAYS] = {ing_polygon_add_market_path, NULL, NULL},
+    [ING_FEED_MARKET_STATE] = {ing_polygon_add_market_path, NULL, NULL},
 };
 
 static int build_request(const struct ing_provider_config *config, const struct ing_work *work,
@@ -98,7 +98,7 @@ static int build_request(const struct ing_provider_config *config, const struct 
     polygon_feeds[work->feed].add_path(config, work, url);
     // Those come on one page.
     if (!ing_work_is_of_renames(work) && !ing_work_is_of_contract(work) &&
-        !ing_polygon_is_of_calendar(work)) {
+        !ing_feed_is_of_market(work->feed)) {
         char limit[16];
         snprintf(limit, sizeof limit, "%u", ing_request_limit(work));
         mf_url_add_query(url, "limit", mf_str_of(limit));
@@ -167,10 +167,12 @@ static enum ing_answer classify_lie(struct mf_str status, struct mf_str message,
 static enum ing_answer classify_ok(const struct ing_work *work, const struct mf_json_node *root,
                                    struct mf_str message, char code[MF_ERROR_CODE_SIZE])
 {
-    if (root != NULL && ing_polygon_is_of_calendar(work) && ing_polygon_calendar_is_right(work, root))
-        return because(ING_ANSWER_DATA, "", code);
+    if (ing_feed_is_of_market(work->feed) && ing_polygon_is_market_answer(work, root))
+        return because(mf_json_count(root) > 0 ? ING_ANSWER_DATA : ING_ANSWER_EMPTY, "", code);
     if (root == NULL || mf_json_type(root) != MF_JSON_OBJECT)
         return because(ING_ANSWER_TRANSIENT, "not_json", code);
+    if (ing_feed_is_of_market(work->feed))
+        return classify_lie(ing_text_of(root, "status"), message, code);
     bool wrong;
     const struct mf_json_node *rows = rows_of(work, root, &wrong);
     if (wrong)
@@ -387,7 +389,6 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     *page->day = (struct ing_market_day){0}; // the market may be another one
     page->aliases.count = 0;
     page->contract_count = 0;
-    page->holidays = (struct ing_holidays){.server_us = INT64_MIN};
     take_mode(page, reply->data_mode);
     keep_request_id(page, reply->request_id);
     const struct mf_json_node *root = NULL;
@@ -420,8 +421,8 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     }
     if (mf_str_eq_c(ing_text_of(root, "status"), "DELAYED"))
         page->flags |= MF_FLAG_DELAYED;
-    if (ing_polygon_is_of_calendar(page->work))
-        ing_polygon_take_calendar(config, root, page);
+    if (ing_feed_is_of_market(page->work->feed))
+        ing_polygon_take_market(config, root, page);
     else
         take_rows(config, root, page);
 }

@@ -152,6 +152,11 @@ static const struct mf_setting_def ingest_defs[] = {
     MILLISECONDS("INGEST_HEARTBEAT_MS", "5000", 100, 3600000, "Period in ms of the heartbeats."),
     MILLISECONDS("INGEST_HEARTBEAT_EXCLUDE_MS", "300000", 1000, 86400000,
                  "A symbol failing for longer than this (ms) no longer holds the heartbeats back."),
+    SWITCH("INGEST_MARKET_STATUS", "true",
+           "Ask for the provider's holidays and market status, and follow what they announce beside the "
+           "built-in calendar. Off: the built-in calendar alone."),
+    MILLISECONDS("INGEST_MARKET_STATUS_MS", "86400000", 1000, 604800000,
+                 "Period in ms in which they are asked for; besides, once soon after each opening."),
     SWITCH("INGEST_PUBLISH_FORMING", "false", "Publish bars whose window is not over yet, flagged forming."),
     SWITCH("INGEST_WARMUP", "true",
            "Publish 260 day bars and two sessions of minutes before the first live bar of a new symbol."),
@@ -167,8 +172,6 @@ static const struct mf_setting_def ingest_defs[] = {
      .default_value = "07:30",
      .description = "Time of day (UTC) from which on that is asked for, once a day; new symbols are at once.",
      .check = check_minute},
-    SWITCH("INGEST_MARKET_STATUS", "true",
-           "Ask for the exchanges' announced closures and early closes, at the start and once a day."),
     MILLISECONDS("INGEST_PROGRESS_MS", "30000", 0, 3600000,
                  "How often a backfill whose standard error is no terminal says in its log how far it is, in "
                  "ms. 0 = never."),
@@ -255,6 +258,7 @@ static void fill_times(const struct mf_settings *settings, struct ing_config *co
     config->retry_base_ms = mf_settings_integer(settings, "INGEST_RETRY_BASE_MS");
     config->retry_max_ms = mf_settings_integer(settings, "INGEST_RETRY_MAX_MS");
     config->circuit_open_ms = mf_settings_integer(settings, "INGEST_CIRCUIT_OPEN_MS");
+    config->market_status_ms = mf_settings_integer(settings, "INGEST_MARKET_STATUS_MS");
 }
 
 static void fill_ingest(const struct mf_settings *settings, struct ing_config *config)
@@ -276,9 +280,9 @@ static void fill_ingest(const struct mf_settings *settings, struct ing_config *c
     config->day_bars = mf_settings_boolean(settings, "INGEST_DAY_BARS");
     config->reference = mf_settings_boolean(settings, "INGEST_REFERENCE");
     config->reference_minute = (unsigned)minute_of(mf_settings_string(settings, "INGEST_REFERENCE_TIME"));
-    config->market_status = mf_settings_boolean(settings, "INGEST_MARKET_STATUS");
     config->reconcile = mf_settings_boolean(settings, "INGEST_RECONCILE");
     config->news = mf_settings_boolean(settings, "INGEST_NEWS");
+    config->market_status = mf_settings_boolean(settings, "INGEST_MARKET_STATUS");
     bool split = strcmp(mf_settings_string(settings, "INGEST_ADJUSTED"), "split") == 0;
     config->adjusted = split ? MF_ADJUSTED_SPLIT : MF_ADJUSTED_NONE;
     ing_shard_parse(mf_str_of(mf_settings_string(settings, "INGEST_SHARD")), &config->shard);

@@ -24,6 +24,7 @@ struct ing_config {
     int64_t heartbeat_ms, heartbeat_exclude_ms, reconcile_after_ms;
     int64_t retry_base_ms, retry_max_ms, progress_ms;
     int64_t circuit_open_ms;
+    int64_t market_status_ms;
     unsigned circuit_failures, retries_per_minute, implausible_factor;
     unsigned retry_attempts, parallel, bars_page_limit, news_page_limit;
     unsigned reference_page_limit, pages_max;

@@ -23,15 +23,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ing_provider_config config = {.base_url = "https://h", .secret = "key", .calendar = calendar};
     static const enum ing_feed feeds[] = {ING_FEED_SYMBOLS, ING_FEED_SPLITS, ING_FEED_DIVIDENDS};
     struct ing_work work = {.feed = feeds[(data[0] & 3) % 3], .symbol = "AAPL", .limit = 10};
-    if ((data[0] & 0x80) != 0)
-        work.feed = (data[0] & 1) != 0 ? ING_FEED_HOLIDAYS : ING_FEED_MARKET_STATE;
     work.pass = (data[0] >> 2 & 3) % ING_PASS_MAX;
     work.market = (data[0] >> 4 & 7) % ING_MARKET_MAX;
     work.to_us = INT64_C(1735689600) * MF_US_PER_SECOND;
     struct ing_reply reply = {.work = &work, .asked_us = work.to_us, .status = 200};
     reply.body = (struct mf_str){(const char *)data + 1, size - 1};
     ing_polygon.decode(&config, &reply, &page);
-    if (page.aliases.count > MF_SYMBOL_ALIASES_MAX || page.holidays.count > ING_HOLIDAYS_MAX)
+    if (page.aliases.count > MF_SYMBOL_ALIASES_MAX)
         abort();
     work.aliases = &page.aliases;
     for (size_t i = 0; i < page.count; i++) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the live ingestor keeps up to date beside bars and news: symbols, corporate actions, the exchanges' days."""
+"""What the live ingestor keeps up to date beside bars and news: symbols and corporate actions."""
 
 from __future__ import annotations
 
@@ -53,47 +53,6 @@ def heartbeats(line: Line, service: ServiceProcess, count: int) -> None:
     wait_for(
         lambda: metric(service, "marketflow_ingest_heartbeats_total") >= before + 4 * count, 60, "heartbeats"
     )
-
-
-def test_an_announced_closure_stops_the_polls(line: Line, clock: OtherClock) -> None:
-    """N25: nobody knew of the day when the calendar was built."""
-    day = last_session()
-    clock.at(day, 11, 0)
-    settings = QUIET | clock.settings | {"INGEST_SYMBOLS": "KO", "INGEST_MARKET_STATUS": "true"}
-    ingestor = line.start("ingestor", **settings)
-    wait_for(lambda: len(asked(line)) >= 10, 60, "polls of a usual day")
-    assert metric(ingestor, "marketflow_ingest_calendar_differences") == 0
-    ingestor.stop()
-    line.parts.simulator.announce(days=[{"date": str(day), "status": "closed"}])
-    line.parts.simulator.forget_requests()
-    ingestor.start()
-    ingestor.wait_ready()
-    wait_for(lambda: asked(line, "/v1/marketstatus/upcoming"), 60, "the announcement")
-    wait_for(lambda: metric(ingestor, "marketflow_ingest_calendar_differences") == 1, 60, "a difference", 0.1)
-    before = len(asked(line))
-    heartbeats(line, ingestor, 15)
-    assert len(asked(line)) <= before + 1  # one may have been under way
-    said = line.events_logged("calendar_differs")
-    assert [(entry["date"], entry["announced"], entry["built_in"]) for entry in said] == [
-        (str(day), "closed", "09:30-16:00")
-    ]
-    # The simulator's own clock says that the market is open, and that is only said.
-    assert len(line.events_logged("market_state_differs")) == 1
-
-
-def test_an_announced_early_close_moves_the_day_bar(line: Line, clock: OtherClock) -> None:
-    day = last_session()
-    line.parts.simulator.announce(days=[{"date": str(day), "status": "early-close"}])
-    clock.at(day, 12, 59, 40)
-    only_days = {"INGEST_DAY_BARS": "true", "INGEST_MINUTE_BARS": "false", "INGEST_CLOSED_POLL_MS": "500"}
-    settings = QUIET | clock.settings | only_days | {"INGEST_SYMBOLS": "KO", "INGEST_MARKET_STATUS": "true"}
-    ingestor = line.start("ingestor", **settings)
-    wait_for(lambda: len(asked(line)) == 1, 60, "the day before")
-    wait_for(lambda: metric(ingestor, "marketflow_ingest_calendar_differences") == 1, 60, "a difference", 0.1)
-    wait_for(lambda: len(asked(line)) >= 3, 60, "the day, again and again until it is there")
-    assert line.events_logged("calendar_differs")[0]["announced"] == "09:30-13:00"
-    first = asked(line)[1]
-    assert first["path"].endswith(str(day))
 
 
 def test_what_has_changed_is_published_once_a_day(line: Line, clock: OtherClock) -> None:

@@ -247,6 +247,13 @@ static void test_waits(void **state)
     }
     struct ing_work news = ing_news_work("AAPL", "2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z");
     struct ing_mark mark = mark_of(ING_STATUS_COMPLETE, NULL);
+    // A series that began on a day which is none after all waits for the next close, not for a bar before it
+    struct ing_work day = work_of("AAPL", ING_TIMESPAN_DAY);
+    mark.position_us = ing_time("2024-01-06T05:00:00Z");
+    assert_int_equal(ing_plan_wait_us(f->calendar, &config, &day, &mark, ing_time("2024-01-06T12:00:00Z"),
+                                      ing_time("2024-01-06T12:00:01Z")),
+                     21600 * MF_US_PER_SECOND);
+    mark.position_us = 0;
     assert_int_equal(
         ing_plan_wait_us(f->calendar, &config, &news, &mark, 0, ing_time("2024-01-06T12:00:00Z")),
         60 * MF_US_PER_SECOND);
