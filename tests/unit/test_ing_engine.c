@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine between a scripted provider and a mock cluster: pages one after the other, nothing remembered
 // before it is acknowledged, failures that stay with their series, a rejected key that stops everything.
-#include "services/ingestor/engine.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +9,10 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
-#include "tests/unit/http_script.h"
-#include "tests/unit/ing_support.h"
-#include "tests/unit/kafka_mock.h"
 
-#include <cmocka.h>
+#include "tests/unit/ing_engine_world.h"
 
-enum { WAIT_MS = 20000, SERIES_MAX = 4, PARTITIONS = 2 };
+enum { WAIT_MS = 20000, SERIES_MAX = 4 };
 
 // What the driver was told about one series.
 struct told {
@@ -31,15 +26,8 @@ struct told {
 };
 
 struct fixture {
-    struct kafka_world *world;
-    struct http_script *script;
-    struct mf_calendar *calendar;
-    struct ing_config config;
-    struct ing_publisher *publisher;
-    struct ing_limiter *limiter;
-    struct ing_engine *engine;
+    struct engine_world w;
     struct told told[SERIES_MAX];
-    char base_url[64];
     unsigned asked[SERIES_MAX]; // requests per series
     unsigned keys_rejected, drained;
     bool reject_key;
@@ -130,12 +118,6 @@ static struct told *of(struct ing_series *series)
     return (struct told *)(void *)series;
 }
 
-static bool prepare(void *arg, struct ing_series *series, const struct ing_page *page, struct mf_event *event)
-{
-    (void)arg, (void)series, (void)page, (void)event;
-    return true;
-}
-
 static void page_done(void *arg, struct ing_series *series, const struct ing_page_result *result)
 {
     (void)arg;
@@ -191,83 +173,28 @@ static void drained(void *arg)
     f->drained++;
 }
 
-static void on_room(void *arg)
-{
-    struct fixture *f = arg;
-    if (f->engine != NULL)
-        ing_engine_room(f->engine);
-}
-
-static void on_fatal(void *arg, const struct mf_error *err)
-{
-    (void)arg;
-    fail_msg("%s", err->message);
-}
-
 // ---------------------------------------------------------------- the fixture
-
-static void fill_config(struct fixture *f)
-{
-    static const char *const hosts[] = {"api.massive.com", NULL};
-    snprintf(f->base_url, sizeof f->base_url, "http://127.0.0.1:%d", http_script_port(f->script));
-    f->config = (struct ing_config){.base_url = f->base_url,
-                                    .api_key = "s3cret",
-                                    .allowed_hosts = hosts,
-                                    .rate_limit_wait_ms = 200,
-                                    .connect_timeout_ms = 5000,
-                                    .request_timeout_ms = 20000,
-                                    .low_speed_timeout_ms = 20000,
-                                    .body_max = 1024 * 1024,
-                                    .retry_base_ms = 10,
-                                    .retry_max_ms = 50,
-                                    .parallel = 4,
-                                    .pages_max = 100,
-                                    .partitions = PARTITIONS,
-                                    .topic_dlq = "dlq",
-                                    .topic_watermarks = "marks"};
-}
 
 static int set_up(void **state)
 {
-    static const char *const settings[] = {"KAFKA_PARTITIONS=2", "KAFKA_MESSAGE_TIMEOUT_MS=5000", NULL};
     struct fixture *f = mf_calloc(1, sizeof *f);
-    struct mf_error err;
-    f->world = kafka_world_new(1, settings);
-    kafka_mock_topic(f->world, "raw", PARTITIONS);
-    kafka_mock_topic(f->world, "dlq", PARTITIONS);
-    f->script = http_script_new(f->world->loop, answer, f);
-    assert_int_equal(mf_calendar_new(&f->calendar, &err), 0);
-    fill_config(f);
-    struct ing_publisher_ops ops = {.on_room = on_room, .on_fatal = on_fatal, .arg = f};
-    assert_int_equal(ing_publisher_new(&f->world->kafka, &f->config, &ops, &f->publisher, &err), 0);
-    struct ing_limiter_config limiter = {
-        .kafka = &f->world->kafka, .config = &f->config, .provider = "polygon"};
-    f->limiter = ing_limiter_new(&limiter);
-    struct ing_engine_config setup = {.loop = f->world->loop,
-                                      .log = f->world->log,
-                                      .metrics = f->world->metrics,
-                                      .config = &f->config,
-                                      .calendar = f->calendar,
-                                      .provider = &ing_polygon,
-                                      .publisher = f->publisher,
-                                      .limiter = f->limiter,
-                                      .driver = {.prepare = prepare,
-                                                 .wanted_reject = wanted_reject,
-                                                 .page_done = page_done,
-                                                 .page_failed = page_failed,
-                                                 .range_done = range_done,
-                                                 .key_rejected = key_rejected,
-                                                 .drained = drained,
-                                                 .topic = "raw",
-                                                 .lane = "backfill:t",
-                                                 .arg = f},
-                                      .attempts_max = 4};
-    assert_int_equal(ing_engine_new(&setup, &f->engine, &err), 0);
+    engine_world_begin(&f->w, answer, f);
+    f->w.config.rate_limit_wait_ms = 200;
+    f->w.config.retry_base_ms = 10;
+    f->w.config.retry_max_ms = 50;
+    struct ing_driver driver = engine_world_driver(f);
+    driver.wanted_reject = wanted_reject;
+    driver.page_done = page_done;
+    driver.page_failed = page_failed;
+    driver.range_done = range_done;
+    driver.key_rejected = key_rejected;
+    driver.drained = drained;
+    engine_world_open(&f->w, &driver, 4);
     for (unsigned n = 0; n < SERIES_MAX; n++) {
         char symbol[8];
         snprintf(symbol, sizeof symbol, "SYM%u", n);
         f->told[n].series.work = ing_minute_work(symbol, "2024-01-02T14:30:00Z", "2024-01-02T15:30:00Z");
-        ing_series_init(&f->told[n].series, &f->config, n + 1);
+        ing_series_init(&f->told[n].series, &f->w.config, n + 1);
     }
     *state = f;
     return 0;
@@ -276,12 +203,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    ing_engine_free(&f->engine);
-    ing_limiter_free(&f->limiter);
-    ing_publisher_free(&f->publisher);
-    http_script_free(&f->script);
-    mf_calendar_free(&f->calendar);
-    kafka_world_free(&f->world);
+    engine_world_end(&f->w);
     free(f);
     return 0;
 }
@@ -297,13 +219,13 @@ static bool all_ended(void *arg)
 
 static void begin(struct fixture *f, unsigned n)
 {
-    ing_engine_begin(f->engine, &f->told[n].series, NULL, 0, INT64_MIN, 0);
+    ing_engine_begin(f->w.engine, &f->told[n].series, NULL, 0, INT64_MIN, 0);
 }
 
 static void run_until_ended(struct fixture *f, unsigned ends)
 {
     f->wanted_ends = ends;
-    assert_true(kafka_world_run(f->world, all_ended, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, all_ended, f, WAIT_MS));
 }
 
 // ---------------------------------------------------------------- cases
@@ -317,16 +239,16 @@ static void test_pages(void **state)
     assert_int_equal(f->told[0].pages, 2);
     assert_int_equal(f->told[0].published, 5);
     assert_int_equal(f->asked[0], 2);
-    assert_null(strstr(http_script_last_request(f->script), "apiKey")); // N08, N52
-    assert_non_null(strstr(http_script_last_request(f->script), "Authorization: Bearer s3cret"));
-    assert_int_equal(ing_engine_totals(f->engine)->events[MF_EVENT_BAR], 5);
-    assert_int_equal(ing_engine_totals(f->engine)->pages, 2);
+    assert_null(strstr(http_script_last_request(f->w.script), "apiKey")); // N08, N52
+    assert_non_null(strstr(http_script_last_request(f->w.script), "Authorization: Bearer s3cret"));
+    assert_int_equal(ing_engine_totals(f->w.engine)->events[MF_EVENT_BAR], 5);
+    assert_int_equal(ing_engine_totals(f->w.engine)->pages, 2);
     // Both requests were due at some time, and the schedule's lateness knows of both.
     const struct mf_metric *late =
-        MF_METRIC(f->world->metrics, &ing_metric_defs[ING_M_LATENESS], "polygon.bars.1m", "live");
+        MF_METRIC(f->w.kafka->metrics, &ing_metric_defs[ING_M_LATENESS], "polygon.bars.1m", "live");
     assert_int_equal((int)mf_metric_value(late), 2);
     // The same again from the second page on, as a resumed run does: only what is newer.
-    ing_engine_begin(f->engine, &f->told[0].series, "/v2/aggs/ticker/SYM0/x?cursor=two", 1,
+    ing_engine_begin(f->w.engine, &f->told[0].series, "/v2/aggs/ticker/SYM0/x?cursor=two", 1,
                      f->told[0].series.work.from_us + 3 * MF_US_PER_MINUTE, 0);
     f->told[0].pages = 1;
     run_until_ended(f, 2);
@@ -342,19 +264,19 @@ static bool one_page(void *arg)
 static bool asked_once(void *arg)
 {
     const struct fixture *f = arg;
-    return f->asked[0] == 1 && ing_publisher_outstanding(f->publisher) > 0;
+    return f->asked[0] == 1 && ing_publisher_outstanding(f->w.publisher) > 0;
 }
 
 static void test_nothing_before_the_acknowledgement(void **state)
 {
     struct fixture *f = *state;
-    kafka_mock_delay(f->world, KAFKA_MOCK_PRODUCE, 700);
+    kafka_mock_delay(f->w.kafka, KAFKA_MOCK_PRODUCE, 700);
     begin(f, 0);
-    assert_true(kafka_world_run(f->world, asked_once, f, WAIT_MS));
-    kafka_world_pass(f->world, 200);
+    assert_true(kafka_world_run(f->w.kafka, asked_once, f, WAIT_MS));
+    kafka_world_pass(f->w.kafka, 200);
     assert_int_equal(f->told[0].pages, 0); // published, not acknowledged: nothing may be remembered
     assert_int_equal(f->asked[0], 1);      // and the next page waits
-    assert_true(kafka_world_run(f->world, one_page, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, one_page, f, WAIT_MS));
     assert_string_equal(f->told[0].next, "/v2/aggs/ticker/SYM0/x?cursor=two");
     run_until_ended(f, 1);
 }
@@ -362,7 +284,7 @@ static void test_nothing_before_the_acknowledgement(void **state)
 static void test_a_lost_record_is_asked_for_again(void **state)
 {
     struct fixture *f = *state;
-    kafka_mock_fail(f->world, KAFKA_MOCK_PRODUCE, kafka_code("MSG_SIZE_TOO_LARGE"), 1);
+    kafka_mock_fail(f->w.kafka, KAFKA_MOCK_PRODUCE, kafka_code("MSG_SIZE_TOO_LARGE"), 1);
     begin(f, 0);
     run_until_ended(f, 1);
     assert_int_equal(f->told[0].failed_pages, 1);
@@ -399,9 +321,9 @@ static void test_failures_stay_with_their_series(void **state)
                      ING_RANGE_REFUSED); // what its page had is a dead letter, and it was published
     assert_string_equal(f->told[3].code, "next_url_refused");
     assert_int_equal(f->told[3].dead_letters, 1);
-    assert_int_equal(ing_engine_totals(f->engine)->dead_lettered, 2);
-    assert_int_equal(ing_engine_totals(f->engine)->retries, 2);
-    char *log = kafka_world_log(f->world);
+    assert_int_equal(ing_engine_totals(f->w.engine)->dead_lettered, 2);
+    assert_int_equal(ing_engine_totals(f->w.engine)->retries, 2);
+    char *log = kafka_world_log(f->w.kafka);
     assert_null(strstr(log, "s3cret")); // N53
     // What went wrong can be found again by the provider's id of the answer; one without an id has no empty
     // one.
@@ -422,14 +344,14 @@ static void test_what_may_be_unknown(void **state)
     assert_int_equal(f->told[2].pages, 0);
     assert_int_equal(f->asked[2], 1);
     assert_int_equal(f->told[2].series.failing_since_us, 0);
-    assert_int_equal(ing_engine_totals(f->engine)->dead_lettered, 0);
+    assert_int_equal(ing_engine_totals(f->w.engine)->dead_lettered, 0);
 }
 
 // The same question is answered in the same way every time; one dead letter says so.
 static void test_a_refused_answer_is_reported_once(void **state)
 {
     struct fixture *f = *state;
-    kafka_mock_fail(f->world, KAFKA_MOCK_PRODUCE, kafka_code("MSG_SIZE_TOO_LARGE"), 1);
+    kafka_mock_fail(f->w.kafka, KAFKA_MOCK_PRODUCE, kafka_code("MSG_SIZE_TOO_LARGE"), 1);
     begin(f, 2);
     run_until_ended(f, 1);
     assert_int_equal(f->told[2].failed_pages, 1); // the first dead letter was lost, and was written again
@@ -441,7 +363,7 @@ static void test_a_refused_answer_is_reported_once(void **state)
         assert_string_equal(f->told[2].code, "unknown_ticker");
     }
     assert_int_equal(f->asked[2], 5);
-    assert_int_equal(ing_engine_totals(f->engine)->dead_lettered, 1);
+    assert_int_equal(ing_engine_totals(f->w.engine)->dead_lettered, 1);
 }
 
 static void on_letter(void *arg, const struct mf_kafka_message *message)
@@ -486,8 +408,8 @@ static void test_what_is_cut_says_so(void **state)
     begin(f, 3);
     run_until_ended(f, 2);
     f->json = mf_json_new();
-    assert_int_equal(mf_kafka_reader_new(&f->world->kafka, "dlq", WAIT_MS, &ops, &f->reader, &err), 0);
-    assert_true(kafka_world_run(f->world, is_read, f, WAIT_MS));
+    assert_int_equal(mf_kafka_reader_new(&f->w.kafka->kafka, "dlq", WAIT_MS, &ops, &f->reader, &err), 0);
+    assert_true(kafka_world_run(f->w.kafka, is_read, f, WAIT_MS));
     assert_int_equal(f->letters, 2);
     mf_kafka_reader_free(&f->reader);
     mf_json_free(&f->json);
@@ -505,16 +427,16 @@ static void test_a_rejected_key(void **state)
     f->reject_key = true;
     for (unsigned n = 0; n < 2; n++)
         begin(f, n);
-    assert_true(kafka_world_run(f->world, parked, f, WAIT_MS));
-    kafka_world_pass(f->world, 100); // what was under way comes in
+    assert_true(kafka_world_run(f->w.kafka, parked, f, WAIT_MS));
+    kafka_world_pass(f->w.kafka, 100); // what was under way comes in
     unsigned asked = f->asked[0] + f->asked[1];
-    kafka_world_pass(f->world, 200);
+    kafka_world_pass(f->w.kafka, 200);
     assert_int_equal(f->asked[0] + f->asked[1], asked); // N06: no hammering
     assert_int_equal(f->keys_rejected, 1);
-    assert_true(ing_engine_is_parked(f->engine));
+    assert_true(ing_engine_is_parked(f->w.engine));
     f->reject_key = false;
     f->asked[1] = 2;
-    ing_engine_resume(f->engine);
+    ing_engine_resume(f->w.engine);
     run_until_ended(f, 2);
     assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
 }
@@ -522,13 +444,13 @@ static void test_a_rejected_key(void **state)
 static void test_patience_ends(void **state)
 {
     struct fixture *f = *state;
-    snprintf(f->base_url, sizeof f->base_url, "http://127.0.0.1:%d", http_script_port(f->script));
-    http_script_free(&f->script); // nobody listens any more
+    snprintf(f->w.base_url, sizeof f->w.base_url, "http://127.0.0.1:%d", http_script_port(f->w.script));
+    http_script_free(&f->w.script); // nobody listens any more
     begin(f, 0);
     run_until_ended(f, 1);
     assert_int_equal(f->told[0].end, ING_RANGE_GAVE_UP);
     assert_string_equal(f->told[0].code, "connect");
-    assert_int_equal(ing_engine_totals(f->engine)->requests, 4);
+    assert_int_equal(ing_engine_totals(f->w.engine)->requests, 4);
     assert_true(f->told[0].series.failing_since_us != 0);
 }
 
@@ -541,12 +463,12 @@ static bool is_drained(void *arg)
 static void test_drain(void **state)
 {
     struct fixture *f = *state;
-    kafka_mock_delay(f->world, KAFKA_MOCK_PRODUCE, 300);
+    kafka_mock_delay(f->w.kafka, KAFKA_MOCK_PRODUCE, 300);
     begin(f, 0);
-    assert_true(kafka_world_run(f->world, asked_once, f, WAIT_MS));
-    ing_engine_drain(f->engine);
+    assert_true(kafka_world_run(f->w.kafka, asked_once, f, WAIT_MS));
+    ing_engine_drain(f->w.engine);
     assert_int_equal(f->drained, 0); // the page on its way is worth waiting for
-    assert_true(kafka_world_run(f->world, is_drained, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, is_drained, f, WAIT_MS));
     assert_int_equal(f->told[0].pages, 1);
     assert_int_equal(f->asked[0], 1); // nothing new was asked for
     assert_int_equal(f->drained, 1);
@@ -557,8 +479,8 @@ static void test_remove(void **state)
     struct fixture *f = *state;
     for (unsigned n = 0; n < 2; n++)
         begin(f, n);
-    ing_engine_remove(f->engine, &f->told[0].series);
-    ing_engine_remove(f->engine, &f->told[0].series); // is gone
+    ing_engine_remove(f->w.engine, &f->told[0].series);
+    ing_engine_remove(f->w.engine, &f->told[0].series); // is gone
     run_until_ended(f, 1);
     assert_int_equal(f->told[0].pages, 0);
     assert_int_equal(f->told[1].end, ING_RANGE_COMPLETE);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What holds requests back in a running engine: an endpoint that fails again and again, the retry budget, a
 // key that was rejected. Bars fail when the test says so; news never does.
-#include "services/ingestor/engine.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,13 +11,10 @@
 #include "common/clock.h"
 #include "common/service.h"
 #include "services/ingestor/circuit.h"
-#include "tests/unit/http_script.h"
-#include "tests/unit/ing_support.h"
-#include "tests/unit/kafka_mock.h"
 
-#include <cmocka.h>
+#include "tests/unit/ing_engine_world.h"
 
-enum { WAIT_MS = 20000, BARS = 6, SERIES = BARS + 1, PARTITIONS = 2, FAILURES = 4, OPEN_MS = 400, LOG = 64 };
+enum { WAIT_MS = 20000, BARS = 6, SERIES = BARS + 1, FAILURES = 4, OPEN_MS = 400, LOG = 64 };
 
 struct told {
     struct ing_series series; // first, as the engine's owner
@@ -29,16 +24,9 @@ struct told {
 };
 
 struct fixture {
-    struct kafka_world *world;
-    struct http_script *script;
-    struct mf_calendar *calendar;
-    struct ing_config config;
-    struct ing_publisher *publisher;
-    struct ing_limiter *limiter;
-    struct ing_engine *engine;
+    struct engine_world w;
     struct told told[SERIES]; // the last one is of news
-    char base_url[64];
-    int status; // of bars; 200 = an empty page
+    int status;               // of bars; 200 = an empty page
     unsigned keys_rejected;
     unsigned bars, news; // requests
     int64_t at_us[LOG];  // of those for bars
@@ -59,22 +47,6 @@ static enum http_script_after answer(void *arg, const char *path, struct mf_buf 
     return HTTP_SCRIPT_KEEP_OPEN;
 }
 
-static bool prepare(void *arg, struct ing_series *series, const struct ing_page *page, struct mf_event *event)
-{
-    (void)arg, (void)series, (void)page, (void)event;
-    return true;
-}
-
-static void page_done(void *arg, struct ing_series *series, const struct ing_page_result *result)
-{
-    (void)arg, (void)series, (void)result;
-}
-
-static void page_failed(void *arg, struct ing_series *series)
-{
-    (void)arg, (void)series;
-}
-
 static void range_done(void *arg, struct ing_series *series, enum ing_range_end end,
                        const struct mf_error *err)
 {
@@ -92,88 +64,31 @@ static void key_rejected(void *arg, const struct mf_error *err)
     f->keys_rejected++;
 }
 
-static void nothing(void *arg)
+static void open_engine(struct fixture *f, unsigned attempts_max)
 {
-    (void)arg;
-}
-
-static void on_fatal(void *arg, const struct mf_error *err)
-{
-    (void)arg;
-    fail_msg("%s", err->message);
-}
-
-static struct ing_engine *make_engine(struct fixture *f, unsigned attempts_max)
-{
-    struct ing_engine *engine = NULL;
-    struct mf_error err;
-    struct ing_engine_config setup = {.loop = f->world->loop,
-                                      .log = f->world->log,
-                                      .metrics = f->world->metrics,
-                                      .config = &f->config,
-                                      .calendar = f->calendar,
-                                      .provider = &ing_polygon,
-                                      .publisher = f->publisher,
-                                      .limiter = f->limiter,
-                                      .driver = {.prepare = prepare,
-                                                 .page_done = page_done,
-                                                 .page_failed = page_failed,
-                                                 .range_done = range_done,
-                                                 .key_rejected = key_rejected,
-                                                 .drained = nothing,
-                                                 .topic = "raw",
-                                                 .lane = "live",
-                                                 .arg = f},
-                                      .attempts_max = attempts_max};
-    assert_int_equal(ing_engine_new(&setup, &engine, &err), 0);
-    return engine;
-}
-
-static void fill_config(struct fixture *f)
-{
-    snprintf(f->base_url, sizeof f->base_url, "http://127.0.0.1:%d", http_script_port(f->script));
-    f->config = (struct ing_config){.base_url = f->base_url,
-                                    .api_key = "s3cret",
-                                    .rate_limit_wait_ms = 10,
-                                    .connect_timeout_ms = 5000,
-                                    .request_timeout_ms = 20000,
-                                    .low_speed_timeout_ms = 20000,
-                                    .body_max = 1024 * 1024,
-                                    .retry_base_ms = 5,
-                                    .retry_max_ms = 10,
-                                    .circuit_failures = FAILURES,
-                                    .circuit_open_ms = OPEN_MS,
-                                    .parallel = 2,
-                                    .pages_max = 100,
-                                    .partitions = PARTITIONS,
-                                    .topic_dlq = "dlq"};
+    struct ing_driver driver = engine_world_driver(f);
+    driver.range_done = range_done;
+    driver.key_rejected = key_rejected;
+    driver.lane = "live";
+    engine_world_open(&f->w, &driver, attempts_max);
 }
 
 static int set_up(void **state)
 {
-    static const char *const settings[] = {"KAFKA_PARTITIONS=2", NULL};
     struct fixture *f = mf_calloc(1, sizeof *f);
-    struct mf_error err;
-    f->world = kafka_world_new(1, settings);
-    kafka_mock_topic(f->world, "raw", PARTITIONS);
-    kafka_mock_topic(f->world, "dlq", PARTITIONS);
-    f->script = http_script_new(f->world->loop, answer, f);
     f->status = 502;
-    assert_int_equal(mf_calendar_new(&f->calendar, &err), 0);
-    fill_config(f);
-    struct ing_publisher_ops ops = {.on_room = nothing, .on_fatal = on_fatal, .arg = f};
-    assert_int_equal(ing_publisher_new(&f->world->kafka, &f->config, &ops, &f->publisher, &err), 0);
-    struct ing_limiter_config limiter = {
-        .kafka = &f->world->kafka, .config = &f->config, .provider = "polygon"};
-    f->limiter = ing_limiter_new(&limiter);
-    f->engine = make_engine(f, 0);
+    engine_world_begin(&f->w, answer, f);
+    f->w.config.circuit_failures = FAILURES;
+    f->w.config.circuit_open_ms = OPEN_MS;
+    f->w.config.parallel = 2;
+    open_engine(f, 0);
     for (unsigned n = 0; n < SERIES; n++) {
         char symbol[8];
         snprintf(symbol, sizeof symbol, "SYM%u", n);
         f->told[n].series.work = n < BARS
                                      ? ing_minute_work(symbol, "2024-01-02T14:30:00Z", "2024-01-02T15:30:00Z")
                                      : ing_news_work(symbol, "2024-01-02T14:30:00Z", "2024-01-02T15:30:00Z");
-        ing_series_init(&f->told[n].series, &f->config, n + 1);
+        ing_series_init(&f->told[n].series, &f->w.config, n + 1);
     }
     *state = f;
     return 0;
@@ -182,19 +97,14 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    ing_engine_free(&f->engine);
-    ing_limiter_free(&f->limiter);
-    ing_publisher_free(&f->publisher);
-    http_script_free(&f->script);
-    mf_calendar_free(&f->calendar);
-    kafka_world_free(&f->world);
+    engine_world_end(&f->w);
     free(f);
     return 0;
 }
 
 static void begin(struct fixture *f, unsigned n)
 {
-    ing_engine_begin(f->engine, &f->told[n].series, NULL, 0, INT64_MIN, 0);
+    ing_engine_begin(f->w.engine, &f->told[n].series, NULL, 0, INT64_MIN, 0);
 }
 
 static bool all_ended(void *arg)
@@ -209,7 +119,7 @@ static bool all_ended(void *arg)
 static void run_until_ended(struct fixture *f, unsigned ends)
 {
     f->wanted_ends = ends;
-    assert_true(kafka_world_run(f->world, all_ended, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, all_ended, f, WAIT_MS));
 }
 
 static bool asked(void *arg)
@@ -221,19 +131,19 @@ static bool asked(void *arg)
 static void run_until_asked(struct fixture *f, unsigned bars)
 {
     f->wanted_bars = bars;
-    assert_true(kafka_world_run(f->world, asked, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, asked, f, WAIT_MS));
 }
 
 static bool is_broken(void *arg)
 {
     const struct fixture *f = arg;
-    return ing_engine_is_broken(f->engine, &f->told[0].series.work);
+    return ing_engine_is_broken(f->w.engine, &f->told[0].series.work);
 }
 
 static double metric(struct fixture *f, enum ing_metric metric, const char *label)
 {
     const char *const labels[] = {label, NULL};
-    return mf_metric_value(mf_metrics_get(f->world->metrics, &ing_metric_defs[metric], labels));
+    return mf_metric_value(mf_metrics_get(f->w.kafka->metrics, &ing_metric_defs[metric], labels));
 }
 
 // ---------------------------------------------------------------- circuits
@@ -243,10 +153,10 @@ static void a_failing_endpoint_is_left_alone(void **state)
     struct fixture *f = *state;
     for (unsigned n = 0; n < SERIES; n++)
         begin(f, n);
-    assert_true(kafka_world_run(f->world, is_broken, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, is_broken, f, WAIT_MS));
     run_until_ended(f, 1); // news goes on
     assert_int_equal(f->told[BARS].end, ING_RANGE_COMPLETE);
-    assert_false(ing_engine_is_broken(f->engine, &f->told[BARS].series.work));
+    assert_false(ing_engine_is_broken(f->w.engine, &f->told[BARS].series.work));
     assert_in_range(f->bars, FAILURES, FAILURES + 1); // two at once: one more may have been under way
     assert_true(metric(f, ING_M_CIRCUIT, "bars") == ING_CIRCUIT_OPEN);
     assert_true(metric(f, ING_M_CIRCUIT, "news") == ING_CIRCUIT_CLOSED);
@@ -262,7 +172,7 @@ static void a_failing_endpoint_is_left_alone(void **state)
     assert_int_equal(f->bars, before + 3 + BARS);
     assert_true(metric(f, ING_M_CIRCUIT_OPENED, "bars") == 1);
     assert_true(metric(f, ING_M_CIRCUIT, "bars") == ING_CIRCUIT_CLOSED);
-    char *log = kafka_world_log(f->world);
+    char *log = kafka_world_log(f->w.kafka);
     assert_non_null(strstr(log, "\"event\":\"circuit_opened\""));
     assert_non_null(strstr(log, "\"event\":\"circuit_closed\""));
     free(log);
@@ -300,11 +210,11 @@ static void the_one_that_finds_out_may_leave(void **state)
     struct fixture *f = *state;
     for (unsigned n = 0; n < BARS; n++)
         begin(f, n);
-    assert_true(kafka_world_run(f->world, is_broken, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, is_broken, f, WAIT_MS));
     f->status = 200;
     unsigned left = BARS;
     for (unsigned n = 0; n < BARS - 1; n++) {
-        ing_engine_remove(f->engine, &f->told[n].series);
+        ing_engine_remove(f->w.engine, &f->told[n].series);
         left--;
     }
     run_until_ended(f, left);
@@ -315,11 +225,11 @@ static void a_job_gives_a_broken_endpoint_up(void **state)
 {
     struct fixture *f = *state;
     enum { ATTEMPTS = 2 };
-    ing_engine_free(&f->engine);
-    f->config.circuit_failures = ATTEMPTS;
-    f->config.circuit_open_ms = 100;
-    f->config.parallel = 1;
-    f->engine = make_engine(f, 3);
+    ing_engine_free(&f->w.engine);
+    f->w.config.circuit_failures = ATTEMPTS;
+    f->w.config.circuit_open_ms = 100;
+    f->w.config.parallel = 1;
+    open_engine(f, 3);
     for (unsigned n = 0; n < BARS; n++)
         begin(f, n);
     run_until_ended(f, BARS);
@@ -336,20 +246,20 @@ static void repeats_wait_for_their_budget(void **state)
 {
     struct fixture *f = *state;
     enum { PER_MINUTE = 3 };
-    ing_engine_free(&f->engine);
-    f->config.circuit_failures = 0;
-    f->config.retries_per_minute = PER_MINUTE;
-    f->engine = make_engine(f, 0);
+    ing_engine_free(&f->w.engine);
+    f->w.config.circuit_failures = 0;
+    f->w.config.retries_per_minute = PER_MINUTE;
+    open_engine(f, 0);
     for (unsigned n = 0; n < BARS; n++)
         begin(f, n);
     run_until_asked(f, BARS + PER_MINUTE);
-    kafka_world_pass(f->world, 300); // many times the longest delay
+    kafka_world_pass(f->w.kafka, 300); // many times the longest delay
     assert_int_equal(f->bars, BARS + PER_MINUTE);
     assert_true(metric(f, ING_M_RETRIES_HELD, NULL) >= 1);
     begin(f, BARS); // what is no repeat goes on
     run_until_ended(f, 1);
     assert_int_equal(f->told[BARS].end, ING_RANGE_COMPLETE);
-    ing_engine_remove(f->engine, &f->told[0].series);
+    ing_engine_remove(f->w.engine, &f->told[0].series);
     f->status = 200;
     begin(f, 0); // so does one that begins anew
     run_until_ended(f, 2);
@@ -361,7 +271,7 @@ static void repeats_wait_for_their_budget(void **state)
 static bool is_rejected(void *arg)
 {
     const struct fixture *f = arg;
-    return f->keys_rejected > 0 && ing_engine_in_flight(f->engine) == 0;
+    return f->keys_rejected > 0 && ing_engine_in_flight(f->w.engine) == 0;
 }
 
 // N06: each try with a rejected key is one request, however many are due.
@@ -371,18 +281,18 @@ static void a_rejected_key_is_tried_with_one_request(void **state)
     f->status = 401;
     for (unsigned n = 0; n < BARS; n++)
         begin(f, n);
-    assert_true(kafka_world_run(f->world, is_rejected, f, WAIT_MS));
+    assert_true(kafka_world_run(f->w.kafka, is_rejected, f, WAIT_MS));
     assert_true(metric(f, ING_M_KEY_REJECTED, NULL) == 1);
     for (unsigned tries = 0; tries < 3; tries++) {
         unsigned before = f->bars;
         f->keys_rejected = 0;
-        ing_engine_resume(f->engine);
-        assert_true(kafka_world_run(f->world, is_rejected, f, WAIT_MS));
-        kafka_world_pass(f->world, 50);
+        ing_engine_resume(f->w.engine);
+        assert_true(kafka_world_run(f->w.kafka, is_rejected, f, WAIT_MS));
+        kafka_world_pass(f->w.kafka, 50);
         assert_int_equal(f->bars, before + 1);
     }
     f->status = 200;
-    ing_engine_resume(f->engine);
+    ing_engine_resume(f->w.engine);
     run_until_ended(f, BARS);
     assert_true(metric(f, ING_M_KEY_REJECTED, NULL) == 0);
 }
