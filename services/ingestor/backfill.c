@@ -195,6 +195,14 @@ struct ing_range ing_backfill_range_of(const struct mf_calendar *calendar, const
                               ing_window_of(calendar, asset_class, interval, last_us).next_us};
 }
 
+// Pairs and indices are never split and pay nothing; without sessions there is no open-close.
+static bool asks_nothing(const struct ing_work *work)
+{
+    if (ing_feeds[work->feed].type == MF_EVENT_CORPORATE_ACTION)
+        return work->asset_class != MF_ASSET_STOCK;
+    return work->feed == ING_FEED_OPEN_CLOSE && !ing_market_has_sessions(work->asset_class);
+}
+
 static int make_series(struct backfill *backfill, struct mf_json *json, struct backfill_series *series,
                        const char *symbol, struct mf_error *err)
 {
@@ -208,6 +216,8 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
         .feed = args->feed,
         .timespan = args->timespan,
         .market = args->market,
+        .otc = args->otc,
+        .only = args->only.count > 0 ? &args->only : NULL,
         .asset_class = args->market == ING_MARKET_NONE ? mf_asset_class_of_symbol(mf_str_of(symbol))
                                                        : ing_markets[args->market].asset_class,
         .limit = page_limit(config, args->feed),
@@ -240,8 +250,7 @@ static int make_series(struct backfill *backfill, struct mf_json *json, struct b
     series->end_us = ing_backfill_range_end(backfill, series, now_us);
     if (args->feed == ING_FEED_OPTIONS)
         ing_options_made(backfill, series);
-    // Pairs and indices are never split and pay nothing: there is nothing to ask for.
-    if (ing_feeds[work->feed].type == MF_EVENT_CORPORATE_ACTION && work->asset_class != MF_ASSET_STOCK) {
+    if (asks_nothing(work)) {
         series->open_ended = false;
         series->end_us = series->mark.position_us;
     }
@@ -390,6 +399,7 @@ static void status(void *state, char *text, size_t size)
 const struct ing_mode ing_modes_backfill[ING_FEED_MAX] = {
     BACKFILL_MODE("bars", ING_FEED_BARS),           BACKFILL_MODE("news", ING_FEED_NEWS),
     BACKFILL_MODE("symbols", ING_FEED_SYMBOLS),     BACKFILL_MODE("splits", ING_FEED_SPLITS),
-    BACKFILL_MODE("dividends", ING_FEED_DIVIDENDS), BACKFILL_MODE("options", ING_FEED_OPTIONS),
-    BACKFILL_MODE("chain", ING_FEED_CHAIN),
+    BACKFILL_MODE("dividends", ING_FEED_DIVIDENDS), BACKFILL_MODE("grouped", ING_FEED_GROUPED),
+    BACKFILL_MODE("previous", ING_FEED_PREVIOUS),   BACKFILL_MODE("open-close", ING_FEED_OPEN_CLOSE),
+    BACKFILL_MODE("options", ING_FEED_OPTIONS),     BACKFILL_MODE("chain", ING_FEED_CHAIN),
 };

@@ -9,13 +9,13 @@
 #include "common/service.h"
 #include "services/ingestor/contract_args.h"
 
-enum { OPTIONS_MAX = 16 };
+enum { OPTIONS_MAX = 16, PREVIOUS_DAYS = 14 };
 
 struct texts {
     struct ing_contract_texts contracts;
     const char *symbols, *symbols_file, *from, *to, *timespan, *adjusted, *run_id, *market, *manifest, *types,
         *exchanges;
-    bool again, dry_run, universe;
+    bool again, dry_run, universe, otc;
 };
 
 static int bad(struct mf_error *err, const char *option, const char *text, const char *wanted)
@@ -30,6 +30,8 @@ static int take_dates(const struct texts *texts, struct mf_date today, struct in
 {
     if (ing_feed_is_of_now(args->feed)) {
         args->from = args->to = today;
+        if (args->feed == ING_FEED_PREVIOUS) // it may be a while ago
+            args->from = mf_date_add_days(today, -PREVIOUS_DAYS);
         return 0;
     }
     if (!mf_date_parse(mf_str_of(texts->from), &args->from))
@@ -49,7 +51,7 @@ static int take_dates(const struct texts *texts, struct mf_date today, struct in
 
 static int take_bar_options(const struct texts *texts, struct ing_backfill_args *args, struct mf_error *err)
 {
-    args->timespan = ING_TIMESPAN_MINUTE;
+    args->timespan = ing_feed_is_single(args->feed) ? ING_TIMESPAN_DAY : ING_TIMESPAN_MINUTE;
     args->adjusted = args->feed == ING_FEED_OPTIONS ? MF_ADJUSTED_NONE : MF_ADJUSTED_SPLIT;
     if (texts->timespan != NULL && !ing_timespan_parse(mf_str_of(texts->timespan), &args->timespan)) {
         char names[160];
@@ -175,6 +177,19 @@ static int take_chains(const struct texts *texts, struct mf_date today, struct i
     return ing_underlyings_add(&args->symbols, texts->contracts.underlying, err);
 }
 
+// One series for the whole market; symbols that are given are those whose rows are kept.
+static int take_grouped(const struct texts *texts, struct ing_backfill_args *args, struct mf_error *err)
+{
+    args->otc = texts->otc;
+    args->market = ING_MARKET_STOCKS;
+    if (texts->symbols != NULL && ing_symbols_add_list(&args->only, texts->symbols, err) < 0)
+        return mf_error_prefix(err, "--symbols");
+    if (texts->symbols_file != NULL && ing_symbols_add_file(&args->only, texts->symbols_file, err) < 0)
+        return mf_error_prefix(err, "--symbols-file");
+    ing_symbols_sort(&args->only);
+    return ing_symbols_add(&args->symbols, MF_STR("market:stocks"), err);
+}
+
 // The symbols' series, or the one of a market.
 static int take_series(const struct texts *texts, const struct mf_settings *settings, struct mf_date today,
                        struct ing_backfill_args *args, struct mf_error *err)
@@ -183,6 +198,8 @@ static int take_series(const struct texts *texts, const struct mf_settings *sett
         return take_contracts(texts, today, args, err);
     if (args->feed == ING_FEED_CHAIN)
         return take_chains(texts, today, args, err);
+    if (args->feed == ING_FEED_GROUPED)
+        return take_grouped(texts, args, err);
     if (texts->market != NULL)
         return take_market(texts, args, err);
     if (take_universe(texts, args, err) < 0)
@@ -212,7 +229,7 @@ static void hash_arguments(struct ing_backfill_args *args)
     char to[MF_DATE_TEXT_SIZE];
     struct mf_buf text;
     mf_buf_init(&text, (size_t)ING_SYMBOLS_MAX * (MF_SYMBOL_MAX + 1) + 1024);
-    bool bars = ing_feed_is_of_bars(args->feed);
+    bool bars = ing_feed_is_of_bars(args->feed) || ing_feed_is_single(args->feed);
     mf_buf_addf(&text, "1|%s|%s|%s|%s|%s|%s", ing_polygon.name, ing_feed_name(args->feed),
                 bars ? ing_timespans[args->timespan].name : "-",
                 bars ? mf_adjusted_name(args->adjusted) : "-", mf_date_format(args->from, from),
@@ -224,6 +241,10 @@ static void hash_arguments(struct ing_backfill_args *args)
                     args->exchanges != NULL ? args->exchanges : "-");
     for (size_t i = 0; i < args->symbols.count; i++)
         mf_buf_addf(&text, "|%s", args->symbols.items[i]);
+    for (size_t i = 0; i < args->only.count; i++)
+        mf_buf_addf(&text, "|%s", args->only.items[i]);
+    if (args->otc)
+        mf_buf_add_c(&text, "|with otc");
     mf_hash128_hex(mf_hash128(text.data, text.len), args->arguments);
     mf_buf_free(&text);
 }
@@ -295,8 +316,9 @@ static size_t options_of(enum ing_feed feed, struct texts *texts, struct mf_opti
                                         {.name = "--symbols-file", .value = &texts->symbols_file}};
     const struct mf_option dates[] = {{.name = "--from", .value = &texts->from, .required = true},
                                       {.name = "--to", .value = &texts->to, .required = true}};
-    const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts->timespan},
-                                        {.name = "--adjusted", .value = &texts->adjusted}};
+    const struct mf_option of_bars[] = {{.name = "--timespan", .value = &texts->timespan}};
+    const struct mf_option of_prices[] = {{.name = "--adjusted", .value = &texts->adjusted}};
+    const struct mf_option of_grouped[] = {{.name = "--otc", .flag = &texts->otc}};
     const struct mf_option of_reference[] = {{.name = "--market", .value = &texts->market}};
     const struct mf_option of_universe[] = {{.name = "--universe", .flag = &texts->universe},
                                             {.name = "--type", .value = &texts->types},
@@ -309,8 +331,12 @@ static size_t options_of(enum ing_feed feed, struct texts *texts, struct mf_opti
         count = add_options(options, count, symbols, MF_ARRAY_LEN(symbols));
     if (!ing_feed_is_of_now(feed))
         count = add_options(options, count, dates, MF_ARRAY_LEN(dates));
-    if (ing_feed_is_of_bars(feed)) // only the prices of stocks are ever adjusted
-        count = add_options(options, count, of_bars, feed == ING_FEED_BARS ? MF_ARRAY_LEN(of_bars) : 1);
+    if (ing_feed_is_of_bars(feed))
+        count = add_options(options, count, of_bars, MF_ARRAY_LEN(of_bars));
+    if (feed == ING_FEED_BARS || ing_feed_is_single(feed)) // only the prices of stocks are ever adjusted
+        count = add_options(options, count, of_prices, MF_ARRAY_LEN(of_prices));
+    if (feed == ING_FEED_GROUPED)
+        count = add_options(options, count, of_grouped, MF_ARRAY_LEN(of_grouped));
     if (feed == ING_FEED_OPTIONS || chain) // a chain is as of now
         count = add_options(options, count, of_contracts, ING_CONTRACT_OPTIONS - chain);
     if (feed == ING_FEED_BARS || feed == ING_FEED_NEWS)
@@ -345,6 +371,7 @@ int ing_backfill_args_parse(enum ing_feed feed, int argc, char **argv, const str
 void ing_backfill_args_free(struct ing_backfill_args *args)
 {
     ing_symbols_free(&args->symbols);
+    ing_symbols_free(&args->only);
 }
 
 int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf_error *err)
@@ -354,12 +381,14 @@ int ing_abandon_args_parse(int argc, char **argv, const char **run_id, struct mf
     if (argc == 0) // of all that follows the word backfill, only this is left
         return mf_error_set(
             err, MF_ERROR_CONFIG, "bad_arguments",
-            "backfill what? bars, options, chain, news, symbols, splits, dividends or --abandon RUN");
+            "backfill what? bars, grouped, previous, open-close, options, chain, news, symbols, splits, "
+            "dividends or --abandon RUN");
     if (!mf_str_starts_with(mf_str_of(argv[0]), "--abandon"))
-        return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
-                            "backfill what? bars, options, chain, news, symbols, splits, dividends or "
-                            "--abandon RUN, not '%.100s'",
-                            argv[0]);
+        return mf_error_set(
+            err, MF_ERROR_CONFIG, "bad_arguments",
+            "backfill what? bars, grouped, previous, open-close, options, chain, news, symbols, splits, "
+            "dividends or --abandon RUN, not '%.100s'",
+            argv[0]);
     if (mf_options_parse(options, MF_ARRAY_LEN(options), argc, argv, err) < 0)
         return -1;
     assert(text != NULL); // required

@@ -12,7 +12,9 @@
 struct ing_backfill_args {
     enum ing_feed feed;
     enum ing_timespan timespan; // bars only
-    enum mf_adjusted adjusted;  // bars only
+    enum mf_adjusted adjusted;  // bars and days
+    bool otc;                   // grouped: with what is traded over the counter
+    struct ing_symbols only;    // grouped: the symbols wanted, sorted; none = all
     struct mf_date from, to;    // both included, days of each symbol's market; symbols: the day of the run
     enum ing_market market;     // reference feeds: all of a market, which is then the only one of the symbols
     struct ing_symbols symbols; // sorted; options: the underlyings, or option contracts

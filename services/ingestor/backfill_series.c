@@ -25,6 +25,14 @@ int64_t ing_backfill_range_end(const struct backfill *backfill, const struct bac
     int64_t end_us = now_us - now_us % MF_US_PER_MINUTE;
     if (ing_feed_is_reference(work->feed)) // announced ahead of time
         return series->mark.range.to_us;
+    // A day that is asked for by itself has its bar when its session is over, and is asked for then.
+    if (ing_feed_is_by_day(work->feed)) {
+        struct mf_calendar_session session;
+        struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
+        bool over = mf_calendar_session_of(calendar, today, &session) && session.close_us <= now_us;
+        end_us =
+            ing_market_midnight_us(calendar, work->asset_class, over ? mf_date_add_days(today, 1) : today);
+    }
     // Days and longer are asked for whole; the one that is not over is left out when it comes.
     if (ing_feed_is_of_bars(work->feed) && ing_timespans[work->timespan].base == ING_BASE_DAY) {
         struct mf_date today = ing_market_date(calendar, work->asset_class, now_us);
@@ -124,7 +132,8 @@ static void begin_chunk(struct backfill *backfill, struct backfill_series *serie
     if (!series->retrying)
         mark->request_to_us = work->to_us;
     work->pass = (enum ing_pass)mark->pass;
-    series->base.may_be_unknown = ing_work_is_of_renames(work);
+    // A day without a bar is answered as if the ticker were unknown.
+    series->base.may_be_unknown = ing_work_is_of_renames(work) || work->feed == ING_FEED_OPEN_CLOSE;
     series->from_cursor = resumed;
     series->base.expect_data = true;
     ing_engine_begin(backfill->app->engine, &series->base, resumed ? mark->cursor : NULL,
@@ -171,18 +180,61 @@ static void names_done(struct backfill *backfill, struct backfill_series *series
     ing_backfill_go_on(backfill, series);
 }
 
+static void remove_skipped(struct ing_range_list *list, size_t at)
+{
+    list->count--;
+    memmove(&list->items[at], &list->items[at + 1], (list->count - at) * sizeof list->items[0]);
+}
+
+// The next range that the plan did not cover in an earlier start. Days without a session have nothing in
+// them.
+static const struct ing_range *next_skipped(struct backfill *backfill, struct backfill_series *series)
+{
+    struct ing_range_list *list = &series->mark.skipped;
+    while (series->retrying && series->retry_at < list->count) {
+        struct ing_range *range = &list->items[series->retry_at];
+        range->from_us =
+            ing_request_begin_us(backfill->app->calendar, &series->base.work, range->from_us, range->to_us);
+        if (range->from_us < range->to_us)
+            return range;
+        remove_skipped(list, series->retry_at);
+    }
+    series->retrying = false;
+    return NULL;
+}
+
+// A ticker of which not one of the days that were asked for is known, is not known itself (N49). There is
+// nothing to be known of days without a session (N51).
+static bool is_unknown(const struct backfill *backfill, const struct backfill_series *series)
+{
+    const struct ing_watermark *mark = &series->mark;
+    return series->base.work.feed == ING_FEED_OPEN_CLOSE && mark->events == 0 && series->rows == 0 &&
+           ing_request_begin_us(backfill->app->calendar, &series->base.work, mark->range.from_us,
+                                series->end_us) < series->end_us;
+}
+
+static enum ing_status status_at_the_end(const struct backfill *backfill,
+                                         const struct backfill_series *series)
+{
+    if (series->mark.skipped.count > 0)
+        return ING_STATUS_PARTIAL;
+    return is_unknown(backfill, series) ? ING_STATUS_UNKNOWN_TICKER : ING_STATUS_COMPLETE;
+}
+
 // The next range: first those that the plan did not cover in an earlier start, then on from the position.
 void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *series)
 {
     struct ing_watermark *mark = &series->mark;
     if (ing_options_go_on(backfill, series))
         return;
-    if (series->retrying && series->retry_at < mark->skipped.count) {
-        begin_chunk(backfill, series, mark->skipped.items[series->retry_at].from_us,
-                    mark->skipped.items[series->retry_at].to_us);
+    const struct ing_range *skipped = next_skipped(backfill, series);
+    if (skipped != NULL) {
+        begin_chunk(backfill, series, skipped->from_us, skipped->to_us);
         return;
     }
-    series->retrying = false;
+    if (mark->cursor[0] == '\0')
+        mark->position_us = ing_request_begin_us(backfill->app->calendar, &series->base.work,
+                                                 mark->position_us, series->end_us);
     if (mark->position_us < series->end_us) {
         begin_chunk(backfill, series, mark->position_us, series->end_us);
         return;
@@ -190,15 +242,9 @@ void ing_backfill_go_on(struct backfill *backfill, struct backfill_series *serie
     if (ask_names(backfill, series))
         return;
     if (!series->open_ended)
-        mark->status = mark->skipped.count > 0 ? ING_STATUS_PARTIAL : ING_STATUS_COMPLETE;
+        mark->status = status_at_the_end(backfill, series);
     ing_backfill_save(backfill, series);
     ing_backfill_end_series(backfill, series);
-}
-
-static void remove_skipped(struct ing_range_list *list, size_t at)
-{
-    list->count--;
-    memmove(&list->items[at], &list->items[at + 1], (list->count - at) * sizeof list->items[0]);
 }
 
 static void add_skipped(struct ing_range_list *list, struct ing_range range)
@@ -244,8 +290,9 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
         mark->position_us = series->chunk_to_us;
         mark->cursor[0] = '\0';
         mark->page = 0;
-        // The end of a range that is still growing is asked for again by the next start.
-        if (series->open_ended && series->chunk_to_us >= series->end_us)
+        // The end of a range that is still growing is asked for again by the next start, but for whole days.
+        if (series->open_ended && series->chunk_to_us >= series->end_us &&
+            !ing_feed_is_by_day(series->base.work.feed))
             mark->position_us = from_us;
         if (series->tally.coverage != NULL)
             ing_coverage_advance(series->tally.coverage, &series->shape, mark->position_us);

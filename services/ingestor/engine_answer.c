@@ -171,7 +171,8 @@ static bool is_worth_asking_again(const struct ing_engine *engine, const struct 
 {
     const struct ing_work *work = &series->work;
     int64_t to_us = work->to_us < series->asked_us ? work->to_us : series->asked_us;
-    return series->page == 0 && series->expect_data && work->feed == ING_FEED_BARS &&
+    return series->page == 0 && series->expect_data &&
+           (work->feed == ING_FEED_BARS || work->feed == ING_FEED_GROUPED) &&
            ing_session_expected(engine->setup.calendar, work->asset_class, work->from_us, to_us);
 }
 

@@ -151,7 +151,8 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
         trim_raw(engine);
         return 0;
     }
-    bool of_ticker = ing_feed_is_reference(series->work.feed) && mf_symbol_is_valid(item->key);
+    bool of_ticker = (ing_feed_is_reference(series->work.feed) || series->work.market != ING_MARKET_NONE) &&
+                     mf_symbol_is_valid(item->key);
     struct ing_reject reject = {
         .work = &series->work,
         .symbol = of_ticker ? item->key : MF_STR_NULL,

@@ -43,6 +43,15 @@ static const char contracts_help[] =
     "and additional_underlyings where the provider has them. Nothing is published; Kafka is asked for the request\n"
     "budget. Expirations and strikes are included. --as-of: the contracts as they were listed on that day, else today;\n"
     "--expired: those too that had expired by then. Exit 0: all listed. 75: not all. 78: bad arguments.";
+static const char backfill_grouped_help[] =
+    "As backfill bars. One request for the day bars of all US stocks, for each day with a session that is over; with\n"
+    "--symbols or --symbols-file, only those of the named ones are published; with --otc, also those of stocks traded\n"
+    "over the counter.";
+static const char backfill_previous_help[] =
+    "As backfill bars. One request for each symbol: its newest day bar. The same command is another run every day (UTC).";
+static const char backfill_open_close_help[] =
+    "As backfill bars. One request for each symbol and day with a session that is over: its day bar, with the prices\n"
+    "before and after the session and without vwap and trade count. Coins and currencies have none.";
 // clang-format on
 
 static const struct mf_command commands[] = {
@@ -68,6 +77,23 @@ static const struct mf_command commands[] = {
          "[--type call|put] " RUN_OPTIONS,
      .summary = "fetch option chains as they are now, then exit",
      .help = backfill_chain_help},
+    {.name = "backfill grouped",
+     .kind = MF_COMMAND_JOB,
+     .usage = "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--adjusted split|none] "
+              "[--otc] " RUN_OPTIONS,
+     .summary = "fetch the day bars of the whole market, then exit",
+     .help = backfill_grouped_help},
+    {.name = "backfill previous",
+     .kind = MF_COMMAND_JOB,
+     .usage = "[--symbols A,B|--symbols-file FILE] [--adjusted split|none] " RUN_OPTIONS,
+     .summary = "fetch the symbols' newest day bars, then exit",
+     .help = backfill_previous_help},
+    {.name = "backfill open-close",
+     .kind = MF_COMMAND_JOB,
+     .usage =
+         "[--symbols A,B|--symbols-file FILE] --from DATE --to DATE [--adjusted split|none] " RUN_OPTIONS,
+     .summary = "fetch day bars with the prices around the session, then exit",
+     .help = backfill_open_close_help},
     {.name = "backfill news",
      .kind = MF_COMMAND_JOB,
      .usage = "[--symbols A,B|--symbols-file FILE|" UNIVERSE "] --from DATE --to DATE " RUN_OPTIONS,
@@ -113,6 +139,9 @@ static int start(struct mf_service *service, const struct mf_command *command, i
         &ing_modes_backfill[ING_FEED_BARS],
         &ing_modes_backfill[ING_FEED_OPTIONS],
         &ing_modes_backfill[ING_FEED_CHAIN],
+        &ing_modes_backfill[ING_FEED_GROUPED],
+        &ing_modes_backfill[ING_FEED_PREVIOUS],
+        &ing_modes_backfill[ING_FEED_OPEN_CLOSE],
         &ing_modes_backfill[ING_FEED_NEWS],
         &ing_modes_backfill[ING_FEED_SYMBOLS],
         &ing_modes_backfill[ING_FEED_SPLITS],

@@ -20,6 +20,9 @@ const struct ing_feed_info ing_feeds[ING_FEED_MAX] = {
     [ING_FEED_CHAIN] = {"chain", MF_EVENT_OPTION_BAR},
     [ING_FEED_HOLIDAYS] = {"holidays", MF_EVENT_FEED_STATUS},
     [ING_FEED_MARKET_STATE] = {"market_state", MF_EVENT_FEED_STATUS},
+    [ING_FEED_GROUPED] = {"grouped", MF_EVENT_BAR},
+    [ING_FEED_PREVIOUS] = {"previous", MF_EVENT_BAR},
+    [ING_FEED_OPEN_CLOSE] = {"open-close", MF_EVENT_BAR},
 };
 
 const struct ing_market_info ing_markets[ING_MARKET_MAX] = {
@@ -55,7 +58,7 @@ const char *ing_feed_name(enum ing_feed feed)
 bool ing_feed_is_reference(enum ing_feed feed)
 {
     return ing_feeds[feed].type == MF_EVENT_SYMBOL || ing_feeds[feed].type == MF_EVENT_CORPORATE_ACTION ||
-           feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN;
+           feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN || feed == ING_FEED_PREVIOUS;
 }
 
 bool ing_feed_is_of_now(enum ing_feed feed)
@@ -71,6 +74,16 @@ bool ing_feed_is_of_bars(enum ing_feed feed)
 bool ing_feed_is_of_market(enum ing_feed feed)
 {
     return feed == ING_FEED_HOLIDAYS || feed == ING_FEED_MARKET_STATE;
+}
+
+bool ing_feed_is_by_day(enum ing_feed feed)
+{
+    return feed == ING_FEED_GROUPED || feed == ING_FEED_OPEN_CLOSE;
+}
+
+bool ing_feed_is_single(enum ing_feed feed)
+{
+    return ing_feed_is_by_day(feed) || feed == ING_FEED_PREVIOUS;
 }
 
 bool ing_market_parse(struct mf_str text, enum ing_market *market)

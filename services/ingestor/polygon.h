@@ -26,6 +26,12 @@ int ing_polygon_read_number(const struct mf_json_node *row, const char *key, cha
 // Rows of the parsed answer to items, by feed. The future begins when it was asked for.
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page);
+// Makes a row with a stamp a bar; false when it is dropped, and counted.
+bool ing_polygon_take_bar(const struct ing_provider_config *config, struct ing_page *page,
+                          const struct mf_json_node *row, struct ing_item *item);
+// A bar's window, session, stamp and adjustment. POISON.
+int ing_polygon_place_bar(const struct ing_provider_config *config, const struct ing_page *page,
+                          const struct ing_item *item, struct mf_bar *bar, struct mf_error *err);
 // Sets page->rest_us; page->next is known.
 void ing_polygon_find_rest(const struct ing_provider_config *config, const struct mf_json_node *root,
                            struct ing_page *page);
@@ -102,6 +108,24 @@ const char *ing_polygon_chain_contract(const struct ing_work *work, const struct
                                        struct ing_contract *contract);
 // The symbol as contracts name it: an index without its prefix.
 struct mf_str ing_polygon_underlying(struct mf_str symbol);
+
+// Days: the whole market's, the last one, one with the prices around its session.
+void ing_polygon_add_grouped_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                  struct mf_buf *url);
+void ing_polygon_add_previous_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                   struct mf_buf *url);
+void ing_polygon_add_open_close_path(const struct ing_provider_config *config, const struct ing_work *work,
+                                     struct mf_buf *url);
+void ing_polygon_day_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
+                           struct ing_page *page);
+void ing_polygon_open_close_items(const struct ing_provider_config *config, const struct mf_json_node *answer,
+                                  struct ing_page *page);
+int ing_polygon_fill_day(const struct ing_provider_config *config, const struct ing_page *page,
+                         const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                         struct mf_error *err);
+int ing_polygon_fill_open_close(const struct ing_provider_config *config, const struct ing_page *page,
+                                const struct ing_item *item, struct ing_scratch *scratch,
+                                struct mf_event *event, struct mf_error *err);
 
 // Walks rows with the index each had in the answer, skipping the places of rows that were not JSON
 // (page->items so far).

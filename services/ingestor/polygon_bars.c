@@ -16,9 +16,8 @@ static bool is_future(const struct ing_page *page, int64_t event_time_us)
     return event_time_us > page->asked_us + 2 * length_us;
 }
 
-// Makes the row an item; false when it is dropped.
-static bool take_bar(const struct ing_provider_config *config, struct ing_page *page,
-                     const struct mf_json_node *row, struct ing_item *item)
+bool ing_polygon_take_bar(const struct ing_provider_config *config, struct ing_page *page,
+                          const struct mf_json_node *row, struct ing_item *item)
 {
     const struct ing_work *work = page->work;
     int64_t stamp;
@@ -62,7 +61,7 @@ static bool take_bar(const struct ing_provider_config *config, struct ing_page *
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page)
 {
-    ing_polygon_take_rows(config, rows, page, take_bar);
+    ing_polygon_take_rows(config, rows, page, ing_polygon_take_bar);
 }
 
 // A page into which no further window may have fitted, and that names no next one: the vendor has cut answers
@@ -206,15 +205,13 @@ static int fill_optional(const struct mf_json_node *row, const struct mf_json_no
     return 0;
 }
 
-int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct ing_page *page,
-                         const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
-                         struct mf_error *err)
+int ing_polygon_place_bar(const struct ing_provider_config *config, const struct ing_page *page,
+                          const struct ing_item *item, struct mf_bar *bar, struct mf_error *err)
 {
     const struct ing_work *work = page->work;
-    struct mf_bar *bar = &event->bar;
     struct ing_bar_place place;
     bar->interval = ing_timespans[work->timespan].interval;
-    if (!ing_bar_place_on(page->day, config->calendar, work->asset_class, bar->interval, item->vendor_us,
+    if (!ing_bar_place_on(page->day, config->calendar, work->asset_class, bar->interval, item->event_time_us,
                           &place))
         return mf_error_set(err, MF_ERROR_POISON, "bad_time", "t is not the start of a window");
     bar->window_end_us = place.window_end_us;
@@ -223,9 +220,19 @@ int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct 
     bar->vendor_ms = item->vendor_us / MF_US_PER_MS;
     // Only the prices of stocks are ever rescaled, whatever was asked for.
     bar->adjusted = work->asset_class == MF_ASSET_STOCK ? work->adjusted : MF_ADJUSTED_NONE;
+    return 0;
+}
+
+int ing_polygon_fill_bar(const struct ing_provider_config *config, const struct ing_page *page,
+                         const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
+                         struct mf_error *err)
+{
+    struct mf_bar *bar = &event->bar;
     const struct mf_json_node *members[MEMBER_MAX] = {NULL};
+    if (ing_polygon_place_bar(config, page, item, bar, err) < 0)
+        return -1;
     find_members(item->row, members);
-    if (fill_required(work, members, scratch, bar, err) < 0)
+    if (fill_required(page->work, members, scratch, bar, err) < 0)
         return -1;
     return fill_optional(item->row, members, scratch, event, err);
 }

@@ -30,6 +30,9 @@ enum ing_feed {
     ING_FEED_CHAIN,     // what is known now of the contracts of an underlying
     ING_FEED_HOLIDAYS,  // days to come on which the exchanges do otherwise; no events
     ING_FEED_MARKET_STATE, // whether they are open now; no events
+    ING_FEED_GROUPED,      // day bars of the whole market, a day at a time
+    ING_FEED_PREVIOUS,     // the last day bar of a symbol
+    ING_FEED_OPEN_CLOSE,   // day bars with the prices around the session, a day at a time
     ING_FEED_MAX
 };
 struct ing_feed_info {
@@ -46,6 +49,10 @@ bool ing_feed_is_of_now(enum ing_feed feed);
 bool ing_feed_is_of_market(enum ing_feed feed);
 // Windows in order of time, each of which a range has once.
 bool ing_feed_is_of_bars(enum ing_feed feed);
+// A request asks for one day, and only for those with a session.
+bool ing_feed_is_by_day(enum ing_feed feed);
+// One answer without pages and limit.
+bool ing_feed_is_single(enum ing_feed feed);
 
 // Bars come in timespans: the provider's, and those of their multiples that events have an interval for.
 enum ing_timespan {
@@ -133,11 +140,15 @@ struct ing_contract_filter {
     struct mf_date as_of; // the contracts as they were on that day; year 0 = today
 };
 
+struct ing_symbols;
+
 // One range of one series.
 struct ing_work {
     enum ing_feed feed;
     enum ing_timespan timespan;          // bars only
     enum mf_adjusted adjusted;           // bars only: NONE or SPLIT
+    bool otc;                            // grouped only: with what is traded over the counter
+    const struct ing_symbols *only;      // grouped only, borrowed: rows of others are dropped; NULL = of none
     enum ing_pass pass;                  // symbols, and contracts: DELISTED (expired) or ACTIVE
     const struct ing_aliases *aliases;   // symbols only, borrowed: what the first pass said; NULL = nothing
     const struct ing_contract *contract; // options only, borrowed
@@ -246,7 +257,7 @@ int64_t ing_page_last_time(const struct ing_page *page);
 
 // Room for texts that an event's views point to.
 struct ing_scratch {
-    char numbers[6][MF_DECIMAL_TEXT_SIZE];
+    char numbers[7][MF_DECIMAL_TEXT_SIZE];
     char more_numbers[7][MF_DECIMAL_TEXT_SIZE]; // of a snapshot
     struct ing_contract contract;
     char url_hash[33];

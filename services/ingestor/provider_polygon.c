@@ -82,6 +82,10 @@ static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
     [ING_FEED_CHAIN] = {ing_polygon_add_chain_path, ing_polygon_chain_items, ing_polygon_fill_chain},
     [ING_FEED_HOLIDAYS] = {ing_polygon_add_market_path, NULL, NULL},
     [ING_FEED_MARKET_STATE] = {ing_polygon_add_market_path, NULL, NULL},
+    [ING_FEED_GROUPED] = {ing_polygon_add_grouped_path, ing_polygon_day_items, ing_polygon_fill_day},
+    [ING_FEED_PREVIOUS] = {ing_polygon_add_previous_path, ing_polygon_day_items, ing_polygon_fill_day},
+    [ING_FEED_OPEN_CLOSE] = {ing_polygon_add_open_close_path, ing_polygon_open_close_items,
+                             ing_polygon_fill_open_close},
 };
 
 static int build_request(const struct ing_provider_config *config, const struct ing_work *work,
@@ -97,7 +101,7 @@ static int build_request(const struct ing_provider_config *config, const struct 
     mf_buf_add(url, config->base_url, base_len);
     polygon_feeds[work->feed].add_path(config, work, url);
     // Those come on one page.
-    if (!ing_work_is_of_renames(work) && !ing_work_is_of_contract(work) &&
+    if (!ing_work_is_of_renames(work) && !ing_work_is_of_contract(work) && !ing_feed_is_single(work->feed) &&
         !ing_feed_is_of_market(work->feed)) {
         char limit[16];
         snprintf(limit, sizeof limit, "%u", ing_request_limit(work));
@@ -130,12 +134,14 @@ static enum ing_answer because(enum ing_answer answer, const char *code, char ou
 }
 
 // The answer's rows, NULL when there are none. The events of a ticker lie within its one result; what is
-// known about one contract is the result.
+// known about one contract is the result; an open-close is the answer itself.
 static const struct mf_json_node *rows_of(const struct ing_work *work, const struct mf_json_node *root,
                                           bool *wrong)
 {
     const struct mf_json_node *rows = mf_json_get(root, "results");
     *wrong = false;
+    if (work->feed == ING_FEED_OPEN_CLOSE)
+        return root;
     if (ing_work_is_of_renames(work) && rows != NULL && mf_json_type(rows) != MF_JSON_NULL) {
         *wrong = mf_json_type(rows) != MF_JSON_OBJECT;
         rows = *wrong ? NULL : mf_json_get(rows, "events");
@@ -302,7 +308,7 @@ void ing_polygon_take_rows(const struct ing_provider_config *config, const struc
 // vendor's mistake and passes; nothing of it is used.
 static const char *envelope_problem(const struct ing_work *work, const struct mf_json_node *root)
 {
-    if (!ing_feed_is_of_bars(work->feed))
+    if (!ing_feed_is_of_bars(work->feed) && !ing_feed_is_single(work->feed))
         return NULL;
     struct mf_str ticker = ing_text_of(root, "ticker");
     if (ticker.data != NULL && !mf_str_eq_c(ticker, work->symbol))

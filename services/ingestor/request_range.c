@@ -75,9 +75,28 @@ static struct mf_date first_beyond(const struct mf_calendar *calendar, const str
     return date;
 }
 
+int64_t ing_request_begin_us(const struct mf_calendar *calendar, const struct ing_work *work, int64_t from_us,
+                             int64_t to_us)
+{
+    if (!ing_feed_is_by_day(work->feed) || from_us >= to_us)
+        return from_us;
+    struct mf_calendar_session session;
+    struct mf_date date = ing_market_date(calendar, work->asset_class, from_us);
+    if (!mf_calendar_session_from(calendar, date, &session))
+        return to_us;
+    int64_t begin_us = mf_calendar_midnight_us(calendar, session.date);
+    if (begin_us < from_us)
+        begin_us = from_us;
+    return begin_us < to_us ? begin_us : to_us;
+}
+
 int64_t ing_request_end_us(const struct mf_calendar *calendar, const struct ing_work *work, int64_t from_us,
                            int64_t to_us)
 {
+    if (ing_feed_is_by_day(work->feed) && from_us < to_us) {
+        int64_t next_us = ing_window_of(calendar, work->asset_class, MF_INTERVAL_1D, from_us).next_us;
+        return next_us < to_us ? next_us : to_us;
+    }
     if (!ing_feed_is_of_bars(work->feed) || from_us >= to_us)
         return to_us;
     enum mf_asset_class asset_class = work->asset_class;

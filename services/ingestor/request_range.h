@@ -21,10 +21,16 @@ uint64_t ing_request_base_count(const struct mf_calendar *calendar, const struct
 // base aggregates holds, whatever was traded; for spans of seconds, minutes and hours at most 30 days, as the
 // provider advises. It ends at a midnight of the market that is also the end of a window, at to_us at the
 // latest, and is at least one day and one window long: what is more than a page in a single day comes in
-// several. Feeds other than bars: to_us, their pages count what they answer. A plan's requests are counted by
-// calling it until to_us is reached, and of each the pages by ing_request_pages.
+// several. Feeds that ask for a day at a time: the next midnight. Others: to_us, their pages count what they
+// answer. A plan's requests are counted by calling it until to_us is reached, and of each the pages by
+// ing_request_pages.
 int64_t ing_request_end_us(const struct mf_calendar *calendar, const struct ing_work *work, int64_t from_us,
                            int64_t to_us);
+
+// Where the first request of [from_us, to_us) begins: at from_us; of feeds that ask for a day at a time at
+// the midnight of the first day with a session, at to_us when there is none.
+int64_t ing_request_begin_us(const struct mf_calendar *calendar, const struct ing_work *work, int64_t from_us,
+                             int64_t to_us);
 
 // The most pages that the answer to one request of [from_us, to_us) has; at least 1. Feeds other than bars:
 // 1, because nothing is known of them before they are read.

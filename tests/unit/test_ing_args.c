@@ -291,14 +291,21 @@ static void test_abandon(void **state)
         const char *says; // NULL = right
     } cases[] = {
         {{"--abandon", "some-run"}, 2, NULL},
-        {{NULL}, 0, "backfill what? bars, options, chain, news, symbols, splits, dividends or --abandon RUN"},
+        {{NULL},
+         0,
+         "backfill what? bars, grouped, previous, open-close, options, chain, news, symbols, splits, "
+         "dividends or "
+         "--abandon RUN"},
         {{"foo"},
          1,
-         "backfill what? bars, options, chain, news, symbols, splits, dividends or --abandon RUN, not 'foo'"},
+         "backfill what? bars, grouped, previous, open-close, options, chain, news, symbols, splits, "
+         "dividends or "
+         "--abandon RUN, not 'foo'"},
         {{"--from", "2024-01-02"},
          2,
-         "backfill what? bars, options, chain, news, symbols, splits, dividends or --abandon RUN, not "
-         "'--from'"},
+         "backfill what? bars, grouped, previous, open-close, options, chain, news, symbols, splits, "
+         "dividends or "
+         "--abandon RUN, not '--from'"},
         {{"--abandon", "no/run"}, 2, "--abandon: 'no/run' is not a run's id"},
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
