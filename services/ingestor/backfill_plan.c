@@ -31,10 +31,11 @@ static uint64_t requests_of(const struct backfill *backfill, struct ing_work *wo
 {
     const struct mf_calendar *calendar = backfill->app->calendar;
     uint64_t requests = 0;
-    for (int64_t start_us = from_us; start_us < to_us;) {
+    int64_t start_us = ing_request_begin_us(calendar, work, from_us, to_us);
+    while (start_us < to_us) {
         int64_t end_us = ing_request_end_us(calendar, work, start_us, to_us);
         requests += ing_request_pages(calendar, work, start_us, end_us);
-        start_us = end_us;
+        start_us = ing_request_begin_us(calendar, work, end_us, to_us);
     }
     return requests;
 }
@@ -135,8 +136,8 @@ static void write_cost(struct mf_json_writer *w, const struct backfill *backfill
 {
     const struct ing_config *config = &backfill->app->config;
     bool walks = backfill->count > 0 && ing_options_is_walk(&backfill->series[0]);
-    bool bars =
-        ing_feed_is_of_bars(backfill->args.feed) && !walks && ing_backfill_universe_is_whole(backfill);
+    bool known = ing_feed_is_of_bars(backfill->args.feed) || ing_feed_is_single(backfill->args.feed);
+    bool bars = known && !walks && ing_backfill_universe_is_whole(backfill);
     mf_jw_member_u64(w, "requests", cost->requests);
     mf_jw_member_text(w, "bound", bars ? "at most" : "at least");
     mf_jw_member_u64(w, "requests_for_names", cost->names);
