@@ -22,8 +22,8 @@ uint64_t ing_request_base_count(const struct mf_calendar *calendar, const struct
 // provider advises. It ends at a midnight of the market that is also the end of a window, at to_us at the
 // latest, and is at least one day and one window long: what is more than a page in a single day comes in
 // several. Feeds that ask for a day at a time: the next midnight. Others: to_us, their pages count what they
-// answer. A plan's requests are counted by calling it (after ing_request_begin_us) until to_us is reached, and of each the pages by
-// ing_request_pages.
+// answer. A plan's requests are counted by calling it (after ing_request_begin_us) until to_us is reached,
+// and of each the pages by ing_request_pages.
 int64_t ing_request_end_us(const struct mf_calendar *calendar, const struct ing_work *work, int64_t from_us,
                            int64_t to_us);
 

@@ -47,6 +47,8 @@ def ids(events: list[dict[str, Any]], symbol: str) -> set[str]:
 
 def test_the_whole_market_a_day_at_a_time(line: Line) -> None:
     """One request for each day on which the exchange was open, and none for the others."""
+    plan = line.backfill("grouped", *CHRISTMAS, "--dry-run")
+    assert (plan["requests"], plan["bound"]) == (len(SESSIONS), "at most")
     summary = line.backfill("grouped", *CHRISTMAS)
     assert summary["complete"] is True
     assert asked(line, GROUPED) == [f"{GROUPED}/locale/us/market/stocks/{day}" for day in SESSIONS]
