@@ -13,8 +13,6 @@ enum { TICK_MS = 1000, ALIVE_WITHIN_S = 15, HOSTS_MAX = 2 };
 #define RAW_MAX ((size_t)80 * 1024 * 1024)
 // How far ahead a claim of the budget looks: half of the time that its grant is good for.
 #define SOON_US (ING_BUDGET_GRANT_US / 2)
-enum { STARVED_EVERY = 9 };
-#define STARVED_US (60 * MF_US_PER_SECOND)
 // A timer that is late by clock steps or suspension must not leave work lying for long.
 #define PUMP_WAIT_MAX_US (30 * MF_US_PER_SECOND)
 
@@ -198,24 +196,11 @@ static void note_lateness(struct ing_engine *engine, const struct ing_series *se
     mf_metric_observe(metric, (double)(late_us > 0 ? late_us : 0) / (double)MF_US_PER_SECOND);
 }
 
-// What has waited for a minute behind requests of higher priority has every tenth turn: a budget that the
-// polls use up must not keep the rest from ever being asked.
-static struct ing_due *starved(struct ing_engine *engine, int64_t now_us)
-{
-    struct ing_due *oldest = NULL;
-    for (int priority = ING_PRIORITY_LIVE + 1; priority < ING_PRIORITY_MAX; priority++) {
-        struct ing_due *first = ing_scheduler_first(&engine->schedulers[priority]);
-        if (first != NULL && first->due_us + STARVED_US <= now_us &&
-            (oldest == NULL || first->due_us < oldest->due_us))
-            oldest = first;
-    }
-    return engine->since_lower >= STARVED_EVERY ? oldest : NULL;
-}
-
 // The first that is due among those of the highest priority. NULL when none is; wait_us: until one will be.
 static struct ing_due *next_due(struct ing_engine *engine, int64_t now_us, int64_t *wait_us)
 {
-    struct ing_due *waits = starved(engine, now_us);
+    struct ing_due *waits =
+        ing_scheduler_starved(engine->schedulers, ING_PRIORITY_MAX, engine->since_lower, now_us);
     if (waits != NULL)
         return waits;
     for (int priority = 0; priority < ING_PRIORITY_MAX; priority++) {

@@ -17,6 +17,15 @@ static struct live_series *of(struct ing_series *series)
     return (struct live_series *)(void *)series;
 }
 
+void ing_live_forget_rejects(struct live_series *series)
+{
+    if (series->rejects == NULL)
+        return;
+    ing_rejects_free(series->rejects);
+    free(series->rejects);
+    series->rejects = NULL;
+}
+
 // ---------------------------------------------------------------- the driver
 
 static bool plan(void *arg, struct ing_series *base)
@@ -47,27 +56,32 @@ static bool wanted_reject(void *arg, struct ing_series *base, uint64_t hash)
     struct live_series *series = of(base);
     if (series->kind->wanted_reject != NULL && !series->kind->wanted_reject(arg, series))
         return false;
-    return ing_rejects_note(&series->rejects, hash);
+    if (series->rejects == NULL)
+        series->rejects = mf_calloc(1, sizeof *series->rejects);
+    return ing_rejects_note(series->rejects, hash);
 }
 
 static void page_done(void *arg, struct ing_series *base, const struct ing_page_result *result)
 {
     struct live_series *series = of(base);
-    ing_rejects_commit(&series->rejects);
+    if (series->rejects != NULL)
+        ing_rejects_commit(series->rejects);
     series->kind->page_done(arg, series, result);
 }
 
 static void page_failed(void *arg, struct ing_series *base)
 {
     (void)arg;
-    ing_rejects_rollback(&of(base)->rejects);
+    if (of(base)->rejects != NULL)
+        ing_rejects_rollback(of(base)->rejects);
     of(base)->kind->page_failed(of(base));
 }
 
 static void range_done(void *arg, struct ing_series *base, enum ing_range_end end, const struct mf_error *err)
 {
     struct live_series *series = of(base);
-    ing_rejects_commit(&series->rejects); // of a refused answer
+    if (series->rejects != NULL)
+        ing_rejects_commit(series->rejects); // of a refused answer
     series->kind->range_done(arg, series, end, err);
 }
 

@@ -288,7 +288,8 @@ static void range_done(struct live *live, struct live_series *series, enum ing_r
     struct live_days *days = live->days;
     struct asked *asked = of(series);
     if (asked->answered) {
-        ing_rejects_range_read(&series->rejects);
+        if (series->rejects != NULL)
+            ing_rejects_range_read(series->rejects);
         asked->refusal_said = false;
         if (asked == &days->holidays)
             take_holidays(days, &asked->said);
@@ -377,7 +378,7 @@ void ing_live_days_free(struct live_days **days)
     for (size_t i = 0; i < MF_ARRAY_LEN(both); i++) {
         if (old->live->app->engine != NULL)
             ing_engine_remove(old->live->app->engine, &both[i]->series.base);
-        ing_rejects_free(&both[i]->series.rejects);
+        ing_live_forget_rejects(&both[i]->series);
     }
     free(old);
 }

@@ -39,11 +39,15 @@ static bool plan(struct live *live, struct live_series *series)
         series->mark.last_time_us = INT64_MIN;
         series->anew = false;
     }
-    if (!ing_plan_range(live->app->calendar, &live->app->config, work, &series->mark, now_us, &series->plan))
+    struct ing_plan next;
+    bool something =
+        ing_plan_range(live->app->calendar, &live->app->config, work, &series->mark, now_us, &next);
+    series->warmup = series->base.expect_data = next.warmup;
+    series->more = something && next.more;
+    if (!something)
         return false;
-    work->from_us = series->plan.range.from_us;
-    work->to_us = series->plan.range.to_us;
-    series->base.expect_data = series->plan.warmup;
+    work->from_us = next.range.from_us;
+    work->to_us = next.range.to_us;
     return true;
 }
 
@@ -136,7 +140,7 @@ static bool prepare(struct live *live, struct live_series *series, const struct 
             return false;
         event->flags |= MF_FLAG_FORMING;
     }
-    if (series->plan.warmup)
+    if (series->warmup)
         event->flags |= MF_FLAG_WARMUP;
     return true;
 }
@@ -252,9 +256,9 @@ static void end_warmup(struct live *live, struct live_series *series, bool ok)
 static void note_beginning(struct live *live, struct live_series *series)
 {
     struct ing_mark *mark = &series->mark;
-    if (mark->last_time_us != INT64_MIN || mark->position_us != 0 || series->plan.warmup)
+    if (mark->last_time_us != INT64_MIN || mark->position_us != 0 || series->warmup)
         return;
-    mark->position_us = series->plan.range.from_us;
+    mark->position_us = series->base.work.from_us;
     ing_live_save(live, series);
 }
 
@@ -262,7 +266,7 @@ static void note_beginning(struct live *live, struct live_series *series)
 static void go_on(struct live *live, struct live_series *series)
 {
     int64_t read_us =
-        series->plan.range.to_us - mf_interval_us(ing_timespans[series->base.work.timespan].interval);
+        series->base.work.to_us - mf_interval_us(ing_timespans[series->base.work.timespan].interval);
     if (read_us > series->mark.last_time_us)
         series->mark.last_time_us = read_us;
     schedule(live, series, 0);
@@ -277,10 +281,13 @@ static void range_done(struct live *live, struct live_series *series, enum ing_r
     bool complete = end == ING_RANGE_COMPLETE;
     series->refusals = complete ? 0 : series->refusals + 1;
     if (complete && work->to_us > work->from_us) {
-        ing_rejects_range_read(&series->rejects);
+        if (series->rejects != NULL)
+            ing_rejects_range_read(series->rejects);
+        if (series->rejects != NULL && series->rejects->count == 0)
+            ing_live_forget_rejects(series);
         note_beginning(live, series);
     }
-    if (complete && series->plan.more) {
+    if (complete && series->more) {
         go_on(live, series);
         return;
     }

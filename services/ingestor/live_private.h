@@ -41,7 +41,9 @@ struct live_kind {
     void (*range_done)(struct live *live, struct live_series *series, enum ing_range_end end,
                        const struct mf_error *err);
 };
-extern const struct live_kind ing_live_poll; // live_poll.c
+extern const struct live_kind ing_live_poll; // live.c
+void ing_live_forget_rejects(struct live_series *series);
+// live_poll.c
 
 struct live_series {
     struct ing_series base; // its due.owner is this struct
@@ -50,12 +52,12 @@ struct live_series {
     struct ing_mark mark;
     struct ing_overlap overlap;       // days and news; of minutes for a moment, from an old watermark
     struct ing_minutes_staged staged; // minutes, whose memory is the symbol's
-    struct ing_plan plan;
-    struct ing_rejects rejects;
-    int64_t range_asked_us; // real time at which the range's first page was asked for
-    int64_t good_us;        // of the last range read to the present
-    unsigned refusals;      // in a row; the series waits for longer each time
-    bool anew;              // its history is another one: the next range is a warm-up
+    bool warmup, more;                // of the range under way: see struct ing_plan
+    struct ing_rejects *rejects;      // NULL = there were none yet
+    int64_t range_asked_us;           // real time at which the range's first page was asked for
+    int64_t good_us;                  // of the last range read to the present
+    unsigned refusals;                // in a row; the series waits for longer each time
+    bool anew;                        // its history is another one: the next range is a warm-up
 };
 
 struct live_symbol {

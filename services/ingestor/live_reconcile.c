@@ -164,7 +164,7 @@ static void begin_next(struct live_reconcile *reconcile, struct worker *worker)
     worker->unchanged = worker->corrected = worker->added = 0;
     memset(worker->seen, 0, sizeof worker->seen);
     forget_page(worker);
-    ing_rejects_free(&series->rejects);
+    ing_live_forget_rejects(series);
     series->symbol = symbol;
     series->base.work = symbol->series[LIVE_MINUTE]->base.work;
     series->base.expect_data = true;
@@ -301,7 +301,7 @@ void ing_live_reconcile_free(struct live_reconcile **reconcile)
         if (old->live->app->engine != NULL)
             ing_engine_remove(old->live->app->engine, &series->base);
         ing_minutes_rollback(&series->staged);
-        ing_rejects_free(&series->rejects);
+        ing_live_forget_rejects(series);
     }
     free(old->queue);
     free(old);

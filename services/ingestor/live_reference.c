@@ -293,7 +293,7 @@ static void go_on(struct live_reference *reference)
     reference->fresh = symbol->refreshed_us == 0;
     reference->described = false;
     reference->aliases.count = 0;
-    ing_rejects_free(&series->rejects);
+    ing_live_forget_rejects(series);
     begin_from(reference, STEP_RENAMES, STEP_END); // one always applies
 }
 
@@ -415,7 +415,7 @@ void ing_live_reference_free(struct live_reference **reference)
     *reference = NULL;
     if (old->live->app->engine != NULL)
         ing_engine_remove(old->live->app->engine, &old->series.base);
-    ing_rejects_free(&old->series.rejects);
+    ing_live_forget_rejects(&old->series);
     free(old->told);
     free(old);
 }

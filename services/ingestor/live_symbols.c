@@ -102,7 +102,7 @@ static void series_free(struct live *live, struct live_series **series)
     ing_engine_remove(live->app->engine, &old->base);
     ing_overlap_free(&old->overlap);
     ing_minutes_rollback(&old->staged);
-    ing_rejects_free(&old->rejects);
+    ing_live_forget_rejects(old);
     free(old);
 }
 

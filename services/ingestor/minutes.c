@@ -4,11 +4,13 @@
 
 #include <stdlib.h>
 
-enum { MINUTES = 60 };
+enum { MINUTES = 60, GROWTH = 6 };
 
+// Hours of early and late trading have few bars: only those that there are take room.
 struct ing_minutes_block {
-    int64_t hour; // since 1970
-    uint64_t hashes[MINUTES];
+    int64_t hour;      // since 1970
+    uint64_t have;     // a bit per minute with a bar
+    uint64_t hashes[]; // of these, in order of time
 };
 
 static int64_t hour_of(int64_t time_us)
@@ -16,9 +18,22 @@ static int64_t hour_of(int64_t time_us)
     return time_us / MF_US_PER_HOUR - (time_us % MF_US_PER_HOUR < 0);
 }
 
-static size_t minute_of(int64_t time_us)
+static uint64_t bit_of(int64_t time_us)
 {
-    return (size_t)((time_us - hour_of(time_us) * MF_US_PER_HOUR) / MF_US_PER_MINUTE);
+    return (uint64_t)1 << (time_us - hour_of(time_us) * MF_US_PER_HOUR) / MF_US_PER_MINUTE;
+}
+
+// Where the hash of that minute is, or would go.
+static unsigned index_of(const struct ing_minutes_block *block, uint64_t bit)
+{
+    return (unsigned)__builtin_popcountll(block->have & (bit - 1));
+}
+
+// Room for as many hashes, in steps that waste nothing of what the allocator rounds up to.
+static size_t size_for(unsigned count)
+{
+    unsigned capacity = count / GROWTH * GROWTH + GROWTH - 1;
+    return sizeof(struct ing_minutes_block) + (capacity < MINUTES ? capacity : MINUTES) * sizeof(uint64_t);
 }
 
 void ing_minutes_free(struct ing_minutes *minutes)
@@ -54,11 +69,11 @@ static void drop_first(struct ing_minutes *minutes, unsigned count)
 }
 
 // The hour's block, made when there is none; NULL when it is older than all that is remembered.
-static struct ing_minutes_block *block_of(struct ing_minutes *minutes, int64_t hour)
+static struct ing_minutes_block **block_of(struct ing_minutes *minutes, int64_t hour)
 {
-    struct ing_minutes_block *found = find(minutes, hour);
-    if (found != NULL)
-        return found;
+    unsigned found = place_of(minutes, hour);
+    if (found < minutes->count && minutes->blocks[found]->hour == hour)
+        return &minutes->blocks[found];
     if (minutes->count == ING_MINUTES_HOURS_MAX) {
         if (hour < minutes->blocks[0]->hour)
             return NULL;
@@ -71,41 +86,50 @@ static struct ing_minutes_block *block_of(struct ing_minutes *minutes, int64_t h
     unsigned at = place_of(minutes, hour);
     memmove(minutes->blocks + at + 1, minutes->blocks + at,
             (minutes->count - at) * sizeof(minutes->blocks[0]));
-    minutes->blocks[at] = mf_calloc(1, sizeof *minutes->blocks[at]);
+    minutes->blocks[at] = mf_calloc(1, size_for(0));
     minutes->blocks[at]->hour = hour;
     minutes->count++;
-    return minutes->blocks[at];
+    return &minutes->blocks[at];
 }
 
 uint64_t ing_minutes_get(const struct ing_minutes *minutes, int64_t time_us)
 {
     const struct ing_minutes_block *block = find(minutes, hour_of(time_us));
-    return block != NULL ? block->hashes[minute_of(time_us)] : 0;
+    uint64_t bit = bit_of(time_us);
+    return block != NULL && (block->have & bit) != 0 ? block->hashes[index_of(block, bit)] : 0;
 }
 
 void ing_minutes_put(struct ing_minutes *minutes, int64_t time_us, uint64_t hash)
 {
-    struct ing_minutes_block *block = block_of(minutes, hour_of(time_us));
-    if (block != NULL)
-        block->hashes[minute_of(time_us)] = hash != 0 ? hash : 1;
+    struct ing_minutes_block **at = block_of(minutes, hour_of(time_us));
+    uint64_t bit = bit_of(time_us);
+    if (at == NULL)
+        return;
+    struct ing_minutes_block *block = *at;
+    unsigned index = index_of(block, bit);
+    unsigned count = (unsigned)__builtin_popcountll(block->have);
+    if ((block->have & bit) == 0) {
+        if (size_for(count + 1) > size_for(count))
+            *at = block = mf_realloc(block, size_for(count + 1));
+        memmove(block->hashes + index + 1, block->hashes + index, (count - index) * sizeof block->hashes[0]);
+        block->have |= bit;
+    }
+    block->hashes[index] = hash != 0 ? hash : 1;
 }
 
 uint64_t ing_minutes_of_hour(const struct ing_minutes *minutes, int64_t hour_us)
 {
     const struct ing_minutes_block *block = find(minutes, hour_of(hour_us));
-    uint64_t bits = 0;
-    for (unsigned i = 0; block != NULL && i < MINUTES; i++)
-        bits |= (uint64_t)(block->hashes[i] != 0) << i;
-    return bits;
+    return block != NULL ? block->have : 0;
 }
 
 bool ing_minutes_any(const struct ing_minutes *minutes, int64_t from_us, int64_t to_us)
 {
     for (unsigned i = 0; i < minutes->count; i++) {
         int64_t hour_us = minutes->blocks[i]->hour * MF_US_PER_HOUR;
-        for (unsigned minute = 0; minute < MINUTES; minute++) {
-            int64_t time_us = hour_us + minute * MF_US_PER_MINUTE;
-            if (time_us >= from_us && time_us < to_us && minutes->blocks[i]->hashes[minute] != 0)
+        for (uint64_t have = minutes->blocks[i]->have; have != 0; have &= have - 1) {
+            int64_t time_us = hour_us + __builtin_ctzll(have) * MF_US_PER_MINUTE;
+            if (time_us >= from_us && time_us < to_us)
                 return true;
         }
     }

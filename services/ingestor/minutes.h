@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was published of one symbol's minutes: eight bytes of hash per bar, in blocks of an hour that exist
-// only where there are bars. Polls read the newest minutes again and the nightly reconcile reads the whole
+// What was published of one symbol's minutes: eight bytes of hash per bar, in blocks of an hour that are as
+// large as there are bars. Polls read the newest minutes again and the nightly reconcile reads the whole
 // session: what says the same hash is not published twice, what says another is a correction. The events
 // themselves are the memory: after a restart they are read back from market.raw (live_memory.c).
 //

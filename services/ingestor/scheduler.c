@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+enum { STARVED_TURNS = 9 };
+#define STARVED_US (60 * MF_US_PER_SECOND)
+
 void ing_scheduler_init(struct ing_scheduler *scheduler)
 {
     *scheduler = (struct ing_scheduler){0};
@@ -99,6 +102,19 @@ unsigned ing_scheduler_count(const struct ing_scheduler *scheduler, int64_t unti
         place += place > 0;
     }
     return count;
+}
+
+struct ing_due *ing_scheduler_starved(const struct ing_scheduler *schedulers, size_t count, unsigned turns,
+                                      int64_t now_us)
+{
+    struct ing_due *oldest = NULL;
+    for (size_t i = 1; i < count && turns >= STARVED_TURNS; i++) {
+        struct ing_due *first = ing_scheduler_first(&schedulers[i]);
+        if (first != NULL && first->due_us + STARVED_US <= now_us &&
+            (oldest == NULL || first->due_us < oldest->due_us))
+            oldest = first;
+    }
+    return oldest;
 }
 
 struct ing_due *ing_scheduler_take(struct ing_scheduler *scheduler, int64_t now_us)

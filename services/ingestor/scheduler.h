@@ -30,6 +30,11 @@ struct ing_due *ing_scheduler_first(const struct ing_scheduler *scheduler);
 typedef bool ing_due_counts(void *arg, const struct ing_due *due);
 unsigned ing_scheduler_count(const struct ing_scheduler *scheduler, int64_t until_us, unsigned max,
                              ing_due_counts *counts, void *arg);
+// Of schedulers in the order of their priority: what has been due for a minute behind the first one, once
+// that has had nine turns in a row (`turns`): a budget that polls use up must not keep the rest from ever
+// being asked. The oldest; NULL when there is none, or it is not its turn.
+struct ing_due *ing_scheduler_starved(const struct ing_scheduler *schedulers, size_t count, unsigned turns,
+                                      int64_t now_us);
 // Takes out and returns the first entry that is due at now_us; NULL when none is.
 struct ing_due *ing_scheduler_take(struct ing_scheduler *scheduler, int64_t now_us);
 

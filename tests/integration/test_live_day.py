@@ -77,9 +77,10 @@ def test_a_restart_remembers_what_it_published(line: Line) -> None:
     assert not any("overlap" in mark for mark in marks)
 
 
-def test_the_night_brings_what_the_day_missed(line: Line, clock: OtherClock) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_night_brings_what_the_day_missed(line: Line, clock: OtherClock, killed: bool) -> None:
     """N19: a correction that no poll saw is published after the session, once, and so is the morning before
-    the symbols were served; all else is left alone."""
+    the symbols were served; all else is left alone, also by a process that has to read back what was published."""
     day = last_session()
     clock.at(day, 15, 50)
     settings = MINUTES | clock.settings | {"INGEST_SYMBOLS": "KO,PEP", "INGEST_OVERLAP_MS": "3600000"}
@@ -97,14 +98,27 @@ def test_the_night_brings_what_the_day_missed(line: Line, clock: OtherClock) -> 
     line.parts.simulator.add_fault(
         "correction", match={"symbol": "KO", "timespan": "minute"}, times=None, t=stamp, percent=1
     )
+    gone = sorted(when for symbol, when in counts(line) if symbol == "PEP")[7]
+    ends = text(datetime.fromisoformat(gone) + timedelta(minutes=1))
+    line.parts.simulator.add_fault(
+        "missing_rows",
+        match={"symbol": "PEP", "timespan": "minute"},
+        times=None,
+        **{"from": gone, "to": ends},
+    )
     clock.at(day, 20, 0, 30)
     wait_for(lambda: ingestor_at(line, clock, day, 19, 59), 60, "the end of the session")
     before = counts(line)
     assert set(before.values()) == {1}
     line.parts.simulator.forget_requests()
+    if killed:
+        ingestor.kill()
     clock.at(day, 20, 1, 10)
+    if killed:
+        ingestor.start()
+        ingestor.wait_ready()
     reconciled = "marketflow_ingest_reconcile_bars_total"
-    wait_for(lambda: metric(ingestor, reconciled, result="unchanged") == len(before) - 1, 60, "both")
+    wait_for(lambda: metric(ingestor, reconciled, result="unchanged") == len(before) - 2, 60, "both")
     wait_for(lambda: metric(ingestor, "marketflow_ingest_reconcile_pending_symbols") == 0, 60, "the end")
     after = counts(line)
     assert {key: n for key, n in after.items() if n != 1} == {("KO", changed): 2}
@@ -116,15 +130,26 @@ def test_the_night_brings_what_the_day_missed(line: Line, clock: OtherClock) -> 
     assert two["flags"] == one["flags"]
     assert metric(ingestor, reconciled, result="corrected") == 1
     assert metric(ingestor, reconciled, result="added") == len(after) - len(before)
-    assert metric(ingestor, reconciled, result="vanished") == 0
-    # It was done, and a restart does not do it again.
+    # A log takes nothing back: what the provider no longer has is said.
+    assert metric(ingestor, reconciled, result="vanished") == 1
+    assert {entry["symbol"]: entry["vanished"] for entry in line.events_logged("session_reconciled")} == {
+        "KO": 0,
+        "PEP": 1,
+    }
+    nothing_again(line, ingestor, reconciled, after)
+
+
+def nothing_again(
+    line: Line, ingestor: ServiceProcess, reconciled: str, known: Counter[tuple[str, str]]
+) -> None:
+    """It was done, and a restart does not do it again."""
     ingestor.stop()
     line.parts.simulator.forget_requests()
     ingestor.start()
     ingestor.wait_ready()
     wait_for(lambda: len(asked(line)) >= 6, 60, "polls after the restart")
     assert metric(ingestor, reconciled) == 0
-    assert counts(line) == after
+    assert counts(line) == known
 
 
 def times(line: Line) -> set[str]:

@@ -16,7 +16,6 @@ struct ing_fixture {
     struct ing_page page;
     struct ing_scratch scratch;
     struct mf_event event;
-    struct mf_buf body; // of ing_decode_rows: pages look into it
 };
 
 static inline int64_t ing_time(const char *text)
@@ -39,7 +38,6 @@ static inline int ing_fixture_set_up(void **state)
                                              .secret = "s3cret-key",
                                              .calendar = f->calendar};
     ing_page_init(&f->page);
-    mf_buf_init(&f->body, 1024 * 1024);
     *state = f;
     return 0;
 }
@@ -48,7 +46,6 @@ static inline int ing_fixture_tear_down(void **state)
 {
     struct ing_fixture *f = *state;
     ing_page_free(&f->page);
-    mf_buf_free(&f->body);
     mf_calendar_free(&f->calendar);
     free(f);
     return 0;
@@ -134,9 +131,11 @@ static inline const char *ing_verdict(struct ing_fixture *f, size_t item)
 // A right answer with these rows.
 static inline void ing_decode_rows(struct ing_fixture *f, const struct ing_work *work, const char *rows)
 {
-    mf_buf_clear(&f->body);
-    mf_buf_addf(&f->body, "{\"status\":\"OK\",\"request_id\":\"r\",\"results\":[%s]}", rows);
-    ing_decode(f, work, 200, NULL, mf_buf_c_str(&f->body));
+    struct mf_buf body;
+    mf_buf_init(&body, 1024 * 1024);
+    mf_buf_addf(&body, "{\"status\":\"OK\",\"request_id\":\"r\",\"results\":[%s]}", rows);
+    ing_decode(f, work, 200, NULL, mf_buf_c_str(&body));
+    mf_buf_free(&body);
 }
 
 // Of two rows the first becomes a dead letter with the reason and its place, the second an event.

@@ -71,8 +71,34 @@ static void test_many(void **state)
     ing_scheduler_free(&s);
 }
 
+// What waits behind polls that are always due has its turn all the same.
+static void test_lower_priorities_do_not_starve(void **state)
+{
+    (void)state;
+    enum { PRIORITIES = 3 };
+    const int64_t now = 1000 * MF_US_PER_SECOND;
+    const int64_t minute = 60 * MF_US_PER_SECOND;
+    struct ing_scheduler schedulers[PRIORITIES];
+    struct ing_due poll = {0};
+    struct ing_due second = {0};
+    struct ing_due third = {0};
+    for (size_t i = 0; i < PRIORITIES; i++)
+        ing_scheduler_init(&schedulers[i]);
+    ing_scheduler_put(&schedulers[0], &poll, 0);
+    assert_null(ing_scheduler_starved(schedulers, PRIORITIES, 100, now)); // nothing waits behind it
+    ing_scheduler_put(&schedulers[1], &second, now - minute + 1);
+    assert_null(ing_scheduler_starved(schedulers, PRIORITIES, 9, now)); // not for a minute
+    assert_ptr_equal(ing_scheduler_starved(schedulers, PRIORITIES, 9, now + 1), &second);
+    assert_null(ing_scheduler_starved(schedulers, PRIORITIES, 8, now + 1)); // the ninth turn is the polls'
+    ing_scheduler_put(&schedulers[2], &third, now - 2 * minute);
+    assert_ptr_equal(ing_scheduler_starved(schedulers, PRIORITIES, 9, now + 1), &third); // the oldest
+    for (size_t i = 0; i < PRIORITIES; i++)
+        ing_scheduler_free(&schedulers[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order), cmocka_unit_test(test_many)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lower_priorities_do_not_starve),
+                                       cmocka_unit_test(test_order), cmocka_unit_test(test_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
