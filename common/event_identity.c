@@ -110,6 +110,10 @@ static void key_add_kind(struct key_text *key, const struct mf_event *event)
     case MF_EVENT_FEED_STATUS:
         key_add_c(key, ".");
         key_add(key, event->feed_status.feed);
+        if (event->feed_status.shard.data != NULL) {
+            key_add_c(key, ".");
+            key_add(key, event->feed_status.shard);
+        }
         break;
     case MF_EVENT_DEAD_LETTER:
         key_add_c(key, ".");

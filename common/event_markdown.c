@@ -212,7 +212,7 @@ static void add_identity(struct mf_buf *out)
              "| news | `news.<article_id>` |\n"
              "| symbol | `symbol` |\n"
              "| corporate_action | `corporate_action.<kind>` |\n"
-             "| feed_status | `feed_status.<feed>` |\n"
+             "| feed_status | `feed_status.<feed>[.<shard>]` |\n"
              "| heartbeat | `heartbeat` |\n"
              "| metric | `metric.<interval>.<adjusted>.<parent_source>` |\n"
              "| alert | `alert.<rule_id>.<interval>[.<parent_source>][.<article_id>][.<contract>]` |\n"

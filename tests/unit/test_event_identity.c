@@ -49,6 +49,27 @@ static void test_dedupe_keys(void **state)
     }
 }
 
+// Two shards may speak of one feed in the same millisecond: neither corrects the other.
+static void test_the_status_of_a_shard(void **state)
+{
+    (void)state;
+    char key[MF_DEDUPE_KEY_MAX];
+    size_t len = 0;
+    struct mf_json *json = mf_json_new();
+    struct mf_event again;
+    struct mf_buf text;
+    mf_buf_init(&text, MF_EVENT_SIZE_MAX);
+    event_sample_fill(SAMPLE_FEED_STATUS, &event);
+    event.feed_status.shard = MF_STR("1/2");
+    assert_int_equal(mf_event_dedupe_key(&event, key, &len, &err), 0);
+    assert_string_equal(key, "polygon.bars.1m|2024-01-02T14:30:00.000Z|feed_status.polygon.bars.1m.1/2");
+    assert_int_equal(mf_event_encode(&event, &text, &err), 0);
+    assert_int_equal(mf_event_decode(json, mf_buf_str(&text), &again, NULL, &err), 0);
+    assert_true(mf_str_eq_c(again.feed_status.shard, "1/2"));
+    mf_buf_free(&text);
+    mf_json_free(&json);
+}
+
 static void test_the_longest_dedupe_key(void **state)
 {
     (void)state;
@@ -327,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dedupe_keys),
+        cmocka_unit_test(test_the_status_of_a_shard),
         cmocka_unit_test(test_the_longest_dedupe_key),
         cmocka_unit_test(test_kafka_keys),
         cmocka_unit_test(test_prices_outside_the_session),
