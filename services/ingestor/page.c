@@ -199,8 +199,7 @@ void ing_page_free(struct ing_page *page)
 // A page of fifty thousand rows comes once in a backfill; its memory must not stay for the live polls.
 void ing_page_trim(struct ing_page *page)
 {
-    page->count = page->row_count = 0;
-    page->rows = MF_STR_NULL;
+    ing_page_forget_rows(page);
     if (page->capacity > ITEMS_KEPT) {
         free(page->items);
         page->items = NULL;
@@ -214,6 +213,14 @@ void ing_page_trim(struct ing_page *page)
     mf_buf_clear(&page->lost);
     mf_buf_trim(&page->lost, TEXT_KEPT);
     mf_json_trim(page->json, JSON_KEPT);
+}
+
+void ing_page_forget_rows(struct ing_page *page)
+{
+    page->count = page->row_count = 0;
+    page->rows = MF_STR_NULL;
+    page->counts = (struct ing_page_counts){0};
+    page->newest_us = INT64_MIN;
 }
 
 void ing_page_reserve(struct ing_page *page, size_t count)

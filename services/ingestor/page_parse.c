@@ -172,8 +172,7 @@ int ing_page_parse(struct ing_page *page, struct mf_str body, const char *rows_k
                    const struct mf_json_node **root, struct mf_error *err)
 {
     struct mf_json_limits limits;
-    page->count = 0;
-    page->rows = MF_STR_NULL;
+    ing_page_forget_rows(page);
     if (mf_json_parse(page->json, body, body_limits(&limits), root, err) == 0)
         return 0;
     size_t from = 0;
@@ -220,8 +219,8 @@ static bool seek_rows(struct scan *s, const char *key)
     return false;
 }
 
-// Every row is read, to know that it is one. first: the length of the first.
-static bool read_rows(struct ing_page *page, struct scan *s, size_t *first)
+// Every row is read, and taken as it comes. first: the length of the first.
+static bool read_rows(struct ing_page *page, struct scan *s, const struct ing_row_taker *taker, size_t *first)
 {
     struct mf_json_limits limits;
     const struct mf_json_node *row;
@@ -231,13 +230,18 @@ static bool read_rows(struct ing_page *page, struct scan *s, size_t *first)
     size_t from = s->at;
     do {
         peek(s);
-        struct mf_str rest = {s->text.data + s->at, s->text.len - s->at};
-        size_t len = mf_json_row_read(page->row, rest, &row);
-        if (len == 0 || count == limits.array_items)
+        struct mf_str text = {s->text.data + s->at, s->text.len - s->at};
+        size_t left = text.len;
+        text.len = mf_json_row_read(page->row, text, &row);
+        if (text.len == 0 || count == limits.array_items)
             return false;
-        s->at += len;
-        if (count++ == 0)
-            *first = len;
+        if (count == 0) {
+            *first = text.len;
+            ing_page_reserve(page, left / text.len + 1 < limits.array_items ? left / text.len + 1
+                                                                            : limits.array_items);
+        }
+        s->at += text.len;
+        taker->take(taker->arg, page, row, text, (uint32_t)count++);
     } while (take(s, ','));
     page->row_count = count;
     page->rows = (struct mf_str){s->text.data + from, s->at - from};
@@ -267,39 +271,17 @@ static bool parse_envelope(struct ing_page *page, struct scan *s, size_t first, 
 }
 
 bool ing_page_parse_rows(struct ing_page *page, struct mf_str body, const char *rows_key,
-                         const struct mf_json_node **root)
+                         const struct ing_row_taker *taker, const struct mf_json_node **root)
 {
     struct scan s = {.text = body};
     size_t first = 0;
-    page->count = page->row_count = 0;
-    page->rows = MF_STR_NULL;
+    ing_page_forget_rows(page);
     if (!page->whole && body.len <= mf_json_limits_body.size && seek_rows(&s, rows_key) &&
-        read_rows(page, &s, &first) && mf_str_is_utf8(body) &&
-        parse_envelope(page, &s, first, rows_key, root)) {
-        ing_page_reserve(page, page->row_count);
+        read_rows(page, &s, taker, &first) && mf_str_is_utf8(body) &&
+        parse_envelope(page, &s, first, rows_key, root))
         return true;
-    }
-    page->rows = MF_STR_NULL;
-    page->row_count = 0;
+    ing_page_forget_rows(page);
     return false;
-}
-
-const struct mf_json_node *ing_page_next_row(const struct ing_page *page, struct mf_str *rest,
-                                             struct mf_str *text)
-{
-    const struct mf_json_node *row;
-    while (rest->len > 0 && (is_blank(rest->data[0]) || rest->data[0] == ',')) {
-        rest->data++;
-        rest->len--;
-    }
-    if (rest->len == 0)
-        return NULL;
-    size_t len = mf_json_row_read(page->row, *rest, &row);
-    assert(len > 0); // it was read before
-    *text = (struct mf_str){rest->data, len};
-    rest->data += len;
-    rest->len -= len;
-    return row;
 }
 
 const struct mf_json_node *ing_page_row(const struct ing_page *page, const struct ing_item *item)

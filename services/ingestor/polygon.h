@@ -132,7 +132,6 @@ int ing_polygon_fill_open_close(const struct ing_provider_config *config, const 
 struct ing_row_walk {
     const struct mf_json_node *row;
     uint32_t index;
-    struct mf_str rest, text; // of rows that are read one by one: what follows the row, and its bytes
     size_t lost_at, lost_count;
 };
 void ing_row_walk_begin(struct ing_row_walk *walk, const struct ing_page *page,
@@ -145,5 +144,7 @@ typedef bool ing_take_row(const struct ing_provider_config *config, struct ing_p
 // Every row of an answer that is in order of time; what stands before an older one is counted.
 void ing_polygon_take_rows(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page, ing_take_row *take);
+// Of bars, of options' too.
+ing_take_row ing_polygon_take_bar;
 
 #endif

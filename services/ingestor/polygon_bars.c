@@ -102,11 +102,13 @@ static bool increment(char *digits, size_t len)
 static struct mf_str round_decimals(struct mf_str text, char out[ROUNDED_SIZE])
 {
     const char *point = text.len > 0 ? memchr(text.data, '.', text.len) : NULL;
+    size_t kept = point != NULL ? (size_t)(point - text.data) + 1 + DECIMALS_MAX : text.len;
+    if (kept >= text.len)
+        return text;
     bool plain = text.len < ROUNDED_SIZE - 1 && mf_decimal_is_number(text);
     for (size_t i = 0; i < text.len && plain; i++)
         plain = (text.data[i] >= '0' && text.data[i] <= '9') || text.data + i == point;
-    size_t kept = point != NULL ? (size_t)(point - text.data) + 1 + DECIMALS_MAX : text.len;
-    if (!plain || kept >= text.len)
+    if (!plain)
         return text;
     out[0] = '0'; // room for the carry
     memcpy(out + 1, text.data, kept);
@@ -153,17 +155,28 @@ int ing_polygon_read_number(const struct mf_json_node *row, const char *key, cha
 enum member { OPEN, HIGH, LOW, CLOSE, VOLUME, VWAP, TRADES, OTC, MEMBER_MAX };
 static const char *const keys[MEMBER_MAX] = {"o", "h", "l", "c", "v", "vw", "n", "otc"};
 
+static enum member member_of(struct mf_str key)
+{
+    if (key.len > 1)
+        return mf_str_eq_c(key, keys[VWAP]) ? VWAP : mf_str_eq_c(key, keys[OTC]) ? OTC : MEMBER_MAX;
+    switch (key.len == 1 ? key.data[0] : '\0') {
+    case 'o': return OPEN;
+    case 'h': return HIGH;
+    case 'l': return LOW;
+    case 'c': return CLOSE;
+    case 'v': return VOLUME;
+    case 'n': return TRADES;
+    default: return MEMBER_MAX;
+    }
+}
+
 // All of them in one walk: asking for each by its name would be as many walks.
 static void find_members(const struct mf_json_node *row, const struct mf_json_node *members[MEMBER_MAX])
 {
     for (const struct mf_json_node *at = mf_json_first(row); at != NULL; at = mf_json_next(at)) {
-        struct mf_str key = mf_json_key(at);
-        for (size_t i = 0; i < MEMBER_MAX; i++) {
-            if (key.len > 0 && key.data[0] == keys[i][0] && mf_str_eq_c(key, keys[i])) {
-                members[i] = at;
-                break;
-            }
-        }
+        enum member member = member_of(mf_json_key(at));
+        if (member != MEMBER_MAX)
+            members[member] = at;
     }
 }
 
@@ -189,7 +202,8 @@ static int fill_optional(const struct mf_json_node *row, const struct mf_json_no
     if (vwap != NULL && mf_json_type(vwap) != MF_JSON_NULL) {
         if (read_number(vwap, keys[VWAP], scratch->numbers[VWAP], &bar->vwap, err) < 0)
             return -1;
-        if (mf_decimal_cmp(bar->vwap, MF_STR("0")) == 0) // a window without trades has none
+        bool small = bar->vwap.data[0] < '1';                     // its sign, a zero, a point
+        if (small && mf_decimal_cmp(bar->vwap, MF_STR("0")) == 0) // a window without trades has none
             bar->vwap = MF_STR_NULL;
     }
     // N29: who needs a price for the whole window takes the typical one, and the flag says so.

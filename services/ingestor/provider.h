@@ -315,13 +315,18 @@ void ing_safe_text(struct mf_str text, const char *secret, char out[ING_DETAIL_S
 // lone surrogate, a duplicate key), they become items with a reason and the rest is parsed without them.
 int ing_page_parse(struct ing_page *page, struct mf_str body, const char *rows_key,
                    const struct mf_json_node **root, struct mf_error *err);
-// The same for answers of many flat rows, which become no nodes: the root's array holds the first one only,
-// and ing_page_next_row gives them all. False when the answer is not that plain; ing_page_parse decides.
+// What is done with each row of an answer as it is read: the row's node lives during the call, its bytes as
+// long as the answer. It may add one item.
+struct ing_row_taker {
+    void (*take)(void *arg, struct ing_page *page, const struct mf_json_node *row, struct mf_str text,
+                 uint32_t index);
+    void *arg;
+};
+// The same for answers of many flat rows, which become no nodes: each is taken while it is read, and the
+// root's array holds the first one only. False when the answer is not that plain: what was taken is
+// forgotten, and ing_page_parse decides.
 bool ing_page_parse_rows(struct ing_page *page, struct mf_str body, const char *rows_key,
-                         const struct mf_json_node **root);
-// The first of *rest, which is page->rows to begin with and what is left afterwards; NULL at the end. *text:
-// its bytes.
-const struct mf_json_node *ing_page_next_row(const struct ing_page *page, struct mf_str *rest,
-                                             struct mf_str *text);
+                         const struct ing_row_taker *taker, const struct mf_json_node **root);
+void ing_page_forget_rows(struct ing_page *page); // its items and what was counted
 
 #endif

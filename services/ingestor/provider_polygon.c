@@ -69,15 +69,16 @@ struct polygon_feed {
     int (*fill)(const struct ing_provider_config *config, const struct ing_page *page,
                 const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                 struct mf_error *err);
-    bool many_rows; // flat ones: read one by one
+    ing_take_row *take; // many flat rows: read one by one; else NULL
 };
 static const struct polygon_feed polygon_feeds[ING_FEED_MAX] = {
-    [ING_FEED_BARS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_bar, true},
+    [ING_FEED_BARS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_bar, ing_polygon_take_bar},
     [ING_FEED_NEWS] = {add_news_path, ing_polygon_news_items, ing_polygon_fill_news},
     [ING_FEED_SYMBOLS] = {ing_polygon_add_symbols_path, ing_polygon_symbol_items, ing_polygon_fill_symbol},
     [ING_FEED_SPLITS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
     [ING_FEED_DIVIDENDS] = {ing_polygon_add_actions_path, ing_polygon_action_items, ing_polygon_fill_action},
-    [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option, true},
+    [ING_FEED_OPTIONS] = {add_bars_path, ing_polygon_bar_items, ing_polygon_fill_option,
+                          ing_polygon_take_bar},
     [ING_FEED_CONTRACTS] = {ing_polygon_add_contracts_path, ing_polygon_contract_items, NULL},
     [ING_FEED_CHAIN] = {ing_polygon_add_chain_path, ing_polygon_chain_items, ing_polygon_fill_chain},
     [ING_FEED_HOLIDAYS] = {ing_polygon_add_market_path, NULL, NULL},
@@ -263,45 +264,70 @@ static void skip_lost(struct ing_row_walk *walk, const struct ing_page *page)
 void ing_row_walk_begin(struct ing_row_walk *walk, const struct ing_page *page,
                         const struct mf_json_node *rows)
 {
-    *walk = (struct ing_row_walk){.rest = page->rows, .lost_count = page->count};
-    if (page->rows.data != NULL)
-        walk->row = ing_page_next_row(page, &walk->rest, &walk->text);
-    else
-        walk->row = rows != NULL ? mf_json_first(rows) : NULL;
+    *walk =
+        (struct ing_row_walk){.row = rows != NULL ? mf_json_first(rows) : NULL, .lost_count = page->count};
     skip_lost(walk, page);
 }
 
 void ing_row_walk_next(struct ing_row_walk *walk, const struct ing_page *page)
 {
-    if (page->rows.data != NULL)
-        walk->row = ing_page_next_row(page, &walk->rest, &walk->text);
-    else
-        walk->row = mf_json_next(walk->row);
+    walk->row = mf_json_next(walk->row);
     walk->index++;
     skip_lost(walk, page);
+}
+
+// What the rows of an answer are taken with, one after the other.
+struct taking {
+    const struct ing_provider_config *config;
+    ing_take_row *take;
+    int64_t before_us; // the event time of the row before
+};
+
+// The item that the row has become; NULL when it was dropped.
+static struct ing_item *take_row(struct taking *taking, struct ing_page *page, const struct mf_json_node *row,
+                                 uint32_t index)
+{
+    struct ing_item *item = ing_page_add(page);
+    item->index = index;
+    if (!taking->take(taking->config, page, row, item)) {
+        page->count--;
+        return NULL;
+    }
+    if (item->reason[0] == '\0') {
+        page->counts.unsorted += item->event_time_us < taking->before_us;
+        taking->before_us = item->event_time_us;
+    }
+    return item;
+}
+
+// The row is read again when it becomes an event.
+static void take_row_read(void *arg, struct ing_page *page, const struct mf_json_node *row,
+                          struct mf_str text, uint32_t index)
+{
+    struct ing_item *item = take_row(arg, page, row, index);
+    if (item == NULL)
+        return;
+    item->row = NULL;
+    item->raw = text;
 }
 
 void ing_polygon_take_rows(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page, ing_take_row *take)
 {
+    struct taking taking = {.config = config, .take = take, .before_us = INT64_MIN};
     struct ing_row_walk walk;
-    int64_t before_us = INT64_MIN;
-    for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page)) {
-        struct ing_item *item = ing_page_add(page);
-        item->index = walk.index;
-        if (!take(config, page, walk.row, item)) {
-            page->count--;
-            continue;
-        }
-        if (walk.text.data != NULL) { // it is read again when it becomes an event
-            item->row = NULL;
-            item->raw = walk.text;
-        }
-        if (item->reason[0] == '\0') {
-            page->counts.unsorted += item->event_time_us < before_us;
-            before_us = item->event_time_us;
-        }
-    }
+    for (ing_row_walk_begin(&walk, page, rows); walk.row != NULL; ing_row_walk_next(&walk, page))
+        take_row(&taking, page, walk.row, walk.index);
+}
+
+// Row by row, if that is how this feed's answers are read and this one can be.
+static bool parse_rows(const struct ing_provider_config *config, struct mf_str body, struct ing_page *page,
+                       const struct mf_json_node **root)
+{
+    struct taking taking = {
+        .config = config, .take = polygon_feeds[page->work->feed].take, .before_us = INT64_MIN};
+    struct ing_row_taker taker = {.take = take_row_read, .arg = &taking};
+    return taking.take != NULL && ing_page_parse_rows(page, body, "results", &taker, root);
 }
 
 // N37: the answer must be about what was asked. A page of another ticker, or in another adjustment, is the
@@ -352,9 +378,9 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     page->counts.rows = (rows != NULL ? mf_json_count(rows) : 0) + page->count;
     if (ing_work_is_of_contract(page->work))
         page->counts.rows = page->counts.rows > 0;
-    if (page->rows.data != NULL)
+    if (page->rows.data != NULL) { // they have been taken
         page->counts.rows = page->row_count;
-    if (ing_work_is_of_renames(page->work)) {
+    } else if (ing_work_is_of_renames(page->work)) {
         const struct mf_json_node *result = rows != NULL ? mf_json_get(root, "results") : NULL;
         ing_polygon_rename_items(config, rows,
                                  result != NULL ? ing_text_of(result, "composite_figi") : MF_STR_NULL, page);
@@ -389,9 +415,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->flags = 0;
     page->next = MF_STR_NULL;
     page->rest_us = 0;
-    page->newest_us = INT64_MIN;
-    page->count = 0;
-    page->counts = (struct ing_page_counts){0};
+    ing_page_forget_rows(page);
     *page->day = (struct ing_market_day){0}; // the market may be another one
     page->aliases.count = 0;
     page->contract_count = 0;
@@ -399,9 +423,8 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     keep_request_id(page, reply->request_id);
     const struct mf_json_node *root = NULL;
     struct mf_error err = {.message = ""};
-    bool by_row =
-        polygon_feeds[page->work->feed].many_rows && ing_page_parse_rows(page, reply->body, "results", &root);
-    if (!by_row && ing_page_parse(page, reply->body, "results", &root, &err) < 0)
+    if (!parse_rows(config, reply->body, page, &root) &&
+        ing_page_parse(page, reply->body, "results", &root, &err) < 0)
         root = NULL;
     struct mf_str message;
     page->answer = ing_polygon_classify(page->work, reply->status, root, page->code, &message);
@@ -416,13 +439,13 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     if (page->answer == ING_ANSWER_PLAN_LIMIT && page->work->from_us > page->asked_us)
         page->answer = because(ING_ANSWER_EMPTY, "", page->code);
     if (page->answer != ING_ANSWER_DATA && page->answer != ING_ANSWER_EMPTY) {
-        page->count = 0;
+        ing_page_forget_rows(page);
         return;
     }
     const char *problem = envelope_problem(page->work, root);
     if (problem != NULL) {
         page->answer = because(ING_ANSWER_TRANSIENT, problem, page->code);
-        page->count = 0;
+        ing_page_forget_rows(page);
         return;
     }
     if (mf_str_eq_c(ing_text_of(root, "status"), "DELAYED"))

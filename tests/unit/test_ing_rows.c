@@ -47,11 +47,11 @@ static void test_what_is_read_by_row(void **state)
         {true, "{\"status\":\"DELAYED\",\"results\":[{\"t\":1704205800000,\"o\":1,\"h\":\"2\",\"l\":1.0,"
                "\"c\":1e0,\"v\":0.30000000000000004,\"n\":12.0,\"vw\":null,\"otc\":true}]}"},
         {true, "{\"results\":[{\"t\":\"1704205800\",\"name\":\"caf\xc3\xa9\"}],\"next_url\":\"https://x\"}"},
-        {true, "{\"ticker\":\"MSFT\",\"results\":[{\"t\":1704205800000}]}"},       // of another: not used
-        {true, "{\"status\":\"ERROR\",\"error\":\"no\",\"results\":[{\"t\":1}]}"}, // an error as 200
         {true, "{\"a\":[{\"results\":[1]}],\"results\":[{\"t\":1704205800000}]}"},
         {true, "{\"results\":[{\"t\":-1,\"o\":-0,\"c\":1E+2,\"h\":0.5e-3}]}"},
-        {false, "{\"status\":\"OK\",\"results\":[]}"}, // nothing to read
+        {false, "{\"status\":\"OK\",\"results\":[]}"},                              // nothing to read
+        {false, "{\"ticker\":\"MSFT\",\"results\":[{\"t\":1704205800000}]}"},       // of another: forgotten
+        {false, "{\"status\":\"ERROR\",\"error\":\"no\",\"results\":[{\"t\":1}]}"}, // an error as 200
         {false, "{\"status\":\"OK\",\"results\":null}"},
         {false, "{\"results\":[{\"t\":1,\"t\":2}]}"}, // a bad row
         {false, "{\"results\":[{\"t\":NaN},{\"t\":1704205800000}]}"},
