@@ -43,6 +43,8 @@ def test_a_small_run_measures_everything(tmp_path: Path) -> None:
     assert 20_000 <= result["bars"] < 30_000, result
     assert 400 < result["event_bytes"] < 1_000, result
     assert all(result[key] > 0 for key in WANTED - {"live_late_p99_ms"}), result
+    # Memory is what no other program sways; a large run stays below the same bounds.
+    assert result["peak_rss_mib"] < 48 and result["live_rss_mib"] < 64, result
     # At least a round of polls, and not many more than there are periods.
     assert 40 <= result["live_polls_per_s"] * 5 <= 40 * 8, result
     print("\n" + str(result))
