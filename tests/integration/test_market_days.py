@@ -227,6 +227,27 @@ def test_bad_rows_and_bad_answers(line: Line) -> None:
     assert ingestor.metric("marketflow_ingest_records_total", type="feed_status", result="invalid") >= 1
 
 
+def test_a_broken_endpoint_makes_nothing_less_ready(line: Line) -> None:
+    """Its circuits open, its requests are tried again and again, and the polls and /readyz know nothing of it."""
+    line.parts.simulator.add_fault("server_error", match={"endpoint": "status"}, times=None)
+    impatient = {
+        "INGEST_CIRCUIT_FAILURES": "2",
+        "INGEST_CIRCUIT_OPEN_MS": "60000",
+        "INGEST_RETRY_BASE_MS": "10",
+        "INGEST_RETRY_MAX_MS": "50",
+    }
+    ingestor = line.start("ingestor", **(SETTINGS | impatient | {"INGEST_SYMBOLS": "X:BTCUSD"}))
+    for endpoint in ("holidays", "market_state"):
+        wait_for(
+            lambda e=endpoint: ingestor.metric("marketflow_circuit_state", endpoint=e) == 2, 60, "a circuit"
+        )
+    polled = minutes(line, "X:BTCUSD")
+    wait_for(lambda: minutes(line, "X:BTCUSD") >= polled + 5, 60, "polls")
+    assert all(check["ok"] for check in ingestor.readiness()["checks"].values())
+    states = {m.event["state"] for m in line.messages("RAW") if m.event["event_type"] == "feed_status"}
+    assert states == {"ok"}
+
+
 def test_switched_off(line: Line) -> None:
     """Nothing is asked, and what was kept is left alone."""
     line.parts.simulator.announce_days({"date": session_ahead().isoformat()})

@@ -8,8 +8,11 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from line import PARTITIONS, ROLES, Line, Message
 from mflocal import ServiceProcess, free_port, wait_for
+
+pytestmark = pytest.mark.long
 
 # On all four partitions, of every kind that has bars; stocks have news, and are more than are asked for by name when it
 # comes to splits and dividends.
