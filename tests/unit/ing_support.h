@@ -14,6 +14,7 @@ struct ing_fixture {
     struct mf_calendar *calendar;
     struct ing_provider_config config;
     struct ing_page page;
+    struct mf_buf body; // of a page
     struct ing_scratch scratch;
     struct mf_event event;
 };
@@ -38,6 +39,7 @@ static inline int ing_fixture_set_up(void **state)
                                              .secret = "s3cret-key",
                                              .calendar = f->calendar};
     ing_page_init(&f->page);
+    mf_buf_init(&f->body, 1024 * 1024);
     *state = f;
     return 0;
 }
@@ -46,6 +48,7 @@ static inline int ing_fixture_tear_down(void **state)
 {
     struct ing_fixture *f = *state;
     ing_page_free(&f->page);
+    mf_buf_free(&f->body);
     mf_calendar_free(&f->calendar);
     free(f);
     return 0;
@@ -131,11 +134,9 @@ static inline const char *ing_verdict(struct ing_fixture *f, size_t item)
 // A right answer with these rows.
 static inline void ing_decode_rows(struct ing_fixture *f, const struct ing_work *work, const char *rows)
 {
-    struct mf_buf body;
-    mf_buf_init(&body, 1024 * 1024);
-    mf_buf_addf(&body, "{\"status\":\"OK\",\"request_id\":\"r\",\"results\":[%s]}", rows);
-    ing_decode(f, work, 200, NULL, mf_buf_c_str(&body));
-    mf_buf_free(&body);
+    mf_buf_clear(&f->body); // the page's rows lie in it
+    mf_buf_addf(&f->body, "{\"status\":\"OK\",\"request_id\":\"r\",\"results\":[%s]}", rows);
+    ing_decode(f, work, 200, NULL, mf_buf_c_str(&f->body));
 }
 
 // Of two rows the first becomes a dead letter with the reason and its place, the second an event.
