@@ -433,7 +433,12 @@ def test_a_fault_of_rows_waits_for_its_endpoint(
         ("correction", {"endpoint": "news"}, {}, "correction changes aggs only, and match names others"),
         ("correction", {"path": "/v2/reference/"}, {}, "correction changes aggs only"),
         ("bad_row", {"endpoint": "news"}, {"variant": "nan"}, "bad_row nan changes aggs only"),
-        ("bad_row", {"endpoint": "tickers"}, {"variant": "future"}, "future changes aggs or news only"),
+        (
+            "bad_row",
+            {"endpoint": "tickers"},
+            {"variant": "future"},
+            "future changes aggs or chain or news only",
+        ),
         ("bad_row", {"timespan": "day"}, {"variant": "emoji"}, "bad_row emoji changes news only"),
         (
             "bad_row",

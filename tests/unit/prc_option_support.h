@@ -27,7 +27,8 @@ static MF_UNUSED struct mf_event make_option(const char *ticker, struct mf_date 
                                               .strike = MF_STR("150"),
                                               .type = MF_OPTION_CALL,
                                               .shares_per_contract = MF_STR("100"),
-                                              .exercise = MF_STR("american")};
+                                              .exercise = MF_STR("american"),
+                                              .snapshot = {.time_us = INT64_MIN}}; // none
     event.option_bar.bar.session_date = day_of(event.event_time_us);
     event.option_bar.days_to_expiration =
         mf_date_to_days(expiration) - mf_date_to_days(event.option_bar.bar.session_date);
