@@ -33,6 +33,16 @@ static void look(struct live *live, int64_t now_us)
     live->view[LIVE_ALWAYS] = ing_plan_view(app->calendar, &app->config, MF_ASSET_CRYPTO, now_us);
 }
 
+// Minutes that wait for the days of their warm-up have not failed themselves: what keeps them back has.
+static int64_t failing_since_us(const struct live_series *series)
+{
+    const struct live_symbol *symbol = series->symbol;
+    const struct live_series *day = symbol->series[LIVE_DAY];
+    bool waits = series == symbol->series[LIVE_MINUTE] && series->base.state == ING_SERIES_IDLE &&
+                 day != NULL && day->mark.status == ING_STATUS_RUNNING;
+    return waits ? day->base.failing_since_us : series->base.failing_since_us;
+}
+
 static struct ing_progress progress_of(const struct live *live, const struct live_series *series)
 {
     const struct ing_work *work = &series->base.work;
@@ -40,7 +50,7 @@ static struct ing_progress progress_of(const struct live *live, const struct liv
         &live->view[ing_market_has_sessions(work->asset_class) ? LIVE_SESSIONS : LIVE_ALWAYS];
     return (struct ing_progress){.good_us =
                                      ing_plan_view_read_to_us(view, work, &series->mark, series->good_us),
-                                 .failing_since_us = series->base.failing_since_us};
+                                 .failing_since_us = failing_since_us(series)};
 }
 
 static size_t collect(const struct live *live, enum live_feed feed, struct ing_progress *progress)

@@ -275,6 +275,25 @@ def test_a_broken_endpoint_is_left_alone(line: Line) -> None:
     assert len(line.events_logged("circuit_closed")) == 1
 
 
+def heartbeats_of(line: Line, feed: str) -> int:
+    return sum(feed in event["feeds"] for event in events(line, "heartbeat", "RAW"))
+
+
+def test_a_symbol_that_cannot_warm_up_is_named_and_holds_nobody_back(line: Line) -> None:
+    """Its minutes wait for its days, which fail without end: they count as failing, and the feed goes on."""
+    broken = {"endpoint": "aggs", "symbol": "X:ETHUSD", "timespan": "day"}
+    line.parts.simulator.add_fault("server_error", match=broken, times=None)
+    settings = LIVE | {"INGEST_DAY_BARS": "true", "INGEST_WARMUP": "true", "INGEST_CIRCUIT_FAILURES": "0"}
+    settings |= {"INGEST_SYMBOLS": "X:BTCUSD,X:ETHUSD", "INGEST_HEARTBEAT_EXCLUDE_MS": "1000"}
+    line.start("ingestor", **settings, INGEST_RETRY_BASE_MS="10", INGEST_RETRY_MAX_MS="50")
+    wait_for(lambda: states(line, "polygon.bars.1m")[-1:] == ["late"], 60, "the feed to be told as late")
+    status = [e for e in events(line, "feed_status", "RAW") if e["feed"] == "polygon.bars.1m"]
+    assert status[-1]["excluded"] == ["X:ETHUSD"]
+    wait_for(lambda: heartbeats_of(line, "polygon.bars.1m") > 0, 60, "heartbeats of the others")
+    line.parts.simulator.clear_faults()
+    wait_for(lambda: states(line, "polygon.bars.1m")[-1:] == ["ok"], 60, "the feed to be well")
+
+
 def test_a_backfill_gives_a_broken_endpoint_up_and_can_go_on(line: Line) -> None:
     """Twenty symbols on a dead provider: the run ends soon, says why, and the next start finishes it."""
     line.expected_errors.append("series_given_up")
