@@ -157,6 +157,7 @@ int64_t ing_limiter_ask(struct ing_limiter *limiter, int64_t now_us)
     if (limiter->held > 0 && now_us < limiter->sent_us + ING_LIMITER_VALID_US)
         return 0;
     limiter->held = 0;
+    ing_limiter_check_claim(limiter, now_us);
     if (limiter->claimed || !limiter->current)
         return ING_LIMITER_ASK_AGAIN_US;
     return claim_or_wait(limiter, now_us);

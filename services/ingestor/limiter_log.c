@@ -43,19 +43,35 @@ static int publish(struct ing_limiter *limiter, struct ing_batch *batch,
     return result;
 }
 
+static void lose_claim(struct ing_limiter *limiter, const struct mf_error *err)
+{
+    limiter->claimed = false;
+    count_claim(limiter, "lost");
+    mf_log_error(limiter->setup.kafka->log, MF_LOG_WARNING, "fetch", "claim_lost", err,
+                 "claiming requests of the budget");
+}
+
 // Acknowledged: the log brings it. Failed: it may be there all the same, or come still, and then it is
 // wasted; the next one has another number.
 static void on_delivered(void *arg, const struct mf_error *err)
 {
     struct ing_limiter *limiter = arg;
     limiter->batch = NULL;
+    limiter->acked_us = mf_clock_monotonic_us();
     if (err == NULL || !limiter->claimed)
         return;
-    limiter->claimed = false;
-    count_claim(limiter, "lost");
-    mf_log_error(limiter->setup.kafka->log, MF_LOG_WARNING, "fetch", "claim_lost", err,
-                 "claiming requests of the budget");
+    lose_claim(limiter, err);
     mf_deferred_schedule(limiter->news);
+}
+
+void ing_limiter_check_claim(struct ing_limiter *limiter, int64_t now_us)
+{
+    struct mf_error err;
+    if (!limiter->claimed || limiter->batch != NULL || now_us - limiter->acked_us < ING_LIMITER_CLAIM_LOST_US)
+        return;
+    mf_error_set(&err, MF_ERROR_UNCERTAIN, "claim_not_seen", "acknowledged, and not seen for %d s",
+                 (int)(ING_LIMITER_CLAIM_LOST_US / MF_US_PER_SECOND));
+    lose_claim(limiter, &err);
 }
 
 int64_t ing_limiter_send_claim(struct ing_limiter *limiter, enum ing_priority priority, uint64_t count,

@@ -28,6 +28,7 @@ struct ing_limiter {
     bool refused_said, clock_said;
     uint64_t held;         // requests granted and not started
     int64_t sent_us;       // monotonic, of the claim
+    int64_t acked_us;      // monotonic, when the broker acknowledged it
     int64_t behind_us;     // log time less monotonic time
     int64_t not_before_us; // monotonic, after a 429
     int64_t told_us;       // monotonic, end of the hold that was told
@@ -36,6 +37,9 @@ struct ing_limiter {
     int64_t recent_us;
     uint64_t recent, recent_before;
 };
+
+// An acknowledged claim comes back within moments; one that has not by then is no longer in the log.
+#define ING_LIMITER_CLAIM_LOST_US (30 * MF_US_PER_SECOND)
 
 // limiter.c
 void ing_limiter_unpark(struct ing_limiter *limiter);
@@ -47,6 +51,8 @@ void ing_limiter_record(const struct ing_limiter *limiter, enum ing_budget_kind 
 // Puts a claim under way. Returns µs after which to ask again at the latest.
 int64_t ing_limiter_send_claim(struct ing_limiter *limiter, enum ing_priority priority, uint64_t count,
                                int64_t now_us);
+// Forgets a claim that the broker has, and that has not come back for long.
+void ing_limiter_check_claim(struct ing_limiter *limiter, int64_t now_us);
 // Tells the key's other users that nothing may start until then.
 void ing_limiter_tell_hold(struct ing_limiter *limiter, int64_t now_us, int64_t wait_us);
 // Begins to read the log, from where it matters.

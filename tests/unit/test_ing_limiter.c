@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two processes' limiters on one topic of a mock cluster: what one is granted the other is not, a hold
 // reaches both, another key has another budget.
-#include "services/ingestor/limiter.h"
+#include "services/ingestor/limiter_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,6 +170,27 @@ static void a_day_that_is_used_up_parks(void **state)
                      (now_us / MF_US_PER_DAY + 1) * MF_US_PER_DAY);
 }
 
+// A broker may lose what it acknowledged. The log goes on, and so does the process.
+static void a_claim_that_never_comes_back_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    struct user *user = &f->users[0];
+    assert_int_equal(start_some(f, user, 1), 1);
+    struct ing_limiter *limiter = user->limiter;
+    int64_t now_us = mf_clock_monotonic_us();
+    limiter->held = 0;
+    limiter->claimed = true; // one that the log does not hold
+    limiter->claim.number++;
+    limiter->acked_us = now_us - ING_LIMITER_CLAIM_LOST_US + MF_US_PER_MS;
+    assert_true(ing_limiter_ask(limiter, now_us) > 0);
+    assert_int_equal(limiter->claim.number, 2); // it is waited for
+    limiter->acked_us -= MF_US_PER_MS;
+    assert_int_equal(start_some(f, user, 2), 2);
+    const char *const lost[] = {"lost", NULL};
+    assert_true(
+        mf_metric_value(mf_metrics_get(f->world->metrics, &ing_metric_defs[ING_M_BUDGET_CLAIMS], lost)) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +198,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hold_reaches_the_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_key_has_another_budget, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_day_that_is_used_up_parks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_claim_that_never_comes_back_is_given_up, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
