@@ -264,6 +264,8 @@ int ing_app_reload(struct ing_app *app, const struct mf_settings *fresh, struct 
     ing_engine_reconfigure(app->engine, &app->config);
     if (ing_engine_is_parked(app->engine))
         ing_engine_resume(app->engine); // the key may be another one
+    if (app->mode->reloaded != NULL)
+        app->mode->reloaded(app->state);
     return 0;
 }
 

@@ -29,7 +29,8 @@ struct ing_mode {
     void (*drain)(void *state);                      // before the engine's requests stop; may be NULL
     void (*leave)(void *state);                      // all is acknowledged: the last records; may be NULL
     int (*reload)(void *state, const struct mf_settings *fresh, struct mf_error *err); // may be NULL
-    void (*check_ready)(void *state, struct mf_health *health);                        // may be NULL
+    void (*reloaded)(void *state); // the new settings, and the key, are in place; may be NULL
+    void (*check_ready)(void *state, struct mf_health *health); // may be NULL
     void (*status)(void *state, char *text, size_t size);
     void (*free)(void **state);
 };

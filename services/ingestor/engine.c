@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/hash.h"
 #include "common/url.h"
 
 enum { TICK_MS = 1000, ALIVE_WITHIN_S = 15, HOSTS_MAX = 2 };
@@ -87,6 +88,7 @@ void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, cons
     free(series->next_page);
     series->next_page = next != NULL && next[0] != '\0' ? mf_strdup(next) : NULL;
     series->page = page;
+    ing_retry_reset(&series->retry);        // what the range before failed with counts no more
     if (!series->page_by_page || page == 0) // pages of one walk must come to an end, whoever begins them
         series->seen_count = 0;
     series->range_last_us = last_time_us;
@@ -161,6 +163,7 @@ static void start_request(struct ing_engine *engine, struct ing_series *series)
     struct mf_error err;
     series->asked_us = mf_clock_real_us();
     series->asked_monotonic_us = mf_clock_monotonic_us();
+    series->key = engine->key;
     if (build_url(engine, series, &endpoint, &err) < 0 ||
         mf_http_client_get(engine->http, endpoint, mf_buf_c_str(&engine->url), engine->config->api_key,
                            engine->setup.provider->headers, ing_engine_on_response, series, &series->request,
@@ -360,6 +363,7 @@ static int make_http(struct ing_engine *engine, struct mf_error *err)
 void ing_engine_reconfigure(struct ing_engine *engine, const struct ing_config *config)
 {
     engine->config = config;
+    engine->key = mf_hash64(config->api_key, strlen(config->api_key));
     engine->provider = (struct ing_provider_config){.base_url = config->base_url,
                                                     .allowed_hosts = config->allowed_hosts,
                                                     .secret = config->api_key,

@@ -51,6 +51,7 @@ struct ing_series {
     struct ing_retry retry;
     enum ing_series_state state;
     enum ing_priority priority;  // of its requests; changed only while the series is idle
+    unsigned attempts_max;       // failures in a row before it is given up; 0 = as many as the engine's
     bool may_be_unknown;         // 404 is a right answer: nothing
     bool may_be_refused;         // a plan that does not cover it is no failure, and the driver's to say
     bool expect_data;            // an answer without rows is asked for again once
@@ -70,6 +71,7 @@ struct ing_series {
     size_t seen_count, seen_capacity;
     int64_t range_last_us; // newest event time of the range so far
     int64_t asked_us, asked_monotonic_us;
+    uint64_t key;                   // hash of the one that it was asked with
     struct mf_buf body;             // of an answer that waits
     size_t held_bytes;              // counted in the engine's memory for answers
     char data_mode[16];             // longer ones mean nothing

@@ -144,7 +144,11 @@ static void act(struct ing_engine *engine, struct ing_series *series, const stru
 static struct ing_decision decide(struct ing_engine *engine, struct ing_series *series,
                                   const struct ing_failure *failure)
 {
-    struct ing_retry_policy policy = {.attempts_max = engine->setup.attempts_max,
+    // The key was rotated while the request was under way: what the old one is worth is of no interest.
+    if (failure->answer == ING_ANSWER_KEY_REJECTED && series->key != engine->key)
+        return (struct ing_decision){.step = ING_STEP_RETRY};
+    unsigned attempts_max = series->attempts_max > 0 ? series->attempts_max : engine->setup.attempts_max;
+    struct ing_retry_policy policy = {.attempts_max = attempts_max,
                                       .rate_limited_max = engine->setup.rate_limited_max,
                                       .rate_limit_wait_ms = engine->config->rate_limit_wait_ms};
     return ing_retry_decide(&policy, &series->retry, failure);

@@ -44,6 +44,7 @@ struct ing_engine {
     struct ing_endpoint_gate gates[ING_ENDPOINT_MAX];
     struct mf_ratelimit *repeats; // of requests that failed
     bool draining, drained, parked, stalled, pumping;
+    uint64_t key; // hash of the configuration's
     bool proving; // the key was rejected; one request at a time until one is answered otherwise
 };
 

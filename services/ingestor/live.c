@@ -221,18 +221,23 @@ static int begin(void *state, struct mf_error *err)
 static int reload(void *state, const struct mf_settings *fresh, struct mf_error *err)
 {
     struct live *live = state;
-    if (live->app->begun) {
-        if (ing_live_take_symbols(live, fresh, err) < 0)
-            return -1;
-        ing_live_ask_refused_again(live);
-        if (live->days != NULL)
-            ing_live_days_ask_again(live->days);
-        return 0;
-    }
+    if (live->app->begun)
+        return ing_live_take_symbols(live, fresh, err);
     struct ing_symbols symbols = {0}; // taken when the mode begins
     int result = ing_symbols_from_settings(fresh, &symbols, err);
     ing_symbols_free(&symbols);
     return result;
+}
+
+// What was refused is asked again with the new key, not with the old one.
+static void reloaded(void *state)
+{
+    struct live *live = state;
+    if (!live->app->begun)
+        return;
+    ing_live_ask_refused_again(live);
+    if (live->days != NULL)
+        ing_live_days_ask_again(live->days);
 }
 
 static const char *topic(const struct ing_app *app)
@@ -240,10 +245,16 @@ static const char *topic(const struct ing_app *app)
     return app->config.topic_raw;
 }
 
+// Other shards' are not kept: there may be thousands, and nobody would ever ask for them.
 static bool wants_watermark(void *state, struct mf_str key)
 {
-    (void)state;
-    return ing_watermark_key_is_live(key) || mf_str_eq_c(key, ing_market_days_key);
+    const struct live *live = state;
+    const struct ing_config *config = &live->app->config;
+    char symbol[MF_SYMBOL_MAX + 1];
+    if (!ing_watermark_key_is_live(key))
+        return mf_str_eq_c(key, ing_market_days_key);
+    mf_str_copy(symbol, sizeof symbol, ing_watermark_key_symbol(key));
+    return ing_shard_owns(&config->shard, ing_symbol_partition(symbol, config->partitions));
 }
 
 static void stop_timers(void *state)
@@ -274,6 +285,7 @@ const struct ing_mode ing_mode_live = {
     .begin = begin,
     .drain = stop_timers,
     .reload = reload,
+    .reloaded = reloaded,
     .status = status,
     .free = live_free,
 };

@@ -168,12 +168,13 @@ static void begin_next(struct live_reconcile *reconcile, struct worker *worker)
     series->symbol = symbol;
     series->base.work = symbol->series[LIVE_MINUTE]->base.work;
     series->base.expect_data = true;
+    series->base.attempts_max = live->app->config.retry_attempts;
     series->base.work.from_us = series->base.work.to_us = 0;
     ing_engine_begin(live->app->engine, &series->base, NULL, 0, INT64_MIN, 0);
 }
 
 // One that was refused is not asked for again tonight: the engine has said why, and the next session has its
-// own turn.
+// own turn. One that only failed lets the others pass: the next tick puts it behind them.
 static void range_done(struct live *live, struct live_series *series, enum ing_range_end end,
                        const struct mf_error *err)
 {
@@ -183,9 +184,11 @@ static void range_done(struct live *live, struct live_series *series, enum ing_r
     struct live_series *minute = symbol->series[LIVE_MINUTE];
     if (end == ING_RANGE_COMPLETE)
         tell(live, worker, count_vanished(worker));
-    minute->mark.reconciled_us = worker->session.from_us;
     symbol->reconcile_waits = false;
-    ing_live_save(live, minute);
+    if (end != ING_RANGE_GAVE_UP) {
+        minute->mark.reconciled_us = worker->session.from_us;
+        ing_live_save(live, minute);
+    }
     begin_next(live->reconcile, worker);
 }
 

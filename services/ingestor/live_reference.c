@@ -234,6 +234,7 @@ static void begin_step(struct live_reference *reference)
     struct live_series *series = &reference->series;
     reference->busy = true;
     series->base.priority = ING_PRIORITY_RECONCILE; // behind all polls
+    series->base.attempts_max = reference->live->app->config.retry_attempts;
     series->base.work.from_us = series->base.work.to_us = 0;
     ing_engine_begin(reference->live->app->engine, &series->base, NULL, 0, INT64_MIN, 0);
 }

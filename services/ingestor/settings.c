@@ -190,7 +190,8 @@ static const struct mf_setting_def ingest_defs[] = {
           "A bar whose prices are so many times above or below its neighbours', between which nothing "
           "happened, is taken for another symbol's: a dead letter. 0 = none is."),
     COUNT("INGEST_RETRY_ATTEMPTS", "8", 1, 1000,
-          "Failures of one request in a row after which a backfill gives the series up for now."),
+          "Failures of one request in a row after which a backfill gives the series up for now, and "
+          "live mode passes on to the next symbol in what it asks once a day."),
     MILLISECONDS("INGEST_RETRY_BASE_MS", "500", 1, 60000,
                  "Shortest delay in ms before a failed request is repeated."),
     MILLISECONDS("INGEST_RETRY_MAX_MS", "60000", 1, 3600000, "Longest such delay in ms."),

@@ -73,6 +73,17 @@ bool ing_watermark_key_is_live(struct mf_str key)
     return count_bars(key) == 4;
 }
 
+struct mf_str ing_watermark_key_symbol(struct mf_str key)
+{
+    size_t from = 0;
+    for (int parts = 0; parts < 2 && from < key.len; from++)
+        parts += key.data[from] == '|';
+    size_t to = from;
+    while (to < key.len && key.data[to] != '|')
+        to++;
+    return (struct mf_str){key.data + from, to - from};
+}
+
 bool ing_watermark_key_is_of_run(struct mf_str key, const char *run_id)
 {
     size_t len = strlen(run_id);

@@ -64,6 +64,7 @@ void ing_watermark_key(const struct ing_work *work, const char *run_id, struct m
 void ing_run_key(const char *run_id, struct mf_buf *out);
 // Is the key one of a live series, of the run (run_id), or of neither?
 bool ing_watermark_key_is_live(struct mf_str key);
+struct mf_str ing_watermark_key_symbol(struct mf_str key); // of a live series; lies in the key
 bool ing_watermark_key_is_of_run(struct mf_str key, const char *run_id);
 
 // overlap may be NULL. At most ING_OVERLAP_SAVED of its newest entries are written.

@@ -27,6 +27,7 @@ struct fixture {
     struct engine_world w;
     struct told told[SERIES]; // the last one is of news
     int status;               // of bars; 200 = an empty page
+    unsigned refusals;        // so many get the status, then all is well; 0 = all do
     unsigned keys_rejected;
     unsigned bars, news; // requests
     int64_t at_us[LOG];  // of those for bars
@@ -41,6 +42,8 @@ static enum http_script_after answer(void *arg, const char *path, struct mf_buf 
     if (of_bars && f->bars < LOG)
         f->at_us[f->bars] = mf_clock_monotonic_us();
     f->bars += of_bars;
+    if (of_bars && f->refusals > 0 && --f->refusals == 0)
+        f->status = 200; // from the next one on
     f->news += !of_bars;
     const char *body = status == 200 ? "{\"status\":\"OK\",\"results\":[]}" : "{\"status\":\"ERROR\"}";
     mf_buf_addf(out, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body), body);
@@ -299,14 +302,52 @@ static void a_rejected_key_is_tried_with_one_request(void **state)
     assert_true(metric(f, ING_M_KEY_REJECTED, NULL) == 0);
 }
 
+// N52: what the old key is worth says nothing about the one that is in place when the answer comes.
+static void a_late_refusal_of_the_old_key_is_no_refusal_of_the_new_one(void **state)
+{
+    struct fixture *f = *state;
+    f->status = 401;
+    begin(f, 0);
+    assert_int_equal(f->told[0].series.state, ING_SERIES_ASKED);
+    f->w.config.api_key = "rotated";
+    ing_engine_reconfigure(f->w.engine, &f->w.config);
+    f->refusals = 1;
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+    assert_int_equal(f->bars, 2);
+    assert_int_equal(f->keys_rejected, 0);
+    assert_false(ing_engine_is_parked(f->w.engine));
+}
+
+// ---------------------------------------------------------------- patience
+
+// Live mode has no end of patience but where others wait behind a series; the next range begins afresh.
+static void a_series_may_be_less_patient_than_the_engine(void **state)
+{
+    struct fixture *f = *state;
+    enum { ATTEMPTS = 3 };
+    f->told[0].series.attempts_max = ATTEMPTS;
+    for (unsigned ranges = 1; ranges <= 2; ranges++) {
+        begin(f, 0);
+        run_until_ended(f, ranges);
+        assert_int_equal(f->told[0].end, ING_RANGE_GAVE_UP);
+        assert_int_equal(f->bars, ranges * ATTEMPTS);
+    }
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_failing_endpoint_is_left_alone), CASE(an_answer_about_the_request_is_no_failure),
-        CASE(the_one_that_finds_out_may_leave), CASE(a_job_gives_a_broken_endpoint_up),
-        CASE(repeats_wait_for_their_budget),    CASE(a_rejected_key_is_tried_with_one_request),
+        CASE(a_failing_endpoint_is_left_alone),
+        CASE(an_answer_about_the_request_is_no_failure),
+        CASE(the_one_that_finds_out_may_leave),
+        CASE(a_job_gives_a_broken_endpoint_up),
+        CASE(repeats_wait_for_their_budget),
+        CASE(a_rejected_key_is_tried_with_one_request),
+        CASE(a_late_refusal_of_the_old_key_is_no_refusal_of_the_new_one),
+        CASE(a_series_may_be_less_patient_than_the_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,6 +88,8 @@ static void test_keys(void **state)
     ing_watermark_key(&bars, NULL, &key);
     assert_string_equal(mf_buf_c_str(&key), "polygon|bars|X:BTCUSD|minute|split");
     assert_true(ing_watermark_key_is_live(mf_buf_str(&key)));
+    assert_true(mf_str_eq_c(ing_watermark_key_symbol(mf_buf_str(&key)), "X:BTCUSD"));
+    assert_true(mf_str_eq_c(ing_watermark_key_symbol(MF_STR("polygon|bars")), ""));
     assert_false(ing_watermark_key_is_of_run(mf_buf_str(&key), "split"));
     mf_buf_clear(&key);
     ing_watermark_key(&news, "run-1", &key);
