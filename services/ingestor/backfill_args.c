@@ -112,13 +112,19 @@ static int take_market(const struct texts *texts, struct ing_backfill_args *args
 }
 
 // What is not said follows from the range: the contracts that could trade in it, as its last day knew them.
-static void complete_filter(struct ing_backfill_args *args, struct mf_date today)
+static int complete_filter(const struct texts *texts, struct mf_date today, struct ing_backfill_args *args,
+                           struct mf_error *err)
 {
     struct ing_contract_filter *filter = &args->filter;
     if (mf_date_cmp(filter->expiration_from, args->from) < 0)
         filter->expiration_from = args->from;
     if (filter->as_of.year == 0)
         filter->as_of = mf_date_cmp(args->to, today) < 0 ? args->to : today;
+    if (filter->expiration_to.year == 0 || mf_date_cmp(filter->expiration_to, filter->expiration_from) >= 0)
+        return 0;
+    return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                        "--expiration-to %s is before --from %s: no such contract can have traded",
+                        texts->contracts.expiration_to, texts->from);
 }
 
 // Those of underlyings, or single ones.
@@ -134,9 +140,9 @@ static int take_contracts(const struct texts *texts, struct mf_date today, struc
     if (single && ing_contract_texts_filter(given))
         return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
                             "expirations, strikes and type choose among the contracts of --underlying");
-    if (ing_contract_filter_parse(given, today, &args->filter, err) < 0)
+    if (ing_contract_filter_parse(given, today, &args->filter, err) < 0 ||
+        complete_filter(texts, today, args, err) < 0)
         return -1;
-    complete_filter(args, today);
     if (!single)
         return ing_underlyings_add(&args->symbols, given->underlying, err);
     args->symbols.contracts = true;

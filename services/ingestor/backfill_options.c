@@ -24,7 +24,12 @@ struct backfill_walk { // over the contracts of one underlying
     bool listed;     // they are known
     char *next_page; // path and query of the page behind it; NULL = it is the last one
     unsigned pass, page;
-    uint64_t hash, hash_before;  // of the tickers of the page, of the one before it
+    bool read;                  // a page was, by this process
+    uint64_t hash, hash_before; // of the tickers of the page, of the one before it; 0 = there are none
+    // The last ticker of the pages of the pass that are over; and up to which one nothing is done once more,
+    // when the list is read once more.
+    char done_to[ING_OCC_TICKER_MAX + 1], skip_to[ING_OCC_TICKER_MAX + 1];
+    bool refused;                // which it is because of a cursor
     uint64_t page_events;        // acknowledged, of its contracts
     struct ing_tally page_tally; // of the page of the list, and of its contracts
     uint64_t events_ahead;       // the same of pages that the watermark is not behind of
@@ -228,7 +233,10 @@ static void begin_walk(struct backfill *backfill, struct backfill_series *series
                                    .stays = series->open_ended};
     slots->walks[slots->walk_count++] = walk;
     series->walk = walk;
+    mf_str_copy(walk->done_to, sizeof walk->done_to, mf_str_of(series->mark.listed));
     series->from_cursor = series->mark.cursor[0] != '\0';
+    if (!series->from_cursor)
+        mf_str_copy(walk->skip_to, sizeof walk->skip_to, mf_str_of(walk->done_to));
     ask_page(walk, series->from_cursor ? series->mark.cursor : NULL);
 }
 
@@ -236,7 +244,7 @@ static void go_to_next_page(struct backfill_walk *walk)
 {
     char *next = walk->next_page;
     walk->next_page = NULL;
-    walk->hash_before = walk->count > 0 ? walk->hash : walk->hash_before;
+    walk->hash_before = walk->hash != 0 ? walk->hash : walk->hash_before;
     forget_page(walk);
     if (next != NULL) {
         walk->page++;
@@ -245,6 +253,8 @@ static void go_to_next_page(struct backfill_walk *walk)
         walk->pass++;
         walk->page = 0;
         walk->hash_before = 0;
+        walk->done_to[0] = walk->skip_to[0] = '\0';
+        walk->refused = false;
         ask_page(walk, NULL);
     } else {
         if (walk->stays && !walk->waits && !walk->series->open_ended)
@@ -309,6 +319,10 @@ static void page_over(struct backfill_walk *walk)
 {
     struct ing_watermark *mark = &walk->series->mark;
     walk->stays = walk->stays || walk->page_incomplete;
+    for (size_t i = 0; i < walk->count; i++) {
+        if (strcmp(walk->contracts[i].ticker, walk->done_to) > 0)
+            mf_str_copy(walk->done_to, sizeof walk->done_to, mf_str_of(walk->contracts[i].ticker));
+    }
     if (walk->stays) {
         walk->events_ahead += walk->page_events;
         ing_tally_add(&walk->tally_ahead, &walk->page_tally);
@@ -321,8 +335,10 @@ static void page_over(struct backfill_walk *walk)
     ing_tally_free(&walk->page_tally); // it is in the mark from now on
     mark->tally = &walk->series->tally;
     mark->request_to_us = mark->range.to_us; // of the whole list
-    mark->cursor[0] = '\0';
+    mark->cursor[0] = mark->listed[0] = '\0';
     mark->page = 0;
+    if (walk->next_page != NULL)
+        mf_str_copy(mark->listed, sizeof mark->listed, mf_str_of(walk->done_to));
     if (walk->next_page == NULL && walk->pass == ING_PASS_ACTIVE)
         mark->status = ING_STATUS_COMPLETE;
     else if (walk->next_page == NULL)
@@ -404,15 +420,18 @@ static void list_read(struct backfill_walk *walk, const struct ing_page *page)
     struct mf_buf tickers;
     forget_page(walk);
     mf_buf_init(&tickers, (page->contract_count + 1) * sizeof(struct ing_contract));
-    walk->count = page->contract_count;
-    walk->contracts = mf_calloc(walk->count + 1, sizeof *walk->contracts);
-    for (size_t i = 0; i < walk->count; i++) {
-        walk->contracts[i] = page->contracts[i];
-        walk->contracts[i].row = NULL;
-        mf_buf_add_c(&tickers, walk->contracts[i].ticker);
+    walk->contracts = mf_calloc(page->contract_count + 1, sizeof *walk->contracts);
+    for (size_t i = 0; i < page->contract_count; i++) {
+        const struct ing_contract *contract = &page->contracts[i];
+        mf_buf_add_c(&tickers, contract->ticker);
+        if (strcmp(contract->ticker, walk->skip_to) <= 0)
+            continue; // it was done when the list was read for the first time
+        walk->contracts[walk->count] = *contract;
+        walk->contracts[walk->count++].row = NULL;
     }
-    walk->hash = mf_hash64(mf_buf_c_str(&tickers), tickers.len);
-    walk->stuck = walk->count > 0 && walk->hash == walk->hash_before;
+    walk->read = true;
+    walk->hash = page->contract_count > 0 ? mf_hash64(mf_buf_c_str(&tickers), tickers.len) : 0;
+    walk->stuck = walk->hash != 0 && walk->hash == walk->hash_before;
     mf_buf_free(&tickers);
 }
 
@@ -435,18 +454,37 @@ void ing_options_page_done(struct backfill_series *series, const struct ing_page
     }
 }
 
-static void list_refused(struct backfill_series *series)
+// A cursor does not live for ever: the stored one, or the one of a page whose contracts took long. Where the
+// provider leads is not asked for again (N08, N09); nor is a list that is refused twice at one place.
+static void list_refused(struct backfill_series *series, bool cursor)
 {
     struct backfill_walk *walk = series->walk;
-    if (!series->from_cursor) {
+    bool again = walk->refused && strcmp(walk->skip_to, walk->done_to) == 0;
+    if (!cursor || again) {
         series->mark.status = ING_STATUS_REFUSED;
         end_walk(walk);
         return;
     }
-    series->from_cursor = false; // a cursor does not live for ever: the pass once more
+    walk->refused = true;
+    mf_str_copy(walk->skip_to, sizeof walk->skip_to, mf_str_of(walk->done_to));
+    series->from_cursor = false; // the pass once more
     series->error.code[0] = '\0';
     walk->page = 0;
+    walk->hash_before = 0;
     ask_page(walk, NULL);
+}
+
+// Of an underlying that had contracts, or has them in the other pass, the provider does know the name.
+static void list_unknown(struct backfill_series *series, bool cursor)
+{
+    struct backfill_walk *walk = series->walk;
+    if (cursor || walk->read || series->known) {
+        list_refused(series, cursor);
+        return;
+    }
+    series->mark.status = ING_STATUS_UNKNOWN_TICKER;
+    ing_backfill_save(walk->backfill, series);
+    end_walk(walk);
 }
 
 void ing_options_range_done(struct backfill *backfill, struct backfill_series *series, enum ing_range_end end)
@@ -456,12 +494,13 @@ void ing_options_range_done(struct backfill *backfill, struct backfill_series *s
         return;
     }
     struct backfill_walk *walk = series->walk;
+    bool further = series->from_cursor || walk->page > 0;
     switch (end) {
     case ING_RANGE_COMPLETE:
         if (walk->stuck) {
             mf_error_set(&series->error, MF_ERROR_POISON, "page_not_advancing",
                          "the provider's list of contracts does not come to an end (page %u)", walk->page);
-            list_refused(series);
+            list_refused(series, false);
             break;
         }
         walk->listed = true;
@@ -471,12 +510,10 @@ void ing_options_range_done(struct backfill *backfill, struct backfill_series *s
         series->mark.status = ING_STATUS_PARTIAL;
         end_walk(walk);
         break;
-    case ING_RANGE_REFUSED: list_refused(series); break;
-    case ING_RANGE_UNKNOWN_TICKER:
-        series->mark.status = ING_STATUS_UNKNOWN_TICKER;
-        ing_backfill_save(backfill, series);
-        end_walk(walk);
+    case ING_RANGE_REFUSED:
+        list_refused(series, series->from_cursor || (walk->page > 0 && series->base.answer_rejected));
         break;
+    case ING_RANGE_UNKNOWN_TICKER: list_unknown(series, further); break;
     case ING_RANGE_GAVE_UP: end_walk(walk); break;
     case ING_RANGE_END_MAX: break;
     }

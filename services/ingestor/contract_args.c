@@ -3,6 +3,7 @@
 #include "services/ingestor/contract_args.h"
 
 #include "common/decimal.h"
+#include "services/ingestor/polygon.h"
 
 static int bad(struct mf_error *err, const char *option, const char *text, const char *wanted)
 {
@@ -87,6 +88,19 @@ int ing_contract_filter_parse(const struct ing_contract_texts *texts, struct mf_
     return check_ranges(texts, filter, err);
 }
 
+// SPX and I:SPX have one list of contracts, which would be read, and kept account of, twice at the same time.
+static int check_names(const struct ing_symbols *symbols, struct mf_error *err)
+{
+    for (size_t i = 0; i < symbols->count; i++) {
+        struct mf_str name = ing_polygon_underlying(mf_str_of(symbols->items[i]));
+        if (name.data != symbols->items[i] && ing_symbols_has(symbols, name.data))
+            return mf_error_set(err, MF_ERROR_CONFIG, "bad_arguments",
+                                "--underlying: %s and %s have the same contracts; give one of them",
+                                symbols->items[i], name.data);
+    }
+    return 0;
+}
+
 int ing_underlyings_add(struct ing_symbols *symbols, const char *list, struct mf_error *err)
 {
     if (ing_symbols_add_list(symbols, list, err) < 0)
@@ -97,7 +111,7 @@ int ing_underlyings_add(struct ing_symbols *symbols, const char *list, struct mf
             return bad(err, "--underlying", symbols->items[i], "a stock or an index, which have options");
     }
     ing_symbols_sort(symbols);
-    return 0;
+    return check_names(symbols, err);
 }
 
 bool ing_contract_texts_filter(const struct ing_contract_texts *texts)

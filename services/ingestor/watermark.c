@@ -158,6 +158,10 @@ void ing_watermark_encode(const struct ing_watermark *watermark, const struct in
         mf_jw_c_string(&w, watermark->cursor);
         write_time(&w, "request_to", watermark->request_to_us);
     }
+    if (watermark->listed[0] != '\0') {
+        mf_jw_key(&w, "listed");
+        mf_jw_c_string(&w, watermark->listed);
+    }
     mf_jw_key(&w, "page");
     mf_jw_u64(&w, watermark->page);
     if (watermark->pass > 0) {
@@ -295,6 +299,9 @@ int ing_watermark_decode(struct mf_json *json, struct mf_str text, struct ing_wa
     if (!mf_str_copy(found.cursor, sizeof found.cursor, ing_text_of(root, "cursor")) &&
         mf_json_get(root, "cursor") != NULL)
         return bad(err, "the cursor");
+    if (!mf_str_copy(found.listed, sizeof found.listed, ing_text_of(root, "listed")) &&
+        mf_json_get(root, "listed") != NULL)
+        return bad(err, "the contract up to which all are done");
     // A cursor of which it is not known what it leads to the end of is of no use.
     if (!read_time(root, "request_to", &found.request_to_us) || found.request_to_us <= found.position_us) {
         found.cursor[0] = '\0';

@@ -42,6 +42,8 @@ struct ing_watermark {
     unsigned page;         // of the range under way
     unsigned pass;         // of a feed that is read in several: an enum ing_pass
     char cursor[4096 + 1]; // path and query of the next page, without key; "" = the range's first page
+    // Of a list of contracts, in ticker order: up to this one all of the pass are done; "" = none.
+    char listed[ING_OCC_TICKER_MAX + 1];
     // Where the request under way ends, which the cursor goes on with; 0 = none is.
     int64_t request_to_us;
     uint64_t events; // acknowledged, over all starts of the run

@@ -240,6 +240,43 @@ def test_a_failed_page_of_the_list_is_where_the_next_start_goes_on(line: Line) -
     assert summary["symbols"]["XOM"]["events_total"] == len(bars(line)) == len(identities(bars(line)))
 
 
+@pytest.mark.parametrize("kind", ["bad_request", "not_found"])
+def test_a_refused_cursor_of_the_list(line: Line, kind: str) -> None:
+    """The pass is read once more, and no contract of it: neither one of this process, nor of the one before."""
+    small = {"INGEST_REFERENCE_PAGE_LIMIT": "4", "INGEST_RETRY_ATTEMPTS": "1"}
+    line.expected_errors.append("series_given_up|refused|unknown|not_found|bad_request")
+    line.parts.simulator.add_fault(kind, match={"endpoint": "contracts", "page": 2})
+    line.parts.simulator.add_fault("server_error", match={"endpoint": "contracts", "page": 3})
+    summary = line.backfill(*XOM, *NEAR, *DAY_BARS, code=75, **small)
+    assert summary["symbols"]["XOM"]["status"] == "incomplete"
+    assert [request["page"] for request in requests(line, LIST)][:5] == [1, 2, 1, 2, 3]
+    line.parts.simulator.clear_faults()
+    line.parts.simulator.forget_requests()
+    line.parts.simulator.add_fault(kind, match={"endpoint": "contracts", "page": 3})
+    summary = line.backfill(*XOM, *NEAR, *DAY_BARS, **small)
+    assert (summary["complete"], summary["symbols"]["XOM"]["status"]) == (True, "complete")
+    assert [request["page"] for request in requests(line, LIST)][:4] == [3, 1, 2, 3]
+    got = bars(line)
+    assert summary["symbols"]["XOM"]["events_total"] == len(got) == len(identities(got))
+    other = line.backfill(*XOM, *NEAR, *DAY_BARS, "--again", **small)
+    assert identities(bars(line)) == identities(got)
+    assert other["symbols"]["XOM"]["contracts"]["found"] == 30
+
+
+def test_a_cursor_that_is_always_refused(line: Line) -> None:
+    """An underlying that had contracts is not one that the provider does not know."""
+    small = {"INGEST_REFERENCE_PAGE_LIMIT": "7"}
+    line.expected_errors.append("refused|unknown|not_found")
+    line.parts.simulator.add_fault("not_found", match={"endpoint": "contracts", "page": 2}, times=None)
+    summary = line.backfill(*XOM, *NEAR, *DAY_BARS, code=75, **small)
+    assert (summary["complete"], summary["symbols"]["XOM"]["status"]) == (False, "refused")
+    line.parts.simulator.clear_faults()
+    assert line.backfill(*XOM, *NEAR, *DAY_BARS, **small)["complete"] is True
+    assert set(asked_contracts(line).values()) == {1}
+    assert len(asked_contracts(line)) == 30
+    assert len(bars(line)) == len(identities(bars(line)))
+
+
 def test_a_failed_contract_holds_nothing_else_up(line: Line) -> None:
     """The others of its page and the pages behind it are fetched, and not again by the next start."""
     small = {"INGEST_REFERENCE_PAGE_LIMIT": "7", "INGEST_RETRY_ATTEMPTS": "1"}

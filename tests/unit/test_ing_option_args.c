@@ -95,6 +95,8 @@ static void test_bad_arguments(void **state)
         {DAYS, "--underlying", "A", "--as-of", "then"},
         {DAYS, "--underlying", "A", "--adjusted", "none"}, // options never are
         {DAYS, "--underlying", "A", "--market", "stocks"},
+        {DAYS, "--underlying", "A", "--expiration-to", "2024-05-31"}, // nothing of them is in the range
+        {DAYS, "--underlying", "SPX,A,I:SPX"},                        // one list, twice
     };
     for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
         const char *arguments[9] = {NULL};
