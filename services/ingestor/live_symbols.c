@@ -167,14 +167,18 @@ static void drop(struct live *live, struct live_symbol *symbol)
     symbol_free(live, symbol);
 }
 
+// Dropping one may start requests of others, whose plans look at all symbols: by then those that leave are no
+// longer among them.
 static void drop_others(struct live *live)
 {
     size_t kept = 0;
+    size_t left = 0;
+    struct live_symbol **leavers = mf_calloc(live->count + 1, sizeof *leavers);
     ing_live_gaps_restart(live->gaps);
     ing_name_index_free(&live->index);
     for (size_t i = 0; i < live->count; i++) {
         if (!live->symbols[i]->keep) {
-            drop(live, live->symbols[i]);
+            leavers[left++] = live->symbols[i];
             continue;
         }
         live->symbols[kept] = live->symbols[i];
@@ -182,6 +186,9 @@ static void drop_others(struct live *live)
         kept++;
     }
     live->count = kept;
+    for (size_t i = 0; i < left; i++)
+        drop(live, leavers[i]);
+    free(leavers);
 }
 
 void ing_live_take_list(struct live *live, const struct ing_symbols *list)
