@@ -146,11 +146,14 @@ static void on_ended(void *arg)
     MF_LOGF(live->app->service->log, MF_LOG_INFO, "live", "read_back",
             MF_FIELDS(mf_lf_i64("bars", (int64_t)memory->bars), mf_lf_i64("took_ms", took_us / MF_US_PER_MS)),
             "knows what was published of the sessions that are not reconciled");
+    size_t awaited = 0;
+    for (size_t i = 0; i < live->count; i++)
+        awaited += is_awaited(live->symbols[i]);
     for (size_t i = 0; i < live->count; i++) {
         if (!is_awaited(live->symbols[i]))
             continue;
         live->symbols[i]->remembered = true;
-        ing_live_begin_minute(live, live->symbols[i]);
+        ing_live_begin_minute(live, live->symbols[i], awaited);
     }
 }
 

@@ -66,8 +66,12 @@ static void plan_minutes(const struct mf_calendar *calendar, const struct ing_co
     if (mark->status == ING_STATUS_RUNNING && config->warmup) {
         plan->warmup = true;
         plan->range.from_us = previous_session_us(calendar, work->asset_class, now_us);
-        if (mark->last_time_us >= plan->range.from_us) // went on after a stop
+        bool anew = mark->position_us != 0; // and that is how far it was
+        if (mark->last_time_us >= plan->range.from_us ||
+            (anew && mark->last_time_us != INT64_MIN)) // goes on, maybe after a stop
             plan->range.from_us = mark->last_time_us + length_us;
+        else if (anew && mark->position_us - overlap_us < plan->range.from_us)
+            plan->range.from_us = floor_to(mark->position_us - overlap_us, length_us);
     } else if (mark->last_time_us == INT64_MIN) {
         plan->range.from_us =
             mark->position_us != 0 ? mark->position_us : floor_to(end_us - overlap_us, length_us);

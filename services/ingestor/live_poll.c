@@ -27,6 +27,21 @@ static void schedule(struct live *live, struct live_series *series, int64_t dela
     ing_engine_begin(live->app->engine, &series->base, NULL, 0, INT64_MIN, delay_us);
 }
 
+// A series that is pulled anew keeps in its position how far it was: what came since is asked for as well.
+// Days have all of it in one range, and their newest stays known.
+struct ing_mark ing_live_mark(const struct live_series *series)
+{
+    struct ing_mark mark = series->mark;
+    if (!series->anew)
+        return mark;
+    mark.status = ING_STATUS_RUNNING;
+    if (mark.last_time_us != INT64_MIN)
+        mark.position_us = mark.last_time_us;
+    if (ing_live_feed_of(series) == LIVE_MINUTE)
+        mark.last_time_us = INT64_MIN;
+    return mark;
+}
+
 // Called when the series' turn has come, which may be long after it was due: the range ends with the present,
 // not with the time at which it was scheduled.
 static bool plan(struct live *live, struct live_series *series)
@@ -34,11 +49,8 @@ static bool plan(struct live *live, struct live_series *series)
     struct ing_work *work = &series->base.work;
     int64_t now_us = mf_clock_real_us();
     series->range_asked_us = now_us;
-    if (series->anew) {
-        series->mark.status = ING_STATUS_RUNNING;
-        series->mark.last_time_us = INT64_MIN;
-        series->anew = false;
-    }
+    series->mark = ing_live_mark(series);
+    series->anew = false;
     struct ing_plan next;
     bool something =
         ing_plan_range(live->app->calendar, &live->app->config, work, &series->mark, now_us, &next);
@@ -79,15 +91,20 @@ static void begin_minute(struct live *live, struct live_symbol *symbol, int64_t 
         schedule(live, minute, delay_us);
 }
 
-void ing_live_begin_minute(struct live *live, struct live_symbol *symbol)
+// The symbol's place among those that begin with it.
+static int64_t spread_us(const struct live_symbol *symbol, size_t beside)
 {
-    begin_minute(live, symbol, 0);
+    return (int64_t)(((uint64_t)beside * SPREAD_US * symbol->phase) >> 32);
+}
+
+void ing_live_begin_minute(struct live *live, struct live_symbol *symbol, size_t beside)
+{
+    begin_minute(live, symbol, spread_us(symbol, beside));
 }
 
 void ing_live_begin_symbol(struct live *live, struct live_symbol *symbol, size_t beside)
 {
-    int64_t spread_us = (int64_t)beside * SPREAD_US;
-    int64_t delay_us = (int64_t)(((uint64_t)spread_us * symbol->phase) >> 32);
+    int64_t delay_us = spread_us(symbol, beside);
     for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
         if (symbol->series[feed] != NULL && feed != LIVE_MINUTE)
             schedule(live, symbol->series[feed], delay_us);
@@ -95,21 +112,22 @@ void ing_live_begin_symbol(struct live *live, struct live_symbol *symbol, size_t
     begin_minute(live, symbol, delay_us);
 }
 
-// What failed keeps its delay; what is under way plans with the new days anyway.
+// What failed keeps its delay, and what is to go on at once does so; what is under way plans with the new
+// days anyway.
 void ing_live_plan_again(struct live *live)
 {
     for (size_t i = 0; i < live->count; i++) {
         for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
             struct live_series *series = live->symbols[i]->series[feed];
             if (feed != LIVE_NEWS && series != NULL && series->refusals == 0 && series->good_us != 0 &&
-                series->base.failing_since_us == 0)
+                series->base.failing_since_us == 0 && !series->anew && !series->more)
                 ing_engine_put_off(live->app->engine, &series->base, wait_of(live, series));
         }
     }
 }
 
 // The vendor rewrites the adjusted bars of all days before it, so what indicators look back at is pulled
-// again.
+// again. That it has to be is kept at once: what is under way may take long, or never end.
 void ing_live_split(struct live *live, struct live_symbol *symbol)
 {
     const struct ing_config *config = &live->app->config;
@@ -125,6 +143,7 @@ void ing_live_split(struct live *live, struct live_symbol *symbol)
         if (series == NULL || series->mark.status != ING_STATUS_COMPLETE)
             continue;
         series->anew = true;
+        ing_live_save(live, series);
         ing_engine_put_off(live->app->engine, &series->base, 0);
     }
 }
@@ -140,7 +159,8 @@ static bool prepare(struct live *live, struct live_series *series, const struct 
             return false;
         event->flags |= MF_FLAG_FORMING;
     }
-    if (series->warmup)
+    // Of a series that is pulled anew, what lies behind its old mark is news.
+    if (series->warmup && (series->mark.position_us == 0 || event->event_time_us <= series->mark.position_us))
         event->flags |= MF_FLAG_WARMUP;
     return true;
 }
@@ -193,8 +213,9 @@ static int64_t overlap_us(const struct live *live, const struct live_series *ser
 
 void ing_live_save(struct live *live, const struct live_series *series)
 {
+    struct ing_mark mark = ing_live_mark(series);
     if (!live->once)
-        ing_app_save_live(live->app, &series->base.work, &series->mark, &series->overlap);
+        ing_app_save_live(live->app, &series->base.work, &mark, &series->overlap);
 }
 
 // What the next polls read again stays, and of minutes what the reconcile will.
@@ -239,11 +260,14 @@ static void finish_once(struct live *live, bool ok)
                           live->failed ? "some symbols could not be warmed up" : "all symbols are warm");
 }
 
-// The warm-up is over, one way or the other: what follows is live.
+// The warm-up is over, one way or the other: what follows is live. One that brought nothing leaves the mark
+// where it was.
 static void end_warmup(struct live *live, struct live_series *series, bool ok)
 {
     struct live_symbol *symbol = series->symbol;
     series->mark.status = ING_STATUS_COMPLETE;
+    if (series->mark.last_time_us == INT64_MIN && series->mark.position_us != 0)
+        series->mark.last_time_us = series->mark.position_us;
     ing_live_save(live, series);
     if (series == symbol->series[LIVE_DAY])
         begin_minute(live, symbol, 0);

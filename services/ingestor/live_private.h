@@ -101,9 +101,12 @@ struct live {
 // live_poll.c
 // beside: how many others begin with it.
 void ing_live_begin_symbol(struct live *live, struct live_symbol *symbol, size_t beside);
-void ing_live_begin_minute(struct live *live, struct live_symbol *symbol); // its past is known now
+void ing_live_begin_minute(struct live *live, struct live_symbol *symbol,
+                           size_t beside);            // its past is known now
 uint64_t ing_live_hash(const struct mf_event *event); // what is remembered of it; never 0
 void ing_live_save(struct live *live, const struct live_series *series);
+// The mark as a start has to find it: that of a series that is to be pulled anew says so.
+struct ing_mark ing_live_mark(const struct live_series *series);
 // The market's days are others than they were: what waits for a time of the calendar waits for another.
 void ing_live_plan_again(struct live *live);
 // A split shows in the symbol's prices from now on: its adjusted history is another one.

@@ -214,10 +214,10 @@ static void page_done(struct live *live, struct live_series *series, const struc
     for (size_t i = 0; i < reference->told_count; i++) {
         struct told *told = &reference->told[i];
         ing_overlap_add(&told->symbol->told, &told->entry);
+        if (told->split) // before it is known: what a split demands must not be lost
+            ing_live_split(live, told->symbol);
         if (series->symbol == NULL)
             save(live, told->symbol);
-        if (told->split)
-            ing_live_split(live, told->symbol);
     }
     reference->told_count = 0;
 }

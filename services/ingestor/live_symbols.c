@@ -84,10 +84,11 @@ static void keep_mark(struct live *live, const struct live_series *series)
 {
     struct mf_buf key;
     struct mf_buf value;
+    struct ing_mark mark = ing_live_mark(series);
     mark_key(series, &key);
     mf_buf_init(&value, ING_WATERMARK_MAX);
-    ing_mark_encode(&series->mark, &series->overlap, &value);
-    if (series->mark.last_time_us != INT64_MIN || series->mark.position_us != 0)
+    ing_mark_encode(&mark, &series->overlap, &value);
+    if (mark.last_time_us != INT64_MIN || mark.position_us != 0)
         ing_store_set(live->app->store, mf_buf_str(&key), mf_buf_str(&value));
     mf_buf_free(&key);
     mf_buf_free(&value);

@@ -36,7 +36,8 @@ struct ing_watermark {
     enum ing_status status;
     struct ing_range range; // backfill: what the run asks for; 0, 0 in live ones
     // Backfill: all before it is done. Live: where the first range that was read began, and where ranges
-    // begin until an event is known; 0 = none was read.
+    // begin until an event is known; of one that is RUNNING because it is pulled anew, the newest event
+    // before that; 0 = none was read.
     int64_t position_us;
     int64_t last_time_us;  // newest acknowledged event; INT64_MIN = none
     unsigned page;         // of the range under way

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 from line import Line
 from mflocal import ServiceProcess, prometheus, wait_for
-from other_clock import OtherClock, last_session
+from other_clock import HOLIDAYS, NEW_YORK, OtherClock, is_movable_holiday, last_session
 
 AGGS, TICKERS = "/v2/aggs", "/v3/reference/tickers"
 QUIET = {
@@ -98,6 +98,55 @@ def test_what_has_changed_is_published_once_a_day(line: Line, clock: OtherClock)
     assert [(action["kind"], action["symbol"], action["flags"]) for action in later] == [
         ("split", "KO", ["is_mock"])
     ]
+
+
+def test_a_split_after_an_outage_leaves_no_hole(line: Line, clock: OtherClock) -> None:
+    """What was missed is older than what a split pulls again; a stop before that was pulled changes nothing."""
+    day = last_session()
+    first = day - timedelta(days=4)  # its session is not the one before `day`
+    while first.weekday() >= 5 or (first.month, first.day) in HOLIDAYS or is_movable_holiday(first):
+        first -= timedelta(days=1)
+    clock.at(first, 10, 0)
+    served = {"INGEST_SYMBOLS": "KO", "INGEST_REFERENCE": "true"}
+    settings = QUIET | clock.settings | served | {"INGEST_DAY_BARS": "true", "INGEST_WARMUP": "true"}
+    ingestor = line.start("ingestor", **settings)
+    wait_for(lambda: series_status(line) == ["complete", "complete"], 60, "the warm-up", 0.2)
+    wait_for(lambda: len(marks(line)) == 1, 60, "what is remembered of KO", 0.2)
+    ingestor.stop()
+    old = max(minutes(line))
+    line.parts.simulator.add_fault("slow", match={"endpoint": "aggs"}, times=None, delay_ms=60000)
+    split = {"ticker": "KO", "execution_date": str(day), "split_from": 1, "split_to": 2}
+    line.parts.simulator.announce(splits=[split])
+    clock.at(day, 12, 0)
+    ingestor.start()
+    wait_for(lambda: series_status(line) == ["running", "running"], 60, "the split", 0.1)
+    ingestor.kill()
+    assert max(minutes(line)) == old
+    line.parts.simulator.clear_faults()
+    ingestor.start()
+    wait_for(lambda: max(minutes(line)) > moment(day, 11, 30), 60, "the present", 0.2)
+    wait_for(lambda: series_status(line) == ["complete", "complete"], 60, "the end of the warm-up", 0.2)
+    found = minutes(line)
+    assert any(old < when < moment(first, 16, 0) for when in found)
+    # An alert may come of what is new, and of nothing else.
+    assert {when <= old for when, flags in found.items() if "warmup" in flags} == {True}
+    assert {when <= old for when, flags in found.items() if "warmup" not in flags} == {False}
+
+
+def moment(day: date, hour: int, minute: int) -> str:
+    when = datetime.combine(day, time(hour, minute), NEW_YORK).astimezone(UTC)
+    return when.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def minutes(line: Line) -> dict[str, list[str]]:
+    """Flags of the minutes that were published, by their time."""
+    return {e["event_time"]: e["flags"] for e in events(line, "bar") if e["interval"] == "1m"}
+
+
+def series_status(line: Line) -> list[str]:
+    found = line.messages("INGESTOR_WATERMARKS")
+    newest = {m.key: m.event for m in found if m.key and m.key.startswith("polygon|bars|")}
+    return [mark["status"] for mark in newest.values()]
 
 
 def marks(line: Line) -> dict[str, dict[str, Any]]:

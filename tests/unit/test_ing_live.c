@@ -106,6 +106,23 @@ static void test_minute_ranges(void **state)
                 "2024-01-02T15:02:00Z", true);
 }
 
+static void test_minutes_after_a_split(void **state)
+{
+    struct ing_fixture *f = *state;
+    struct ing_work work = work_of("AAPL", ING_TIMESPAN_MINUTE);
+    // From where it was, and what is to be pulled again, whichever is older
+    struct ing_mark mark = mark_of(ING_STATUS_RUNNING, NULL);
+    mark.position_us = ing_time("2024-01-02T15:00:00Z");
+    check_range(f, &config, &work, &mark, "2024-01-02T15:02:30Z", "2023-12-29T09:00:00Z",
+                "2024-01-02T15:02:00Z", true);
+    check_range(f, &config, &work, &mark, "2024-01-05T15:02:30Z", "2024-01-02T14:40:00Z",
+                "2024-01-05T15:02:00Z", true);
+    // and on where it was stopped
+    mark.last_time_us = ing_time("2024-01-02T16:00:00Z");
+    check_range(f, &config, &work, &mark, "2024-01-05T15:02:30Z", "2024-01-02T16:01:00Z",
+                "2024-01-05T15:02:00Z", true);
+}
+
 static void test_day_ranges(void **state)
 {
     struct ing_fixture *f = *state;
@@ -370,11 +387,17 @@ static void test_complete_to(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minute_ranges), cmocka_unit_test(test_day_ranges),
-        cmocka_unit_test(test_news_ranges),   cmocka_unit_test(test_waits_after_refusals),
-        cmocka_unit_test(test_last_day),      cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_read_to),       cmocka_unit_test(test_complete_to),
-        cmocka_unit_test(test_phases),        cmocka_unit_test(test_reconcile),
+        cmocka_unit_test(test_minute_ranges),
+        cmocka_unit_test(test_minutes_after_a_split),
+        cmocka_unit_test(test_day_ranges),
+        cmocka_unit_test(test_news_ranges),
+        cmocka_unit_test(test_waits_after_refusals),
+        cmocka_unit_test(test_last_day),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_read_to),
+        cmocka_unit_test(test_complete_to),
+        cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_reconcile),
     };
     return cmocka_run_group_tests(tests, ing_fixture_set_up, ing_fixture_tear_down);
 }
