@@ -23,7 +23,8 @@ int64_t ing_backfill_range_end(const struct backfill *backfill, const struct bac
     const struct ing_work *work = &series->base.work;
     const struct mf_calendar *calendar = backfill->app->calendar;
     int64_t end_us = now_us - now_us % MF_US_PER_MINUTE;
-    if (ing_feed_is_reference(work->feed)) // announced ahead of time
+    if (ing_feed_is_reference(work->feed) ||
+        ing_feed_is_of_now(work->feed)) // announced ahead of time, or now
         return series->mark.range.to_us;
     // A day that is asked for by itself has its bar when its session is over, and is asked for then.
     if (ing_feed_is_by_day(work->feed)) {

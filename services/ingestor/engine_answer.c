@@ -219,9 +219,16 @@ static bool take_page(struct ing_engine *engine, struct ing_series *series, cons
     page_error(page, status, &err);
     note_answer(engine, series, page, status, &err);
     struct ing_decision decision = decide(engine, series, &failure);
-    if (decision.step == ING_STEP_TAKE) {
+    if (decision.step == ING_STEP_TAKE && page == &engine->page) {
         ing_engine_publish(engine, series);
         return true;
+    }
+    // A refusal that is a right answer (N07): there is nothing to publish, and the table may be another's.
+    if (decision.step == ING_STEP_TAKE) {
+        ing_retry_reset(&series->retry);
+        series->failing_since_us = 0;
+        ing_engine_end_range(engine, series, ING_RANGE_COMPLETE, NULL);
+        return false;
     }
     if (page->answer != ING_ANSWER_EMPTY)
         note_failure(series);
@@ -229,6 +236,8 @@ static bool take_page(struct ing_engine *engine, struct ing_series *series, cons
         const struct mf_metric_def *def = &mf_http_metrics[MF_M_HTTP_ERRORS];
         mf_metric_add(MF_METRIC(engine->setup.metrics, def, ing_feed_name(series->work.feed), "parse"), 1);
     }
+    if (engine->table == series) // there is nothing on it to publish; the body stays until this is over
+        engine->table = NULL;
     act(engine, series, &decision, body, page, &err);
     return false;
 }
@@ -259,7 +268,6 @@ static void put_on_table(struct ing_engine *engine, struct ing_series *series, s
     decode(engine, series, 200, text, &engine->page);
     if (take_page(engine, series, &engine->page, 200, -1, text))
         return;
-    engine->table = NULL;
     mf_buf_free(&engine->body);
     mf_deferred_schedule(engine->next_page);
 }
@@ -297,7 +305,7 @@ void ing_engine_on_response(void *arg, const struct mf_http_response *response)
     series->request = NULL;
     engine->totals.bytes += response->wire_bytes;
     if (response->error == NULL)
-        ing_engine_hold_answer(engine, series, response->body.len);
+        ing_engine_hold_answer(engine, series, response->body.len, response->status == 200);
     mf_str_copy(series->data_mode, sizeof series->data_mode, response->data_mode);
     char id[ING_REQUEST_ID_SIZE];
     mf_str_copy(id, sizeof id, response->request_id);

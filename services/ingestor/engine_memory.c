@@ -52,10 +52,11 @@ void ing_engine_hold_request(struct ing_engine *engine, struct ing_series *serie
     hold(engine, series, likely_size(engine, series));
 }
 
-void ing_engine_hold_answer(struct ing_engine *engine, struct ing_series *series, size_t size)
+void ing_engine_hold_answer(struct ing_engine *engine, struct ing_series *series, size_t size, bool usual)
 {
-    size_t *usual = &engine->usual_size[series->work.feed];
-    *usual = size > *usual ? size : *usual - (*usual - size) / 8; // up at once, down slowly
+    size_t *guess = &engine->usual_size[series->work.feed];
+    if (usual)
+        *guess = size > *guess ? size : *guess - (*guess - size) / 8; // up at once, down slowly
     hold(engine, series, size);
 }
 

@@ -61,7 +61,8 @@ bool ing_engine_has_memory(const struct ing_engine *engine, const struct ing_ser
 unsigned ing_engine_memory_for(const struct ing_engine *engine, const struct ing_series *series,
                                unsigned count);
 void ing_engine_hold_request(struct ing_engine *engine, struct ing_series *series);
-void ing_engine_hold_answer(struct ing_engine *engine, struct ing_series *series, size_t size);
+// usual: is it of the size that answers have? Failures are small and say nothing of it.
+void ing_engine_hold_answer(struct ing_engine *engine, struct ing_series *series, size_t size, bool usual);
 void ing_engine_let_go(struct ing_engine *engine, struct ing_series *series);
 // engine_answer.c
 const char *ing_engine_id_of(const struct ing_series *series); // of its answer, "" = none

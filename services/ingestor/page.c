@@ -58,12 +58,13 @@ const char *ing_feed_name(enum ing_feed feed)
 bool ing_feed_is_reference(enum ing_feed feed)
 {
     return ing_feeds[feed].type == MF_EVENT_SYMBOL || ing_feeds[feed].type == MF_EVENT_CORPORATE_ACTION ||
-           feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN || feed == ING_FEED_PREVIOUS;
+           feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN;
 }
 
 bool ing_feed_is_of_now(enum ing_feed feed)
 {
-    return feed == ING_FEED_SYMBOLS || feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN;
+    return feed == ING_FEED_SYMBOLS || feed == ING_FEED_CONTRACTS || feed == ING_FEED_CHAIN ||
+           feed == ING_FEED_PREVIOUS;
 }
 
 bool ing_feed_is_of_bars(enum ing_feed feed)
@@ -221,6 +222,8 @@ void ing_page_forget_rows(struct ing_page *page)
     page->rows = MF_STR_NULL;
     page->counts = (struct ing_page_counts){0};
     page->newest_us = INT64_MIN;
+    page->next = MF_STR_NULL;
+    page->rest_us = 0;
 }
 
 void ing_page_reserve(struct ing_page *page, size_t count)

@@ -136,6 +136,8 @@ void ing_polygon_open_close_items(const struct ing_provider_config *config, cons
                                   struct ing_page *page)
 {
     const struct ing_work *work = page->work;
+    if (answer == NULL)
+        return;
     page->counts.rows = 1;
     // N37: another ticker's day.
     struct mf_str symbol = ing_text_of(answer, "symbol");

@@ -40,6 +40,16 @@ static bool take_date(const struct mf_json_node *row, const char *key, struct mf
     return mf_date_parse(text, date);
 }
 
+// The day that was asked for, which begins later in New York than in UTC: never one that has not begun.
+static int64_t day_asked_for(const struct ing_provider_config *config, const struct ing_page *page)
+{
+    const struct ing_work *work = page->work;
+    if (work->from_us <= page->asked_us)
+        return work->from_us;
+    return ing_market_midnight_us(config->calendar, work->asset_class,
+                                  ing_market_date(config->calendar, work->asset_class, page->asked_us));
+}
+
 // When the vendor last changed the row; without that, when the instrument was delisted, or the day that was
 // asked for.
 static bool known_since(const struct ing_provider_config *config, const struct ing_page *page,
@@ -55,7 +65,7 @@ static bool known_since(const struct ing_provider_config *config, const struct i
     } else {
         item->vendor_us = delisted.year > 0
                               ? ing_market_midnight_us(config->calendar, work->asset_class, delisted)
-                              : work->from_us;
+                              : day_asked_for(config, page);
     }
     int64_t rest = item->vendor_us % MF_US_PER_MS;
     item->event_time_us = item->vendor_us - (rest < 0 ? rest + MF_US_PER_MS : rest);

@@ -134,15 +134,22 @@ static enum ing_answer because(enum ing_answer answer, const char *code, char ou
     return answer;
 }
 
+// An object that is not known by a member of its own may be any gateway's error.
+static bool is_open_close(const struct mf_json_node *root)
+{
+    return mf_json_get(root, "from") != NULL || mf_json_get(root, "symbol") != NULL ||
+           (mf_json_get(root, "status") != NULL && mf_json_get(root, "error") == NULL);
+}
+
 // The answer's rows, NULL when there are none. The events of a ticker lie within its one result; what is
-// known about one contract is the result; an open-close is the answer itself.
+// known about one contract is the result; an open-close is the answer itself, unless it is an error.
 static const struct mf_json_node *rows_of(const struct ing_work *work, const struct mf_json_node *root,
                                           bool *wrong)
 {
     const struct mf_json_node *rows = mf_json_get(root, "results");
     *wrong = false;
     if (work->feed == ING_FEED_OPEN_CLOSE)
-        return root;
+        return is_open_close(root) ? root : NULL;
     if (ing_work_is_of_renames(work) && rows != NULL && mf_json_type(rows) != MF_JSON_NULL) {
         *wrong = mf_json_type(rows) != MF_JSON_OBJECT;
         rows = *wrong ? NULL : mf_json_get(rows, "events");
@@ -413,8 +420,6 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     page->number = reply->page;
     page->code[0] = page->detail[0] = page->request_id[0] = '\0';
     page->flags = 0;
-    page->next = MF_STR_NULL;
-    page->rest_us = 0;
     ing_page_forget_rows(page);
     *page->day = (struct ing_market_day){0}; // the market may be another one
     page->aliases.count = 0;
@@ -435,8 +440,9 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
         return;
     keep_request_id(page, ing_text_of(root, "request_id"));
     // N07: what has not begun is refused in the same words as what the plan does not cover. Nothing of it is
-    // missing.
-    if (page->answer == ING_ANSWER_PLAN_LIMIT && page->work->from_us > page->asked_us)
+    // missing. What is known now has begun, whatever day it is in the market.
+    if (page->answer == ING_ANSWER_PLAN_LIMIT && page->work->from_us > page->asked_us &&
+        !ing_feed_is_of_now(page->work->feed))
         page->answer = because(ING_ANSWER_EMPTY, "", page->code);
     if (page->answer != ING_ANSWER_DATA && page->answer != ING_ANSWER_EMPTY) {
         ing_page_forget_rows(page);

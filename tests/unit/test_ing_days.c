@@ -289,6 +289,31 @@ static void test_open_close_that_is_none(void **state)
     assert_int_equal(f->page.answer, ING_ANSWER_TRANSIENT);
 }
 
+// The answer is the row, which an error in the same place must not become.
+static void test_open_close_errors(void **state)
+{
+    struct ing_fixture *f = *state;
+    struct ing_work work = open_close("AAPL");
+    static const struct {
+        const char *body;
+        enum ing_answer answer;
+    } cases[] = {
+        {"{\"error\":\"You've exceeded the maximum requests per minute\"}", ING_ANSWER_RATE_LIMITED},
+        {"{\"message\":\"Unknown API Key\"}", ING_ANSWER_KEY_REJECTED},
+        {"{\"errorcode\":\"001\",\"success\":false}", ING_ANSWER_TRANSIENT},
+        {"{\"status\":\"OK\",\"error\":\"oops\"}", ING_ANSWER_TRANSIENT},
+        {"{\"status\":\"NOT_FOUND\",\"message\":\"no\"}", ING_ANSWER_UNKNOWN_TICKER},
+        {"{\"results\":[]}", ING_ANSWER_EMPTY},
+        {"{\"symbol\":\"AAPL\",\"from\":\"2024-01-02\"}", ING_ANSWER_DATA},
+    };
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        ing_decode(f, &work, 200, NULL, cases[i].body);
+        if (f->page.answer != cases[i].answer)
+            fail_msg("%s: %s", cases[i].body, ing_answer_name(f->page.answer));
+        assert_int_equal(f->page.count, cases[i].answer == ING_ANSWER_DATA);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_open_close, ing_fixture_set_up, ing_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_open_close_that_is_none, ing_fixture_set_up,
                                         ing_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_open_close_errors, ing_fixture_set_up, ing_fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

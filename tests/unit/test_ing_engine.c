@@ -32,6 +32,7 @@ struct fixture {
     unsigned keys_rejected, drained;
     bool reject_key;
     bool large; // what is refused is longer than a dead letter
+    bool hold;  // no page leaves the table before SYM1's range has ended
     unsigned wanted_ends;
     struct mf_kafka_reader *reader;
     struct mf_json *json;
@@ -94,6 +95,8 @@ static enum http_script_after answer(void *arg, const char *path, struct mf_buf 
         add_page(f, out, 0, 3, 2, NULL);
     } else if (n == 0) {
         add_page(f, out, 0, 0, 3, "https://api.massive.com/v2/aggs/ticker/SYM0/x?cursor=two&apiKey=k");
+    } else if (n == 1 && f->hold) {
+        add_error(out, 403, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade\"}");
     } else if (n == 1 && asked < 2) {
         add_error(out, asked == 0 ? 502 : 429, "<html>");
     } else if (n == 1) {
@@ -160,6 +163,13 @@ static void range_done(void *arg, struct ing_series *series, enum ing_range_end 
         mf_str_copy(told->code, sizeof told->code, mf_str_of(err->code));
 }
 
+static bool may_publish(void *arg, struct ing_series *series)
+{
+    const struct fixture *f = arg;
+    (void)series;
+    return !f->hold || f->told[1].ends > 0;
+}
+
 static void key_rejected(void *arg, const struct mf_error *err)
 {
     struct fixture *f = arg;
@@ -184,6 +194,7 @@ static int set_up(void **state)
     f->w.config.retry_max_ms = 50;
     struct ing_driver driver = engine_world_driver(f);
     driver.wanted_reject = wanted_reject;
+    driver.may_publish = may_publish;
     driver.page_done = page_done;
     driver.page_failed = page_failed;
     driver.range_done = range_done;
@@ -331,6 +342,32 @@ static void test_failures_stay_with_their_series(void **state)
     assert_true(logged_with(log, "next_page_refused", "\"correlation_id\":\"r-43\""));
     assert_false(logged_with(log, "rate_limited", "correlation_id"));
     free(log);
+}
+
+static bool on_table(void *arg)
+{
+    const struct fixture *f = arg;
+    return f->told[0].series.state == ING_SERIES_PUBLISHING;
+}
+
+// N07: a refusal that is a right answer comes while another's page is on the table, and leaves that alone.
+static void test_the_future_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->hold = true;
+    f->told[1].series.work = ing_minute_work("SYM1", "2199-01-02T14:30:00Z", "2199-01-02T15:30:00Z");
+    begin(f, 0);
+    assert_true(kafka_world_run(f->w.kafka, on_table, f, WAIT_MS));
+    begin(f, 1);
+    run_until_ended(f, 2);
+    assert_int_equal(f->told[1].end, ING_RANGE_COMPLETE);
+    assert_int_equal(f->told[1].pages, 0);
+    assert_int_equal(f->asked[1], 1);
+    assert_int_equal(f->told[1].series.failing_since_us, 0);
+    assert_int_equal(f->told[0].end, ING_RANGE_COMPLETE);
+    assert_int_equal(f->told[0].pages, 2);
+    assert_int_equal(f->told[0].published, 5);
+    assert_int_equal(ing_engine_in_flight(f->w.engine), 0);
 }
 
 // What may be unknown is a complete range without anything: no dead letter, no complaint.
@@ -498,6 +535,7 @@ int main(void)
         CASE(test_nothing_before_the_acknowledgement),
         CASE(test_a_lost_record_is_asked_for_again),
         CASE(test_failures_stay_with_their_series),
+        CASE(test_the_future_is_refused),
         CASE(test_what_may_be_unknown),
         CASE(test_a_refused_answer_is_reported_once),
         CASE(test_what_is_cut_says_so),

@@ -16,6 +16,7 @@ struct fixture {
     struct engine_world w;
     struct ing_series series[SERIES];
     size_t padding;   // of an answer
+    bool failing;     // instead, in few words
     unsigned at_once; // requests, at most
     unsigned ends, asked;
 };
@@ -27,6 +28,10 @@ static enum http_script_after answer(void *arg, const char *path, struct mf_buf 
     unsigned at_once = ing_engine_in_flight(f->w.engine);
     f->at_once = at_once > f->at_once ? at_once : f->at_once;
     f->asked++;
+    if (f->failing) {
+        mf_buf_add_c(out, "HTTP/1.1 404 X\r\nContent-Length: 2\r\n\r\n{}");
+        return HTTP_SCRIPT_KEEP_OPEN;
+    }
     struct mf_buf body;
     mf_buf_init(&body, BODY_MAX);
     mf_buf_addf(&body, "{\"status\":\"OK\",\"results\":[]}%*s", (int)f->padding, "");
@@ -136,6 +141,22 @@ static void other_feeds_by_what_came_before(void **state)
         assert_true(++runs < 10);
 }
 
+// They are short, and say nothing of the answers to come.
+static void failures_are_not_what_comes(void **state)
+{
+    struct fixture *f = *state;
+    struct ing_work work = ing_news_work("AAPL", "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z");
+    f->w.config.answer_bytes = BODY_MAX;
+    f->padding = 1000 * 1024;
+    assert_in_range(run(f, work), 1, SERIES);
+    assert_int_equal(run(f, work), 1);
+    f->failing = true;
+    for (unsigned i = 0; i < 10; i++)
+        run(f, work);
+    f->failing = false;
+    assert_int_equal(run(f, work), 1);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -143,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(bars_by_their_range),
         CASE(other_feeds_by_what_came_before),
+        CASE(failures_are_not_what_comes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

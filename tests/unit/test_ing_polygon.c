@@ -125,6 +125,15 @@ static void test_the_future_is_no_plan_limit(void **state)
         assert_string_equal(f->page.code, cases[at].answer == ING_ANSWER_EMPTY ? "" : "plan_limit");
         assert_int_equal(f->page.count, 0);
     }
+    // What is known now has begun: the day that it is asked for begins later in New York than in UTC.
+    static const enum ing_feed of_now[] = {ING_FEED_SYMBOLS, ING_FEED_CONTRACTS, ING_FEED_CHAIN,
+                                           ING_FEED_PREVIOUS};
+    for (size_t i = 0; i < MF_ARRAY_LEN(of_now); i++) {
+        struct ing_work work = ing_minute_work("AAPL", cases[0].from, cases[0].to);
+        work.feed = of_now[i];
+        ing_decode(f, &work, 403, NULL, refusals[0]);
+        assert_int_equal(f->page.answer, ING_ANSWER_PLAN_LIMIT);
+    }
 }
 
 static void test_requests(void **state)

@@ -57,6 +57,28 @@ static void test_requests(void **state)
     assert_string_equal(ing_work_feed(&work, feed), "polygon.symbols");
 }
 
+// Without a time of its own a row is of the day that was asked for, and of the one under way in New York
+// before that has begun there.
+static void test_a_row_without_its_time(void **state)
+{
+    struct ing_fixture *f = *state;
+    static const struct {
+        const char *from, *to, *at;
+    } cases[] = {// asked at 2024-12-31T00:00:00Z
+                 {"2024-12-31T05:00:00Z", "2025-01-01T05:00:00Z", "2024-12-30T05:00:00Z"},
+                 {"2024-12-30T05:00:00Z", "2024-12-31T05:00:00Z", "2024-12-30T05:00:00Z"},
+                 {"2024-06-03T04:00:00Z", "2024-06-04T04:00:00Z", "2024-06-03T04:00:00Z"}};
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        struct ing_work work = of_symbol("AAPL");
+        work.from_us = ing_time(cases[i].from);
+        work.to_us = ing_time(cases[i].to);
+        ing_decode_rows(f, &work, ROW("AAPL", ""));
+        assert_int_equal(f->page.count, 1);
+        assert_string_equal(f->page.items[0].reason, "");
+        assert_int_equal(f->page.items[0].event_time_us, ing_time(cases[i].at));
+    }
+}
+
 static void test_stock(void **state)
 {
     struct ing_fixture *f = *state;
@@ -204,8 +226,13 @@ static void test_markets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests), cmocka_unit_test(test_stock),    cmocka_unit_test(test_pair),
-        cmocka_unit_test(test_delisted), cmocka_unit_test(test_identity), cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_a_row_without_its_time),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_stock),
+        cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_delisted),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_bad_rows),
         cmocka_unit_test(test_markets),
     };
     return cmocka_run_group_tests(tests, ing_fixture_set_up, ing_fixture_tear_down);
