@@ -97,6 +97,7 @@ static void write_totals(struct mf_json_writer *w, const struct ing_engine_total
     mf_jw_member_u64(w, "duplicates", totals->duplicates);
     mf_jw_member_u64(w, "out_of_range", totals->out_of_range);
     mf_jw_member_u64(w, "foreign", totals->foreign);
+    mf_jw_member_u64(w, "forming", totals->forming);
     mf_jw_member_u64(w, "rejected", totals->rejected);
     mf_jw_member_u64(w, "dead_lettered", totals->dead_lettered);
     mf_jw_member_u64(w, "retries", totals->retries);

@@ -38,6 +38,7 @@ struct ing_page_result { // of an acknowledged page
     int64_t asked_us;     // real time
     int64_t last_time_us; // newest event time among its rows; INT64_MIN = none
     uint64_t published, unchanged, dead_letters;
+    uint64_t forming; // bars whose window was not over, and that were left out for it
     struct ing_page_counts counts;
     unsigned flags;
     const char *next; // path and query of the next page; "" = the range ends here
@@ -121,7 +122,7 @@ struct ing_driver {
 
 struct ing_engine_totals {
     uint64_t requests, pages, events[MF_EVENT_TYPE_MAX], duplicates, unchanged, out_of_range, foreign,
-        rejected, dead_lettered, retries, bytes;
+        forming, rejected, dead_lettered, retries, bytes;
 };
 
 struct ing_engine_config {

@@ -174,6 +174,15 @@ static int dead_letter(struct ing_engine *engine, struct ing_series *series, con
     return result;
 }
 
+// A bar whose window was not over when it was asked for.
+static bool is_forming(const struct ing_page *page, const struct mf_event *event)
+{
+    if (event->type != MF_EVENT_BAR && event->type != MF_EVENT_OPTION_BAR)
+        return false;
+    const struct mf_bar *bar = event->type == MF_EVENT_BAR ? &event->bar : &event->option_bar.bar;
+    return bar->window_end_us > page->asked_us;
+}
+
 // Fills, decides, encodes, sends. The encoder checks the event, so whatever leaves here can be read by
 // everybody.
 static int publish_event(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
@@ -187,8 +196,10 @@ static int publish_event(struct ing_engine *engine, struct ing_series *series, c
         return -1;
     event.ingest_time_us = engine->ingest_us;
     event.lane = mf_str_of(driver->lane);
-    if (!driver->prepare(driver->arg, series, &engine->page, &event))
+    if (!driver->prepare(driver->arg, series, &engine->page, &event)) {
+        series->result->forming += is_forming(&engine->page, &event); // the others were looked at only
         return 0;
+    }
     if (ing_publisher_encode(publisher, &event, err) < 0)
         return -1;
     bool forming = (event.flags & MF_FLAG_FORMING) != 0; // it comes again: no progress
@@ -211,7 +222,9 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
     MF_UNINITIALISED struct mf_error why;
     if (item->reason[0] == '\0') {
         bool bars = ing_feed_is_of_bars(series->work.feed);
-        if (bars && series->page > 0 && item->event_time_us <= series->range_last_us) {
+        // The row that the page before ended with. Older ones came late: whatever they say, it is published,
+        // and to say it twice is no harm.
+        if (bars && series->page > 0 && item->event_time_us == series->range_last_us) {
             series->result->counts.duplicates++;
             return 0;
         }
@@ -250,7 +263,8 @@ static void count_page(struct ing_engine *engine, struct ing_series *series)
                    {"invalid", result->counts.rejected},
                    {"duplicate", result->counts.duplicates + result->unchanged},
                    {"out_of_range", result->counts.out_of_range},
-                   {"foreign", result->counts.foreign}};
+                   {"foreign", result->counts.foreign},
+                   {"forming", result->forming}};
     struct mf_metrics *metrics = engine->setup.metrics;
     for (size_t i = 0; i < MF_ARRAY_LEN(records); i++)
         mf_metric_add(MF_METRIC(metrics, &ing_metric_defs[ING_M_RECORDS], type, records[i].name),
@@ -265,6 +279,7 @@ static void count_page(struct ing_engine *engine, struct ing_series *series)
     totals->unchanged += result->unchanged;
     totals->out_of_range += result->counts.out_of_range;
     totals->foreign += result->counts.foreign;
+    totals->forming += result->forming;
     totals->rejected += result->counts.rejected;
     totals->dead_lettered += result->dead_letters;
 }

@@ -56,7 +56,7 @@ const struct mf_metric_def ing_metric_defs[ING_M_MAX] = {
         {.name = "marketflow_ingest_records_total",
          .type = MF_METRIC_COUNTER,
          .help = "Rows of the provider, by what became of them: ok, invalid (dead letter), duplicate, "
-                 "out_of_range, foreign (of another ticker).",
+                 "out_of_range, foreign (of another ticker), forming (a window that is not over).",
          .labels = {"type", "result"}},
     [ING_M_PAGES] = {.name = "marketflow_ingest_pages_total",
                      .type = MF_METRIC_COUNTER,
@@ -129,7 +129,7 @@ const char *ing_metric_type(enum ing_feed feed)
 
 void ing_metrics_declare(struct mf_metrics *metrics)
 {
-    static const char *const results[] = {"ok", "invalid", "duplicate", "out_of_range", "foreign"};
+    static const char *const results[] = {"ok", "invalid", "duplicate", "out_of_range", "foreign", "forming"};
     static const char *const reasons[] = {"429", "5xx", "transport", "empty"};
     static const char *const claims[] = {"granted", "partial", "refused", "late", "lost"};
     for (size_t i = 0; i < MF_ARRAY_LEN(claims); i++)
