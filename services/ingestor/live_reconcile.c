@@ -204,7 +204,7 @@ static void enqueue(struct live_reconcile *reconcile, struct live_symbol *symbol
     symbol->reconcile_waits = true;
     if (reconcile->count == reconcile->capacity) {
         size_t capacity = reconcile->capacity < 16 ? 16 : reconcile->capacity * 2;
-        struct live_symbol **queue = mf_calloc(capacity, sizeof *queue);
+        struct live_symbol **queue = mf_calloc(capacity, sizeof(struct live_symbol *));
         for (size_t i = 0; i < reconcile->count; i++)
             queue[i] = reconcile->queue[(reconcile->head + i) % reconcile->capacity];
         free(reconcile->queue);

@@ -65,7 +65,8 @@ static void drop_first(struct ing_minutes *minutes, unsigned count)
         free(minutes->blocks[i]);
     minutes->count -= count;
     if (count > 0)
-        memmove(minutes->blocks, minutes->blocks + count, minutes->count * sizeof(minutes->blocks[0]));
+        memmove(minutes->blocks, minutes->blocks + count,
+                minutes->count * sizeof(struct ing_minutes_block *));
 }
 
 // The hour's block, made when there is none; NULL when it is older than all that is remembered.
@@ -81,11 +82,11 @@ static struct ing_minutes_block **block_of(struct ing_minutes *minutes, int64_t 
     }
     if (minutes->count == minutes->capacity) {
         minutes->capacity += minutes->capacity < 8 ? 4 : 8; // hours of a session come one by one
-        minutes->blocks = mf_realloc(minutes->blocks, minutes->capacity * sizeof(minutes->blocks[0]));
+        minutes->blocks = mf_realloc(minutes->blocks, minutes->capacity * sizeof(struct ing_minutes_block *));
     }
     unsigned at = place_of(minutes, hour);
     memmove(minutes->blocks + at + 1, minutes->blocks + at,
-            (minutes->count - at) * sizeof(minutes->blocks[0]));
+            (minutes->count - at) * sizeof(struct ing_minutes_block *));
     minutes->blocks[at] = mf_calloc(1, size_for(0));
     minutes->blocks[at]->hour = hour;
     minutes->count++;

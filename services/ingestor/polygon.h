@@ -26,7 +26,7 @@ int ing_polygon_read_number(const struct mf_json_node *row, const char *key, cha
 // Rows of the parsed answer to items, by feed. The future begins when it was asked for.
 void ing_polygon_bar_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page);
-// Makes a row with a stamp a bar; false when it is dropped, and counted.
+// Makes a row with a stamp a bar, of a stock or of an option; false when it is dropped, and counted.
 bool ing_polygon_take_bar(const struct ing_provider_config *config, struct ing_page *page,
                           const struct mf_json_node *row, struct ing_item *item);
 // A bar's window, session, stamp and adjustment. POISON.
@@ -144,7 +144,5 @@ typedef bool ing_take_row(const struct ing_provider_config *config, struct ing_p
 // Every row of an answer that is in order of time; what stands before an older one is counted.
 void ing_polygon_take_rows(const struct ing_provider_config *config, const struct mf_json_node *rows,
                            struct ing_page *page, ing_take_row *take);
-// Of bars, of options' too.
-ing_take_row ing_polygon_take_bar;
 
 #endif
