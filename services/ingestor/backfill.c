@@ -268,9 +268,22 @@ static void have_series(struct backfill *backfill)
     backfill->count = count;
 }
 
+// What the first look found. By the second one, another process may have completed the run, and its list is
+// gone.
+static void forget_series(struct backfill *backfill)
+{
+    for (size_t i = 0; i < backfill->count; i++)
+        ing_backfill_free_series(&backfill->series[i]);
+    free(backfill->series);
+    backfill->series = NULL;
+    backfill->count = 0;
+}
+
 static int read_all(struct backfill *backfill, struct mf_error *err)
 {
     struct mf_json *json = mf_json_new();
+    if (backfill->args.universe)
+        forget_series(backfill);
     int result = ing_backfill_read_universe(backfill, err);
     if (result == 0 && ing_backfill_universe_is_whole(backfill))
         have_series(backfill);
@@ -290,8 +303,8 @@ static int take_stock(struct backfill *backfill, struct mf_error *err)
         return -1;
     }
     backfill->begun = true;
-    if (backfill->already_complete)
-        mf_service_finish(backfill->app->service, MF_EXIT_OK, "the run is complete already");
+    if (backfill->already_complete && !backfill->args.dry_run)
+        ing_backfill_finish_complete(backfill);
     return 0;
 }
 

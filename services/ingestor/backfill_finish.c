@@ -110,6 +110,29 @@ static void on_series_forgotten(void *arg, const struct mf_error *err)
     finish_with(backfill, MF_EXIT_OK, "the run is complete");
 }
 
+// The manifest first: it is written from the series' marks.
+static void forget_marks(struct backfill *backfill)
+{
+    struct mf_error failed;
+    if (ing_backfill_write_manifest(backfill, &failed) < 0) { // the next start can: the series' marks stay
+        backfill->error = failed;
+        finish_with(backfill, MF_EXIT_TEMPORARY, "the manifest could not be written");
+        return;
+    }
+    begin_batch(backfill, send_forgotten, on_series_forgotten);
+}
+
+void ing_backfill_finish_complete(struct backfill *backfill)
+{
+    bool left = backfill->universe.parts > 0;
+    for (size_t i = 0; i < backfill->count; i++)
+        left = left || backfill->series[i].known;
+    if (left)
+        forget_marks(backfill);
+    else
+        mf_service_finish(backfill->app->service, MF_EXIT_OK, "the run is complete already");
+}
+
 static void on_run_saved(void *arg, const struct mf_error *err)
 {
     struct backfill *backfill = arg;
@@ -120,15 +143,9 @@ static void on_run_saved(void *arg, const struct mf_error *err)
         finish_with(backfill, MF_EXIT_TEMPORARY, "the run's record could not be saved");
         return;
     }
-    struct mf_error failed;
-    if (ing_backfill_write_manifest(backfill, &failed) < 0) { // the next start can: the series' marks stay
-        backfill->error = failed;
-        finish_with(backfill, MF_EXIT_TEMPORARY, "the manifest could not be written");
-        return;
-    }
     // Only now: without the record, the series' watermarks are all that keeps the next start from fetching
     // anew.
-    begin_batch(backfill, send_forgotten, on_series_forgotten);
+    forget_marks(backfill);
 }
 
 static void list_not_complete(struct backfill *backfill)

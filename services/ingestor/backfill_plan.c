@@ -132,14 +132,19 @@ static void write_time(struct mf_json_writer *w, const char *key, int64_t time_u
     mf_jw_member_text(w, key, mf_time_format_ms(time_us, text));
 }
 
+// Of bars and of what is asked for by itself the requests are known, up to empty pages; of lists the first.
+static const char *bound_of(const struct backfill *backfill)
+{
+    bool walks = backfill->count > 0 && ing_options_is_walk(&backfill->series[0]);
+    bool known = ing_feed_is_of_bars(backfill->args.feed) || ing_feed_is_single(backfill->args.feed);
+    return known && !walks && ing_backfill_universe_is_whole(backfill) ? "at most" : "at least";
+}
+
 static void write_cost(struct mf_json_writer *w, const struct backfill *backfill, const struct cost *cost)
 {
     const struct ing_config *config = &backfill->app->config;
-    bool walks = backfill->count > 0 && ing_options_is_walk(&backfill->series[0]);
-    bool known = ing_feed_is_of_bars(backfill->args.feed) || ing_feed_is_single(backfill->args.feed);
-    bool bars = known && !walks && ing_backfill_universe_is_whole(backfill);
     mf_jw_member_u64(w, "requests", cost->requests);
-    mf_jw_member_text(w, "bound", bars ? "at most" : "at least");
+    mf_jw_member_text(w, "bound", bound_of(backfill));
     mf_jw_member_u64(w, "requests_for_names", cost->names);
     write_seconds(w, "seconds", ing_backfill_seconds(config, cost->requests, cost->longest));
     mf_jw_key(w, "assumed");
@@ -224,9 +229,8 @@ static void print_table(const struct backfill *backfill, const struct cost *cost
     fprintf(stderr,
             "run %s: %zu of %zu series left, %s %" PRIu64 " requests, %02" PRId64
             ":%02d:%02d at %u at once and %d ms each",
-            backfill->args.run_id, cost->left, backfill->count,
-            backfill->args.feed == ING_FEED_BARS ? "at most" : "at least", cost->requests, seconds / 3600,
-            (int)(seconds / 60 % 60), (int)(seconds % 60), config->parallel, REQUEST_MS);
+            backfill->args.run_id, cost->left, backfill->count, bound_of(backfill), cost->requests,
+            seconds / 3600, (int)(seconds / 60 % 60), (int)(seconds % 60), config->parallel, REQUEST_MS);
     if (config->requests_per_minute > 0)
         fprintf(stderr, ", %u requests a minute", config->requests_per_minute);
     if (config->requests_per_day > 0)

@@ -177,6 +177,8 @@ void ing_backfill_forget_names(struct backfill_series *series);
 // backfill_finish.c
 void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err); // the run is another's now
 void ing_backfill_finish(struct backfill *backfill);   // all series have ended, or nothing goes on
+// The run was complete before: forgets what a process that was killed behind the run's record left.
+void ing_backfill_finish_complete(struct backfill *backfill);
 void ing_backfill_save_run(struct backfill *backfill); // at the start
 // backfill_summary.c
 void ing_backfill_view_begin(const struct backfill *backfill, struct backfill_view *view);

@@ -63,7 +63,8 @@ static void on_mark_saved(void *arg, const struct mf_error *err)
     bool over = series->walk != NULL && series->ended; // of a contract, which nobody asks after any more
     if (err != NULL && !over && mf_service_state(backfill->app->service) == MF_SERVICE_RUNNING)
         ing_backfill_save(backfill, series); // another one is not sure to follow
-    if (series->marks_pending == 0 && series->base.state == ING_SERIES_PUBLISHING)
+    // One that was not even queued is queued again later: not from here, where the queue is still full.
+    if (!series->unsaved && series->marks_pending == 0 && series->base.state == ING_SERIES_PUBLISHING)
         ing_engine_room(backfill->app->engine);
     if (series->marks_pending == 0 && over)
         ing_options_settle(backfill); // its slot is free
@@ -161,6 +162,8 @@ static bool ask_names(struct backfill *backfill, struct backfill_series *series)
     series->names_asked = series->asking_names = true;
     work->feed = ING_FEED_SYMBOLS;
     work->pass = ING_PASS_RENAMES;
+    work->from_us = series->mark.range.from_us; // of this process nothing else may have been asked for
+    work->to_us = series->mark.range.to_us;
     series->base.may_be_unknown = true;
     series->base.expect_data = false;
     ing_engine_begin(backfill->app->engine, &series->base, NULL, 0, INT64_MIN, 0);
@@ -291,8 +294,9 @@ static void chunk_done(struct backfill *backfill, struct backfill_series *series
         mark->position_us = series->chunk_to_us;
         mark->cursor[0] = '\0';
         mark->page = 0;
-        // The end of a range that is still growing is asked for again by the next start, but for whole days.
-        if (series->open_ended && series->chunk_to_us >= series->end_us &&
+        // The end of a range that is still growing is asked for again by the next start, but for whole days,
+        // and for what the plan left out, which is asked for again as such.
+        if (covered && series->open_ended && series->chunk_to_us >= series->end_us &&
             !ing_feed_is_by_day(series->base.work.feed))
             mark->position_us = from_us;
         if (series->tally.coverage != NULL)

@@ -63,6 +63,10 @@ int ing_backfill_read_universe(struct backfill *backfill, struct mf_error *err)
     universe->whole = false;
     int result = read_parts(backfill, json, err);
     mf_json_free(&json);
+    if (universe->whole && backfill->args.symbols.count == 0) { // serves nobody: looked for again
+        universe->whole = false;
+        universe->parts = 0;
+    }
     if (result == 0 && universe->whole)
         ing_symbols_sort(&backfill->args.symbols);
     return result;
@@ -173,6 +177,8 @@ static void on_part_saved(void *arg, const struct mf_error *err)
 static void search_failed(struct backfill *backfill, const struct mf_error *err)
 {
     backfill->error = *err;
+    if (err->class == MF_ERROR_CONFIG) // as it was asked for, no start would get further
+        mf_service_fail(backfill->app->service, err, "looking for the symbols");
     ing_backfill_finish(backfill);
 }
 
@@ -214,7 +220,8 @@ void ing_backfill_search_done(struct backfill *backfill, enum ing_range_end end,
 {
     struct backfill_universe *universe = &backfill->universe;
     struct mf_error failed;
-    if (end == ING_RANGE_REFUSED && universe->search_series->from_cursor) { // a cursor does not live for ever
+    bool refused = end == ING_RANGE_REFUSED || end == ING_RANGE_UNKNOWN_TICKER;
+    if (refused && universe->search_series->from_cursor) { // a cursor does not live for ever
         begin_search(backfill, true);
         return;
     }

@@ -82,6 +82,11 @@ def test_other_feeds_and_a_table(line: Line) -> None:
     rows = [row.split() for row in screen.splitlines()]
     assert ["KO", "incomplete", "2024-07-01T04:00Z", "2024-07-13T04:00Z", "5"] in rows
     assert "3 of 3 series left, at most 22 requests" in screen
+    assert "at least 1 requests" in on_a_terminal(line, "bars", "--universe", *DAYS, "--dry-run")
+    days = plan(line, "open-close", "--symbols", "KO", *DAYS)
+    assert days["bound"] == "at most"
+    screen = on_a_terminal(line, "open-close", "--symbols", "KO", *DAYS, "--dry-run")
+    assert f"at most {days['requests']} requests" in screen
 
 
 def test_progress_in_the_log(line: Line) -> None:

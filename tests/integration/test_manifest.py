@@ -161,6 +161,30 @@ def test_a_name_that_is_newer_than_the_range(line: Line, tmp_path: Path) -> None
     assert sorted(asked) == ["/vX/reference/tickers/KO/events", "/vX/reference/tickers/META/events"]
 
 
+def test_the_names_are_asked_for_by_the_next_start(line: Line, tmp_path: Path) -> None:
+    """The process is killed while nothing but the names is left to ask for."""
+    gone = {"from": "2022-05-01T00:00:00Z", "to": "2022-06-09T04:00:00Z"}
+    line.parts.simulator.add_fault("missing_rows", match={"symbol": "META"}, times=None, **gone)
+    line.parts.simulator.add_fault("slow", match={"endpoint": "ticker_events"}, times=None, delay_ms=20000)
+    path = tmp_path / "manifest.json"
+    days = ["--from", "2022-05-02", "--to", "2022-06-30", "--timespan", "day"]
+    command = ["bars", "--symbols", "META", *days, "--manifest", str(path)]
+    killed = line.service("ingestor", KAFKA_INSTANCE_ID=f"{line.name}-killed")
+    killed.spec.arguments.extend(["backfill", *command])
+    killed.start()
+
+    def marked() -> bool:
+        return any(m.key and "META" in m.key for m in line.messages("INGESTOR_WATERMARKS"))
+
+    wait_for(lambda: marked() and line.parts.simulator.requests(path="/vX/")["total"] > 0, 60, "the names")
+    killed.kill()
+    line.services.remove(killed)
+    line.parts.simulator.clear_faults()
+    summary = line.backfill(*command)
+    assert summary["requests"] == 1, "the names, and no bars"
+    assert series(read(path))["META"]["causes"] == {"renamed": 27, "holiday": 2}
+
+
 def test_what_the_plan_leaves_out(line: Line, tmp_path: Path) -> None:
     line.expected_errors.append("plan")
     path = tmp_path / "manifest.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -139,6 +140,21 @@ def test_a_plan_limit_is_partial_not_success(line: Line) -> None:
     assert len([event for event in bars(line) if event["symbol"] == "FB"]) == FB_DAYS
     assert len({(event["symbol"], event["event_time"]) for event in bars(line)}) == len(bars(line))
     assert lane_ends(line) == set(range(PARTITIONS))
+
+
+def test_an_end_that_grows_and_is_not_covered_comes_once(line: Line) -> None:
+    """What the plan left out of today is asked for again as such, and not from the position as well."""
+    line.expected_errors.append("plan")
+    today = datetime.now(UTC).date()
+    days = ["--from", str(today - timedelta(days=1)), "--to", str(today)]
+    arguments = ["bars", "--symbols", "X:BTCUSD", *days, "--timespan", "minute"]
+    small = {"INGEST_BARS_PAGE_LIMIT": "1500"}
+    line.parts.simulator.add_fault("forbidden", match={"endpoint": "aggs"}, after=1, times=1)
+    line.backfill(*arguments, code=75, **small)
+    summary = line.backfill(*arguments, code=75, **small)
+    times = [event["event_time"] for event in bars(line)]
+    assert times[-1].startswith(str(today))
+    assert len(set(times)) == len(times) == summary["run"]["events"]
 
 
 def test_an_unknown_ticker_is_recorded(line: Line) -> None:

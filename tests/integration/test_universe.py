@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from line import PARTITIONS, Line
+from mflocal import wait_for
 
 TICKERS = "/v3/reference/tickers"
 RUN = "all-stocks"
@@ -82,13 +83,14 @@ def test_the_list_is_the_runs(line: Line) -> None:
     assert len(lookups(line)) == 5
 
 
-def test_a_search_whose_page_is_gone_begins_anew(line: Line) -> None:
-    line.expected_errors.append("series_given_up|request_rejected")
+@pytest.mark.parametrize("kind", ["bad_request", "not_found"])
+def test_a_search_whose_page_is_gone_begins_anew(line: Line, kind: str) -> None:
+    line.expected_errors.append("series_given_up|request_rejected|unknown_ticker")
     once = {**PAGES, "INGEST_RETRY_ATTEMPTS": "1"}
     simulator = line.parts.simulator
     simulator.add_fault("server_error", match={"endpoint": "tickers", "page": 3})
     line.backfill(*ALL, code=75, **once)
-    simulator.add_fault("bad_request", match={"endpoint": "tickers", "page": 3})
+    simulator.add_fault(kind, match={"endpoint": "tickers", "page": 3})
     assert set(line.backfill(*ALL, **once)["symbols"]) == STOCKS
     assert [request["page"] for request in lookups(line)] == [1, 2, 3, 3, 1, 2, 3, 4]
 
@@ -108,8 +110,11 @@ def test_some_types_and_exchanges(line: Line) -> None:
     assert set(summary["symbols"]) == {"AAPL", "FB", "GOOG", "KO", "MSFT", "WMT"}
     summary = line.backfill(*news, "--type", "ETF", **PAGES)
     assert set(summary["symbols"]) == {"AMZN", "IBM", "NVDA", "XOM"}
-    nothing = line.backfill(*news, "--type", "WARRANT", code=75, **PAGES)
-    assert nothing["error"]["code"] == "no_symbols"
+    # Stored or not, a list of nothing is no list.
+    line.expected_errors.append("service_failed")
+    for _ in range(2):
+        nothing = line.backfill(*news, "--type", "WARRANT", code=78, timeout=60, **PAGES)
+        assert nothing["error"]["code"] == "no_symbols"
 
 
 def test_an_abandoned_run_forgets_its_list(line: Line) -> None:
@@ -121,6 +126,63 @@ def test_an_abandoned_run_forgets_its_list(line: Line) -> None:
     assert not stored_parts(line)
     ends = [m for m in line.messages("RAW_BACKFILL") if b'"lane_end":true' in (m.value or b"")]
     assert len(ends) == PARTITIONS
+
+
+def keys_left(line: Line) -> dict[str, bytes]:
+    """What the run has on the watermarks topic, but its record."""
+    last = {m.key: m.value for m in line.messages("INGESTOR_WATERMARKS") if m.key}
+    return {k: v for k, v in last.items() if v is not None and not k.startswith(("run|", "owner|"))}
+
+
+def test_what_a_complete_run_left_is_forgotten_by_the_next_start(line: Line) -> None:
+    """As if the process had been killed between the run's record and the end of the series' marks."""
+    summary = line.backfill(*ALL, **PAGES)
+    left: dict[str, bytes] = {}
+    for message in line.messages("INGESTOR_WATERMARKS"):
+        if message.key and message.value and not message.key.startswith(("run|", "owner|")):
+            left[message.key] = message.value
+    assert len(left) > len(STOCKS)
+    assert not keys_left(line)
+    for key, value in left.items():
+        line.produce("INGESTOR_WATERMARKS", [value], key=key.encode())
+    assert set(keys_left(line)) == set(left)
+    line.backfill(*ALL, "--dry-run", **PAGES)
+    assert set(keys_left(line)) == set(left), "a plan writes nothing"
+    again = line.backfill(*ALL, **PAGES)
+    assert (again["complete_before"], again["run"]) == (True, summary["run"])
+    assert not keys_left(line)
+
+
+def test_the_run_is_completed_before_it_is_ones_own(line: Line) -> None:
+    """Between the first look and the claim, another process completes the run and forgets its list."""
+    slow = line.service("ingestor", KAFKA_INSTANCE_ID=f"{line.name}-slow", **PAGES)
+    slow.spec.arguments.extend(["backfill", *ALL])
+    line.parts.simulator.add_fault("slow", match={"symbol": "KO"}, times=None, delay_ms=20000)
+    slow.start()
+    wait_for(lambda: any("|bars|" in key for key in keys_left(line)), 60, "the first mark")
+    slow.kill()
+    line.services.remove(slow)
+    second = line.service("ingestor", KAFKA_INSTANCE_ID=f"{line.name}-second", **PAGES)
+    second.spec.arguments.extend(["backfill", *ALL])
+
+    def claims() -> int:
+        keys = [m.key for m in line.messages("INGESTOR_WATERMARKS") if m.value]
+        return sum(bool(key) and key.startswith("owner|") for key in keys)
+
+    before = claims()
+    second.start()
+    wait_for(lambda: claims() > before, 60, "the claim")
+    run = next(m for m in reversed(line.messages("INGESTOR_WATERMARKS")) if m.key == f"run|{RUN}")
+    assert run.value
+    record = json.dumps(json.loads(run.value) | {"status": "complete"}).encode()
+    producer = line.producer()
+    topic = line.topic("INGESTOR_WATERMARKS")
+    producer.produce(topic, record, f"run|{RUN}")
+    for key in keys_left(line):
+        producer.produce(topic, None, key)
+    assert producer.flush(60) == 0
+    assert second.wait_exit(60) == 0
+    line.services.remove(second)
 
 
 @pytest.mark.parametrize("arguments", [["--symbols", "KO"], ["--type", "cs"], ["--exchange", ""]])
