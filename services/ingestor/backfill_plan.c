@@ -162,7 +162,7 @@ static void write_series(struct mf_json_writer *w, const struct backfill *backfi
     const struct ing_watermark *mark = &series->mark;
     mf_jw_key(w, series->base.work.symbol);
     mf_jw_object_begin(w);
-    mf_jw_member_text(w, "status", backfill->already_complete ? "complete" : ing_backfill_status(series));
+    mf_jw_member_text(w, "status", ing_backfill_status_in_run(backfill, series));
     mf_jw_member_u64(w, "requests",
                      backfill->already_complete ? 0 : ing_backfill_requests_left(backfill, series));
     write_time(w, "from", mark->range.from_us);
@@ -212,7 +212,7 @@ static void print_row(const struct backfill *backfill, const struct backfill_ser
     mf_time_format_ms(series->mark.position_us, from);
     mf_time_format_ms(series->end_us, to);
     fprintf(stderr, "%-16s %-14s %.16sZ  %.16sZ %10" PRIu64 "\n", series->base.work.symbol,
-            backfill->already_complete ? "complete" : ing_backfill_status(series), from, to,
+            ing_backfill_status_in_run(backfill, series), from, to,
             backfill->already_complete ? 0 : ing_backfill_requests_left(backfill, series));
 }
 

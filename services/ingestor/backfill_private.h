@@ -176,7 +176,7 @@ void ing_backfill_take_names(void *arg, struct ing_series *base, const struct in
 void ing_backfill_forget_names(struct backfill_series *series);
 // backfill_finish.c
 void ing_backfill_lost(struct backfill *backfill, const struct mf_error *err); // the run is another's now
-void ing_backfill_finish(struct backfill *backfill);   // all series have ended, or nothing goes on
+void ing_backfill_finish(struct backfill *backfill); // all series have ended, or nothing goes on
 // The run was complete before: forgets what a process that was killed behind the run's record left.
 void ing_backfill_finish_complete(struct backfill *backfill);
 void ing_backfill_save_run(struct backfill *backfill); // at the start
@@ -217,6 +217,8 @@ void ing_backfill_say_ended(const struct backfill *backfill, const struct backfi
 void ing_backfill_report(struct backfill *backfill);
 void ing_backfill_flush(struct ing_app *app); // what was printed; 75 when it did not arrive
 const char *ing_backfill_status(const struct backfill_series *series);
+// The same, of a run that may have been complete before.
+const char *ing_backfill_status_in_run(const struct backfill *backfill, const struct backfill_series *series);
 uint64_t ing_backfill_events(const struct backfill *backfill); // published by this process
 bool ing_backfill_is_complete(const struct backfill *backfill);
 

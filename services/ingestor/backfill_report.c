@@ -15,6 +15,22 @@ const char *ing_backfill_status(const struct backfill_series *series)
     return ing_status_name(series->mark.status);
 }
 
+// The series' own watermarks are gone from a run that was complete before; its record lists those that are
+// not: only tickers that the provider does not know (ing_backfill_is_complete), as "symbol=status,…".
+const char *ing_backfill_status_in_run(const struct backfill *backfill, const struct backfill_series *series)
+{
+    const char *symbol = series->base.work.symbol;
+    size_t len = strlen(symbol);
+    if (!backfill->already_complete)
+        return ing_backfill_status(series);
+    for (const char *at = backfill->run.not_complete; *at != '\0'; at += *at == ',') {
+        if (strncmp(at, symbol, len) == 0 && at[len] == '=')
+            return ing_status_name(ING_STATUS_UNKNOWN_TICKER);
+        at = strchrnul(at, ',');
+    }
+    return ing_status_name(ING_STATUS_COMPLETE);
+}
+
 // A ticker that the provider does not know is recorded and is no reason to ask again; a range that the plan
 // does not cover is.
 bool ing_backfill_is_complete(const struct backfill *backfill)
@@ -123,8 +139,7 @@ static void write_series(struct mf_json_writer *w, const struct backfill *backfi
     bool known = !backfill->already_complete || series->known;
     mf_jw_key(w, series->base.work.symbol);
     mf_jw_object_begin(w);
-    // The series' own watermarks are gone from a run that was complete before.
-    mf_jw_member_text(w, "status", backfill->already_complete ? "complete" : ing_backfill_status(series));
+    mf_jw_member_text(w, "status", ing_backfill_status_in_run(backfill, series));
     mf_jw_member_u64(w, "events", series->events);
     if (known)
         mf_jw_member_u64(w, "events_total", series->mark.events);

@@ -385,6 +385,22 @@ static void keep_tally(struct backfill_series *series, const struct ing_page_res
     }
 }
 
+// A page of a range that the plan did not cover before: the next start goes on behind it, as from a position.
+static void keep_retried(struct backfill *backfill, struct backfill_series *series,
+                         const struct ing_page_result *result)
+{
+    struct ing_range *skipped = &series->mark.skipped.items[series->retry_at];
+    int64_t next_us = result->last_time_us;
+    if (ing_feed_is_of_bars(series->base.work.feed) && next_us != INT64_MIN)
+        next_us += MF_US_PER_MS;
+    if (result->next[0] == '\0' || next_us <= skipped->from_us || next_us >= series->chunk_to_us)
+        return; // the end of the chunk saves more
+    if (series->tally.coverage != NULL)
+        ing_coverage_forget(series->tally.coverage, &series->shape, skipped->from_us, next_us);
+    skipped->from_us = next_us;
+    ing_backfill_save(backfill, series);
+}
+
 static void page_done(void *arg, struct ing_series *base, const struct ing_page_result *result)
 {
     struct backfill *backfill = arg;
@@ -406,8 +422,10 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
     if (series->asking_names)
         return;
     series->from_cursor = false;
-    if (series->retrying)
+    if (series->retrying) {
+        keep_retried(backfill, series, result);
         return;
+    }
     if (result->last_time_us > mark->last_time_us)
         mark->last_time_us = result->last_time_us;
     if (result->next[0] == '\0')

@@ -164,6 +164,12 @@ def test_an_unknown_ticker_is_recorded(line: Line) -> None:
     assert "FB" in summary["symbols"]
     assert summary["symbols"]["FB"]["status"] != summary["symbols"]["GOOG"]["status"]
     assert {event["symbol"] for event in bars(line)} == {"GOOG"}
+    again = line.backfill("bars", "--symbols", "FB,GOOG", *BACKFILL[3:])
+    assert again["complete_before"] is True
+    assert {name: one["status"] for name, one in again["symbols"].items()} == {
+        "FB": "unknown_ticker",
+        "GOOG": "complete",
+    }
 
 
 def paged(line: Line) -> list[str]:

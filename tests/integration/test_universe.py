@@ -218,3 +218,20 @@ def test_a_cursor_that_has_expired(line: Line, kind: str, stored: bool) -> None:
     # The answer itself is a dead letter: nobody else would know of it.
     assert summary["run"]["dead_lettered"] == len(line.messages("DLQ")) == 1
     assert json.dumps(summary).count("incomplete") == 0
+
+
+def test_a_range_that_is_covered_later_is_saved_page_by_page(line: Line) -> None:
+    """The plan grows, and the start that asks for the range again does not get to its end."""
+    line.expected_errors.append("series_given_up|plan")
+    line.parts.simulator.add_fault("forbidden", match={"symbol": "KO"})
+    line.backfill(*DAY, code=75, **PAGED)
+    assert not events(line)
+    line.parts.simulator.add_fault("server_error", match={"symbol": "KO", "page": 3})
+    line.backfill(*DAY, code=75, INGEST_RETRY_ATTEMPTS="1", **PAGED)
+    done = len(events(line))
+    assert done > 0
+    summary = line.backfill(*DAY, **PAGED)
+    times = [event["event_time"] for event in events(line)]
+    assert times == sorted(set(times))
+    assert summary["run"]["events"] == len(times) > done
+    assert line.backfill(*DAY, "--again")["events"]["bar"] == len(times)
