@@ -71,25 +71,29 @@ static int replace_file(const char *path, struct mf_str text, struct mf_error *e
 
 // ---------------------------------------------------------------- its text
 
-static void write_raw(struct mf_json_writer *w, const struct backfill *backfill, bool complete)
+static void write_raw(struct mf_json_writer *w, struct backfill *backfill, bool complete)
 {
-    struct ing_offsets offsets = {0};
-    ing_offsets_merge(&offsets, &backfill->run.tally.offsets);
+    struct ing_tally tally = {0};
+    const struct ing_offsets *offsets = &tally.offsets;
+    uint64_t events = 0;
+    ing_tally_add(&tally, &backfill->run.tally);
     for (size_t i = 0; !complete && i < backfill->count; i++)
-        ing_offsets_merge(&offsets, &backfill->series[i].tally.offsets);
+        ing_tally_add(&tally, &backfill->series[i].tally);
+    if (!complete)
+        ing_options_add_under_way(backfill, &tally, &events);
     mf_jw_key(w, "raw");
     mf_jw_array_begin(w);
-    for (size_t i = 0; i < offsets.count; i++) {
+    for (size_t i = 0; i < offsets->count; i++) {
         mf_jw_object_begin(w);
         mf_jw_member_text(w, "topic", backfill->topic);
         mf_jw_key(w, "partition");
-        mf_jw_i64(w, offsets.items[i].partition);
+        mf_jw_i64(w, offsets->items[i].partition);
         mf_jw_key(w, "offset");
-        mf_jw_i64(w, offsets.items[i].offset);
+        mf_jw_i64(w, offsets->items[i].offset);
         mf_jw_object_end(w);
     }
     mf_jw_array_end(w);
-    ing_offsets_free(&offsets);
+    ing_tally_free(&tally);
 }
 
 static void write_asked(struct mf_json_writer *w, const struct ing_backfill_args *args)
@@ -175,7 +179,7 @@ static bool knows_series(const struct backfill *backfill)
     return backfill->count > 0;
 }
 
-static void write_manifest(struct mf_json_writer *w, const struct backfill *backfill)
+static void write_manifest(struct mf_json_writer *w, struct backfill *backfill)
 {
     char now[MF_TIME_TEXT_SIZE];
     bool complete = backfill->already_complete || backfill->run.status == ING_STATUS_COMPLETE;

@@ -8,6 +8,7 @@
 // and contracts of that page and later ones have watermarks of their own, under their tickers. Once a page is
 // complete, and all before it, the underlying's watermark moves behind it and the watermarks of its contracts
 // are forgotten, in this order. See backfill_private.h.
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -51,6 +52,9 @@ struct backfill_slots {
     size_t walk_count;
     size_t next_series;         // the first whose walk has not begun
     struct mf_deferred *settle; // what follows an end, outside the callback that brought it
+    struct ing_tally stored;    // of contracts that earlier processes began and this one has not looked at
+    uint64_t stored_events;
+    bool stock_taken; // `stored` is known
 };
 
 static bool is_complete(const struct backfill_series *series)
@@ -134,6 +138,44 @@ static void account(const struct backfill_series *series)
     mf_error_prefix(&of->error, "%s", series->base.work.symbol);
 }
 
+static void add_stored(void *arg, struct mf_str key, struct mf_str value)
+{
+    const struct backfill *backfill = arg;
+    struct ing_watermark mark;
+    struct ing_tally tally = {0};
+    struct mf_error err;
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "%s|%s|", ing_polygon.name, ing_feed_name(ING_FEED_OPTIONS));
+    if (!mf_str_starts_with(key, prefix) || !ing_watermark_key_is_of_run(key, backfill->args.run_id))
+        return;
+    struct mf_json *json = mf_json_new(); // one that cannot be read is told by its contract, later
+    if (ing_watermark_decode(json, value, &mark, NULL, &err) == 0 &&
+        ing_watermark_decode_tally(json, value, &tally, &err) == 0) {
+        ing_tally_add(&backfill->slots->stored, &tally);
+        backfill->slots->stored_events += mark.events;
+    }
+    ing_tally_free(&tally);
+    mf_json_free(&json);
+}
+
+// Before the first contract is looked at. Single contracts are series, which have read their marks.
+static void take_stock(struct backfill *backfill)
+{
+    if (!backfill->slots->stock_taken && !backfill->args.symbols.contracts)
+        ing_store_each(backfill->app->store, add_stored, backfill);
+    backfill->slots->stock_taken = true;
+}
+
+// Its mark is the slot's from now on, and no longer among those of contracts that were not looked at.
+static void take_from_stored(struct backfill_slots *slots, const struct backfill_series *series)
+{
+    if (!series->known)
+        return;
+    ing_tally_subtract(&slots->stored, &series->tally);
+    slots->stored_events -=
+        series->mark.events < slots->stored_events ? series->mark.events : slots->stored_events;
+}
+
 // The page's next contract; false when its slot is still free.
 static bool begin_contract(struct backfill_walk *walk, struct backfill_series *slot)
 {
@@ -142,8 +184,11 @@ static bool begin_contract(struct backfill_walk *walk, struct backfill_series *s
     bool right = make_contract(walk, contract, slot, &err) == 0;
     if (!right)
         slot->error = err; // its watermark cannot be read: the contract stays incomplete
+    else
+        take_from_stored(walk->backfill->slots, slot);
     if (!right || slot->mark.status != ING_STATUS_RUNNING) {
         account(slot);
+        slot->ended = true;
         return false;
     }
     walk->under_way++;
@@ -364,6 +409,7 @@ static void settle(void *arg)
 {
     struct backfill *backfill = arg;
     struct backfill_slots *slots = backfill->slots;
+    take_stock(backfill);
     for (; slots->walk_count < WALKS_MAX && slots->next_series < backfill->count; slots->next_series++) {
         struct backfill_series *series = &backfill->series[slots->next_series];
         if (ing_options_is_walk(series) && series->mark.status == ING_STATUS_RUNNING && !series->ended)
@@ -407,9 +453,33 @@ void ing_options_free(struct backfill *backfill)
         free(slots->items[i]);
     }
     mf_deferred_free(&slots->settle);
+    ing_tally_free(&slots->stored);
     free(slots->items);
     free(slots->free);
     free(slots);
+}
+
+// ---------------------------------------------------------------- what is not in the underlyings' marks
+
+void ing_options_add_under_way(struct backfill *backfill, struct ing_tally *tally, uint64_t *events)
+{
+    const struct backfill_slots *slots = backfill->slots;
+    if (slots == NULL)
+        return;
+    take_stock(backfill);
+    ing_tally_add(tally, &slots->stored);
+    *events += slots->stored_events;
+    for (size_t i = 0; i < slots->walk_count; i++) {
+        ing_tally_add(tally, &slots->walks[i]->page_tally);
+        ing_tally_add(tally, &slots->walks[i]->tally_ahead);
+        *events += slots->walks[i]->page_events + slots->walks[i]->events_ahead;
+    }
+    for (size_t i = 0; i < slots->count; i++) {
+        if (slots->items[i]->ended)
+            continue; // its walk has it
+        ing_tally_add(tally, &slots->items[i]->tally);
+        *events += slots->items[i]->mark.events;
+    }
 }
 
 // ---------------------------------------------------------------- the driver

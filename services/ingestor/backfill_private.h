@@ -161,6 +161,8 @@ void ing_options_new(struct backfill *backfill);
 void ing_options_free(struct backfill *backfill);
 void ing_options_settle(struct backfill *backfill); // a slot or a walk may be free
 void ing_options_contract_ended(struct backfill *backfill, struct backfill_series *series);
+// Adds what is acknowledged of the run's contracts and in no underlying's mark or tally yet.
+void ing_options_add_under_way(struct backfill *backfill, struct ing_tally *tally, uint64_t *events);
 // Of the feed contracts, as the driver's.
 void ing_options_page_read(struct backfill_series *series, const struct ing_page *page);
 void ing_options_page_done(struct backfill_series *series, const struct ing_page_result *result);

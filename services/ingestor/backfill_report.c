@@ -72,7 +72,7 @@ static void write_error(struct mf_json_writer *w, const struct mf_error *err)
 
 // Of the whole run, as the watermarks have it: what a killed process did not get acknowledged was done again,
 // and is counted once.
-static void write_run(struct mf_json_writer *w, const struct backfill *backfill)
+static void write_run(struct mf_json_writer *w, struct backfill *backfill)
 {
     struct ing_tally total = {0};
     uint64_t events = 0;
@@ -85,6 +85,8 @@ static void write_run(struct mf_json_writer *w, const struct backfill *backfill)
         ing_tally_add(&total, &backfill->series[i].tally);
         events += backfill->series[i].mark.events;
     }
+    if (!complete)
+        ing_options_add_under_way(backfill, &total, &events);
     mf_jw_key(w, "run");
     mf_jw_object_begin(w);
     mf_jw_member_u64(w, "events", events);
@@ -170,7 +172,7 @@ static void write_unknown(struct mf_json_writer *w, const char *symbol)
     mf_jw_object_end(w);
 }
 
-static void write_report(const struct backfill *backfill, struct mf_buf *out)
+static void write_report(struct backfill *backfill, struct mf_buf *out)
 {
     struct mf_json_writer w;
     char seconds[MF_DECIMAL_TEXT_SIZE];

@@ -45,6 +45,15 @@ void ing_tally_add(struct ing_tally *into, const struct ing_tally *from)
     ing_offsets_merge(&into->offsets, &from->offsets);
 }
 
+void ing_tally_subtract(struct ing_tally *from, const struct ing_tally *what)
+{
+    for (size_t i = 0; i < MF_ARRAY_LEN(counts); i++) {
+        uint64_t less = count_of(what, i);
+        uint64_t value = count_of(from, i);
+        set_count(from, i, value > less ? value - less : 0);
+    }
+}
+
 void ing_tally_write(const struct ing_tally *tally, struct mf_json_writer *w)
 {
     struct mf_buf text;

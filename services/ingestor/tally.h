@@ -16,7 +16,8 @@ struct ing_tally { // zero it to begin
 };
 
 void ing_tally_free(struct ing_tally *tally);
-void ing_tally_add(struct ing_tally *into, const struct ing_tally *from); // all but the coverage
+void ing_tally_add(struct ing_tally *into, const struct ing_tally *from);      // all but the coverage
+void ing_tally_subtract(struct ing_tally *from, const struct ing_tally *what); // the counts, not below 0
 // As a member "tally" of an object. Reading adds to a zeroed tally; absent is nothing; false = not such a
 // member.
 void ing_tally_write(const struct ing_tally *tally, struct mf_json_writer *w);

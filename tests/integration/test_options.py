@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -275,6 +276,26 @@ def test_a_cursor_that_is_always_refused(line: Line) -> None:
     assert set(asked_contracts(line).values()) == {1}
     assert len(asked_contracts(line)) == 30
     assert len(bars(line)) == len(identities(bars(line)))
+
+
+def test_an_interrupted_run_says_what_is_on_the_topic(line: Line, tmp_path: Path) -> None:
+    """Contracts of the page under way count, and those that a later start did not come by."""
+    small = {"INGEST_REFERENCE_PAGE_LIMIT": "7", "INGEST_PARALLEL": "2"}
+    manifest = tmp_path / "manifest.json"
+    options = [*XOM, *NEAR, *DAY_BARS, "--manifest", str(manifest)]
+    line.expected_errors.append("key")
+    for fault in [{"match": {"endpoint": "aggs"}, "after": 12}, {"match": {"endpoint": "contracts"}}]:
+        line.parts.simulator.add_fault("unauthorized", times=None, **fault)
+        summary = line.backfill(*options, code=75, **small)
+        line.parts.simulator.clear_faults()
+        newest: dict[int, int] = {}
+        for message in line.messages("RAW_BACKFILL"):
+            newest[message.partition] = max(message.offset, newest.get(message.partition, 0))
+        assert summary["run"]["events"] == len(bars(line)) > 0
+        told = json.loads(manifest.read_text(encoding="utf-8"))
+        assert {one["partition"]: one["offset"] for one in told["raw"]} == newest
+    summary = line.backfill(*options, **small)
+    assert summary["run"]["events"] == len(bars(line)) == len(identities(bars(line)))
 
 
 def test_a_failed_contract_holds_nothing_else_up(line: Line) -> None:
