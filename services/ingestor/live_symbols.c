@@ -174,7 +174,7 @@ static void drop_others(struct live *live)
 {
     size_t kept = 0;
     size_t left = 0;
-    struct live_symbol **leavers = mf_calloc(live->count + 1, sizeof *leavers);
+    struct live_symbol **leavers = mf_calloc(live->count + 1, sizeof(struct live_symbol *));
     ing_live_gaps_restart(live->gaps);
     ing_name_index_free(&live->index);
     for (size_t i = 0; i < live->count; i++) {
