@@ -12,8 +12,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from line import Line
 from mflocal import wait_for
+
+pytestmark = pytest.mark.once
 
 DAYS = ["--from", "2024-07-01", "--to", "2024-07-12"]
 MINUTES = ["bars", "--symbols", "KO,XOM,X:ETHUSD", *DAYS]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from line import PARTITIONS, Line
 
+pytestmark = pytest.mark.feeds
+
 GROUPED = "/v2/aggs/grouped"
 OPEN_CLOSE = "/v1/open-close"
 # Christmas: open until 13:00, closed, open, a weekend, open.

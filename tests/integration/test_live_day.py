@@ -13,6 +13,8 @@ from line import Line
 from mflocal import ServiceProcess, prometheus, wait_for
 from other_clock import NEW_YORK, OtherClock, last_session
 
+pytestmark = pytest.mark.feeds
+
 AGGS = "/v2/aggs"
 MINUTES = {
     "INGEST_WARMUP": "false",

@@ -8,8 +8,11 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from line import Line
 from mflocal import ServiceProcess, wait_for
+
+pytestmark = pytest.mark.feeds
 
 NEWS = "/v2/reference/news"
 OVERLAP = timedelta(hours=12)

@@ -12,6 +12,8 @@ from line import Line
 from mflocal import ServiceProcess, prometheus, wait_for
 from other_clock import HOLIDAYS, NEW_YORK, OtherClock, is_movable_holiday, last_session
 
+pytestmark = pytest.mark.feeds
+
 AGGS, TICKERS = "/v2/aggs", "/v3/reference/tickers"
 QUIET = {
     "INGEST_WARMUP": "false",

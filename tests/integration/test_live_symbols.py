@@ -12,6 +12,8 @@ import pytest
 from line import Line
 from mflocal import ServiceProcess, wait_for
 
+pytestmark = pytest.mark.feeds
+
 SETTINGS = {
     "INGEST_SYMBOLS": "",
     "INGEST_WARMUP": "false",

@@ -12,6 +12,8 @@ import pytest
 from line import PARTITIONS, Line
 from mflocal import wait_for
 
+pytestmark = pytest.mark.once
+
 # A Tuesday, a short day, a holiday, a Friday.
 STOCKS = ("JPM", "KO", "WMT", "XOM")
 DAYS = ["--from", "2024-07-02", "--to", "2024-07-05"]

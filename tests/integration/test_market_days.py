@@ -14,6 +14,8 @@ from line import Line
 from mflocal import ServiceProcess, wait_for
 from other_clock import NEW_YORK, OtherClock, last_session
 
+pytestmark = pytest.mark.feeds
+
 STATUS = "/v1/marketstatus"
 ANNOUNCED = "marketflow_ingest_announced_days"
 SETTINGS = {

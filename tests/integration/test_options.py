@@ -12,6 +12,8 @@ import pytest
 from line import PARTITIONS, Line
 from mflocal import last_json_object, wait_for
 
+pytestmark = pytest.mark.feeds
+
 LIST = "/v3/reference/options/contracts"
 BARS = "/v2/aggs/ticker/O:"
 DAYS = ["--from", "2024-06-03", "--to", "2024-06-14"]

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from line import Line
 
+pytestmark = pytest.mark.feeds
+
 INTERVALS = {
     "second": "1s", "5second": "5s", "minute": "1m", "5minute": "5m", "15minute": "15m", "30minute": "30m",
     "hour": "1h", "4hour": "4h", "day": "1d", "week": "1w", "month": "1mo", "quarter": "3mo", "year": "1y",

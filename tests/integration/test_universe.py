@@ -10,6 +10,8 @@ import pytest
 from line import PARTITIONS, Line
 from mflocal import wait_for
 
+pytestmark = pytest.mark.once
+
 TICKERS = "/v3/reference/tickers"
 RUN = "all-stocks"
 WEEK = ["--from", "2024-07-01", "--to", "2024-07-05", "--timespan", "day"]

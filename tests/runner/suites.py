@@ -20,6 +20,8 @@ RESULTS = ROOT / "build" / "results"
 LOCK = ROOT / "tests" / "requirements.lock"
 # pytest's code when -k leaves nothing of a folder.
 NOTHING_SELECTED = 5
+# Of the integration tests; the rest are suites of their own.
+IN_ALL = "not sink and not long and not feeds"
 # Folders of Python tests that are suites of their own.
 SEPARATE = {"integration", "faults", "chaos", "bench", "deploy", "odbc"}
 
@@ -135,7 +137,7 @@ def suite_asan(context: Context) -> Totals:
     totals += pytest(
         context,
         "integration asan",
-        ["-m", "not kills and not shipped and not sink and not long and not once", "tests/integration"],
+        ["-m", f"{IN_ALL} and not kills and not shipped and not once", "tests/integration"],
         extra,
     )
     return totals
@@ -204,7 +206,7 @@ SUITES = {
         True,
     ),
     "integration": Suite(
-        of_pytest("integration", marks="not sink and not long"),
+        of_pytest("integration", marks=IN_ALL),
         "real broker, real PostgreSQL, simulator; kills and outages; the programs as shipped",
         ("release",),
         True,
@@ -216,6 +218,11 @@ SUITES = {
         ("release",),
         True,
         lane=1,
+    ),
+    "feeds": Suite(
+        of_pytest("feeds", "integration", "feeds and not long"),
+        "the ingestor's feeds and modes in depth, against the simulator; not part of all",
+        ("release",),
     ),
     "long": Suite(
         of_pytest("long", "integration", "long and not sink"),
