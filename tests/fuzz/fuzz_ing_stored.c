@@ -31,6 +31,7 @@ static bool again(struct mf_json *json, struct mf_str text, bool run, struct mf_
             mark.tally = &tally;
         if (result == 0)
             ing_watermark_encode(&mark, &overlap, out);
+        mark.tally = NULL;
         ing_overlap_free(&overlap);
         ing_tally_free(&tally);
     }

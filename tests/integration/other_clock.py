@@ -8,6 +8,7 @@ stays the machine's. The time is that of a session which is over: brokers refuse
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -40,8 +41,7 @@ class OtherClock:
     """Settings for the ingestor that is to live in that time, and the hand that moves both clocks."""
 
     def __init__(self, line: Line) -> None:
-        if not FAKETIME.is_file():
-            pytest.skip(f"{FAKETIME} is not there: install the Debian package libfaketime")
+        assert FAKETIME.is_file(), f"{FAKETIME} is not there: install the Debian package libfaketime"
         self.line = line
         # Waits for a thread's end are over at once where libfaketime has moved the clock to another day.
         line.expected_errors.append("kafka_destroy_hung")
@@ -66,3 +66,13 @@ class OtherClock:
     def at(self, day: date, hour: int, minute: int, second: int = 0) -> datetime:
         """That wall time of New York, from now on."""
         return self.set(datetime.combine(day, time(hour, minute, second), NEW_YORK))
+
+
+@pytest.fixture
+def clock(line: Line) -> Iterator[OtherClock]:
+    """Of the ingestor and the simulator; the simulator has its own time and announces nothing afterwards."""
+    try:
+        yield OtherClock(line)
+    finally:
+        line.parts.simulator.set_clock(real=True)
+        line.parts.simulator.announce()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,14 +24,6 @@ MINUTES = {
     "INGEST_HEARTBEAT_MS": "1000",
     "INGEST_RECONCILE_AFTER_MS": "60000",
 }
-
-
-@pytest.fixture
-def clock(line: Line) -> Iterator[OtherClock]:
-    try:
-        yield OtherClock(line)
-    finally:
-        line.parts.simulator.set_clock(real=True)
 
 
 def bars(line: Line) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -25,15 +24,6 @@ QUIET = {
     "INGEST_HEARTBEAT_MS": "200",
     "INGEST_SETTLE_MS": "0",
 }
-
-
-@pytest.fixture
-def clock(line: Line) -> Iterator[OtherClock]:
-    try:
-        yield OtherClock(line)
-    finally:
-        line.parts.simulator.set_clock(real=True)
-        line.parts.simulator.announce()
 
 
 def events(line: Line, kind: str) -> list[dict[str, Any]]:

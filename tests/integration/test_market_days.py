@@ -36,14 +36,6 @@ def no_days(line: Line) -> Iterator[None]:
     line.parts.simulator.forget_days()
 
 
-@pytest.fixture
-def clock(line: Line) -> Iterator[OtherClock]:
-    try:
-        yield OtherClock(line)
-    finally:
-        line.parts.simulator.set_clock(real=True)
-
-
 def asked(line: Line, path: str) -> list[dict[str, Any]]:
     return list(line.parts.simulator.requests(path=path)["requests"])
 

@@ -29,7 +29,7 @@ static uint64_t judge(struct ing_fixture *f, const char *symbol, unsigned factor
     for (size_t i = 0; i < count; i++)
         mf_buf_addf(&rows, "%s{\"v\":1,\"o\":%.6f,\"c\":%.6f,\"h\":%.6f,\"l\":%.6f,\"t\":%lld}",
                     i > 0 ? "," : "", bars[i].close, bars[i].close, bars[i].high, bars[i].low,
-                    (long long)(1704205800000 + (int64_t)i * 60000));
+                    1704205800000LL + (long long)i * 60000);
     f->config.implausible_factor = factor;
     ing_decode_rows(f, &work, mf_buf_c_str(&rows));
     mf_buf_free(&rows);

@@ -73,19 +73,19 @@ static void test_first_request(void **state)
 static void check_all(struct ing_fixture *f, const struct ing_work *work, const char *from, const char *to)
 {
     const struct ing_timespan_info *span = &ing_timespans[work->timespan];
-    int64_t at_us = ing_time(from);
+    int64_t from_us = ing_time(from);
     int64_t to_us = ing_time(to);
     unsigned requests = 0;
-    while (at_us < to_us) {
-        int64_t end_us = ing_request_end_us(f->calendar, work, at_us, to_us);
-        assert_true(end_us > at_us && end_us <= to_us);
+    while (from_us < to_us) {
+        int64_t end_us = ing_request_end_us(f->calendar, work, from_us, to_us);
+        assert_true(end_us > from_us && end_us <= to_us);
         struct ing_window window = ing_window_of(f->calendar, work->asset_class, span->interval, end_us);
         assert_true(end_us == to_us || window.start_us == end_us);
-        uint64_t base = ing_request_base_count(f->calendar, work, at_us, end_us);
+        uint64_t base = ing_request_base_count(f->calendar, work, from_us, end_us);
         assert_true(base <= ing_request_limit(work) ||
-                    base == ing_request_base_count(f->calendar, work, at_us, at_us + 1) ||
-                    ing_request_base_count(f->calendar, work, at_us, at_us + 1) == 0);
-        at_us = end_us;
+                    base == ing_request_base_count(f->calendar, work, from_us, from_us + 1) ||
+                    ing_request_base_count(f->calendar, work, from_us, from_us + 1) == 0);
+        from_us = end_us;
         requests++;
     }
     assert_true(requests > 0);
