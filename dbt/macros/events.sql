@@ -1,0 +1,149 @@
+{# SPDX-License-Identifier: Apache-2.0 #}
+{#- A RAW table typed: the latest revision of each event, and apart from it the latest one that could not be typed.
+    columns: [name, path in the payload, type, required]; checks: [name, condition that must hold of a typed row].
+    An optional value that is there and has the wrong type is a reject too: nothing becomes null silently. -#}
+{% macro typed_events(table, columns, checks=[]) %}
+with incoming as (
+    select *
+    from {{ source('market_raw', table) }}
+    {%- if is_incremental() %}
+    where loaded_at > {{ raw_watermark() }}
+    {%- endif %}
+),
+
+extracted as (
+    select
+        event_id,
+        cast(revision as integer) as revision,
+        symbol,
+        source,
+        lane,
+        {{ utc('event_time') }} as event_time,
+        {{ utc('ingest_time') }} as ingest_time,
+        {{ utc('loaded_at') }} as loaded_at,
+        flags,
+        dedupe_key,
+        schema_version,
+        kafka_topic,
+        cast(kafka_partition as integer) as kafka_partition,
+        cast(kafka_offset as bigint) as kafka_offset,
+        {{ json_text('payload', 'asset_class') }} as asset_class,
+        {{ json_text('payload', ['provenance', 'mode']) }} as provenance_mode
+        {%- for name, path, type, required in columns %},
+        {{ json_text('payload', path) }} as text_{{ name }}
+        {%- endfor %}
+    from incoming
+),
+
+typed as (
+    select
+        event_id,
+        revision,
+        symbol,
+        asset_class,
+        source,
+        lane,
+        event_time,
+        ingest_time,
+        loaded_at,
+        flags,
+        {{ has_flag('flags', 'is_mock') }} as is_mock,
+        {{ has_flag('flags', 'forming') }} as is_forming,
+        {{ has_flag('flags', 'late') }} as is_late,
+        provenance_mode,
+        dedupe_key,
+        schema_version,
+        kafka_topic,
+        kafka_partition,
+        kafka_offset,
+        {%- for name, path, type, required in columns %}
+        {{ try_cast_as('text_' ~ name, type) }} as {{ name }},
+        {%- endfor %}
+        case
+            {%- for name, path, type, required in columns if type != 'text' %}
+            when text_{{ name }} is not null and {{ try_cast_as('text_' ~ name, type) }} is null then 'not_a_{{ type }}:{{ name }}'
+            {%- endfor %}
+            {%- for name, path, type, required in columns if required %}
+            when text_{{ name }} is null then 'missing:{{ name }}'
+            {%- endfor %}
+        end as type_problem
+    from extracted
+),
+
+judged as (
+    select
+        {{ event_columns() | join(',\n        ') }},
+        {%- for name, path, type, required in columns %}
+        {{ name }},
+        {%- endfor %}
+        type_problem is not null
+        {%- for name, condition in checks %} or not ({{ condition }}){% endfor %} as is_reject,
+        case
+            when type_problem is not null then type_problem
+            {%- for name, condition in checks %}
+            when not ({{ condition }}) then '{{ name }}'
+            {%- endfor %}
+        end as reject_reason
+    from typed
+),
+
+candidates as (
+    select *
+    from judged
+    {%- if is_incremental() %}
+
+    union all
+
+    select
+        {{ event_columns('t.') | join(',\n        ') }},
+        {%- for name, path, type, required in columns %}
+        t.{{ name }},
+        {%- endfor %}
+        t.is_reject,
+        t.reject_reason
+    from {{ this }} as t
+    inner join (
+        select distinct
+            source,
+            dedupe_key
+        from judged
+    ) as again
+        on t.source = again.source and t.dedupe_key = again.dedupe_key
+    {%- endif %}
+)
+
+{{ dedupe_latest('candidates', ['source', 'dedupe_key', 'is_reject'], latest_event()) }}
+{% endmacro %}
+
+{#- What every event has beside its own fields. -#}
+{% macro event_columns(prefix='') %}
+    {% set names = [] %}
+    {% for name in [
+        'event_id', 'revision', 'symbol', 'asset_class', 'source', 'lane', 'event_time', 'ingest_time', 'loaded_at',
+        'flags', 'is_mock', 'is_forming', 'is_late', 'provenance_mode', 'dedupe_key', 'schema_version', 'kafka_topic',
+        'kafka_partition', 'kafka_offset'
+    ] %}
+        {% do names.append(prefix ~ name) %}
+    {% endfor %}
+    {{ return(names) }}
+{% endmacro %}
+
+{#- The order in which revisions of one event are looked at: the newest first; of what the processor makes, what it
+    made of live data before what it made of a backfill. -#}
+{% macro latest_event() %}
+    {{ return([
+        "case when source = 'processor' and lane <> 'live' then 1 else 0 end",
+        'ingest_time desc', 'revision desc', 'loaded_at desc', 'event_id'
+    ]) }}
+{% endmacro %}
+
+{#- The columns of a typed table without what is about rejects. -#}
+{% macro accepted_events(model, columns) %}
+select
+    {{ event_columns() | join(',\n    ') }}
+    {%- for name in columns %},
+    {{ name }}
+    {%- endfor %}
+from {{ ref(model) }}
+where not is_reject
+{% endmacro %}

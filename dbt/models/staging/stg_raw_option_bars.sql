@@ -1,0 +1,27 @@
+{#- SPDX-License-Identifier: Apache-2.0 -#}
+{{ accepted_events('base_option_bars', [
+    'bar_interval',
+    'window_end',
+    'trade_date',
+    'session_kind',
+    'open_price',
+    'high_price',
+    'low_price',
+    'close_price',
+    'volume',
+    'vwap',
+    'trade_count',
+    'adjusted',
+    'is_otc',
+    'vendor_ms',
+    'parent_source',
+    'cause',
+    'contract_ticker',
+    'underlying',
+    'expiration_date',
+    'strike_price',
+    'option_type',
+    'shares_per_contract',
+    'exercise_style',
+    'days_to_expiration'
+]) }}
