@@ -69,7 +69,9 @@
     end
 {%- endmacro %}
 
-{% macro snowflake__try_timestamp(text) -%} try_to_timestamp_ntz({{ text }}) {%- endmacro %}
+{% macro snowflake__try_timestamp(text) -%}
+    case when {{ text }} like '%T%Z' then try_cast(replace({{ text }}, 'Z', '') as timestamp_ntz) end
+{%- endmacro %}
 
 {% macro try_date(text) -%}
     {{ return(adapter.dispatch('try_date', 'marketflow')(text)) }}
@@ -79,4 +81,6 @@
     case when {{ text }} ~ '^{{ date_pattern() }}$' then cast({{ text }} as date) end
 {%- endmacro %}
 
-{% macro snowflake__try_date(text) -%} try_to_date({{ text }}) {%- endmacro %}
+{% macro snowflake__try_date(text) -%}
+    case when {{ text }} like '____-__-__' then try_cast({{ text }} as date) end
+{%- endmacro %}

@@ -129,9 +129,11 @@ candidates as (
 {% endmacro %}
 
 {#- The order in which revisions of one event are looked at: the newest first; of what the processor makes, what it
-    made of live data before what it made of a backfill. -#}
+    made of live data before what it made of a backfill. A finished, real one is never replaced by one that is not, so that
+    what has been accepted once does not go away. -#}
 {% macro latest_event() %}
     {{ return([
+        'is_mock', 'is_forming',
         "case when source = 'processor' and lane <> 'live' then 1 else 0 end",
         'ingest_time desc', 'revision desc', 'loaded_at desc', 'event_id'
     ]) }}

@@ -64,3 +64,19 @@
     from {{ relation }} as r
     {%- endif %}
 {%- endmacro %}
+
+{#- Keys that changed in any of several relations: [relation, condition] each. In a full build those of the first. -#}
+{% macro changed_keys(relations, keys) -%}
+    {%- for relation, condition in relations %}
+    {%- if loop.first or is_incremental() %}
+    {%- if not loop.first %}
+
+    union
+{% endif %}
+    select distinct {{ keys | join(', ') }}
+    from {{ relation }}
+    where {{ condition }}
+        {%- if is_incremental() %} and loaded_at > {{ watermark() }}{% endif %}
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

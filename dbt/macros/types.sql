@@ -71,3 +71,12 @@
         date_trunc('hour', {{ expression }})
     )
 {%- endmacro %}
+
+{#- 1 is Monday. -#}
+{% macro iso_weekday(expression) -%}
+    {{ return(adapter.dispatch('iso_weekday', 'marketflow')(expression)) }}
+{%- endmacro %}
+
+{% macro default__iso_weekday(expression) -%} extract(isodow from {{ expression }}) {%- endmacro %}
+
+{% macro snowflake__iso_weekday(expression) -%} dayofweekiso({{ expression }}) {%- endmacro %}

@@ -154,7 +154,7 @@ class SnowflakeWarehouse(Warehouse):
         statements: list[str] = []
         for path in sorted((REPOSITORY / "sql" / "snowflake").glob("0*.sql")):
             lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("--")]
-            statements += [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
+            statements += [part.strip(" ;\n") for part in "\n".join(lines).split(";\n") if part.strip(" ;\n")]
         warehouse.ask([{"sql": statement} for statement in statements])
         return warehouse
 

@@ -1,5 +1,6 @@
 {#- SPDX-License-Identifier: Apache-2.0 -#}
--- The processor's statistics of the bars that stg_market_data_unified chose: those of the same series.
+-- The processor's statistics of the bars that stg_market_data_unified chose: those of the same series. A bar
+-- whose statistics have not come yet is there without them.
 select
     u.symbol,
     u.asset_class,
@@ -53,9 +54,9 @@ select
     m.mtf_strength,
     m.vol_regime,
     m.market_regime,
-    greatest(u.loaded_at, m.loaded_at) as loaded_at
+    greatest(u.loaded_at, coalesce(m.loaded_at, u.loaded_at)) as loaded_at
 from {{ ref('stg_market_data_unified') }} as u
-inner join {{ ref('stg_raw_metrics') }} as m
+left join {{ ref('stg_raw_metrics') }} as m
     on u.symbol = m.symbol
     and u.bar_interval = m.bar_interval
     and u.event_time = m.event_time
