@@ -39,14 +39,17 @@ def exchange_calendar(binaries: Path) -> str:
     listing = csv.reader(output(binaries, "marketflowctl", "calendar", FIRST, LAST).splitlines())
     assert next(listing) == ["session", "open", "close", "early"]
     rows = [
-        [day, opens.removesuffix("Z"), closes.removesuffix("Z"), early] for day, opens, closes, early in listing
+        [day, opens.removesuffix("Z"), closes.removesuffix("Z"), early]
+        for day, opens, closes, early in listing
     ]
     return table(["session_date", "open_time", "close_time", "is_early_close"], rows)
 
 
 def alert_rules(binaries: Path) -> str:
     lines = output(binaries, "marketflow-processor", "--print-reference", "rules").splitlines()
-    found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("|")]
+    found = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("|")
+    ]
     header = ["rule", "bars of", "formula", "unit", "info", "warning", "critical", "from bar"]
     if found[0][:8] != header:
         raise SystemExit(f"the table of rules has other columns: {found[0]}")
@@ -54,14 +57,26 @@ def alert_rules(binaries: Path) -> str:
     for rule, bars, formula, unit, info, warning, critical, from_bar, liquidity, cooldown in found[2:]:
         rule_id, _, interval = rule.partition(", ")
         switches = [str(value == "yes").lower() for value in (liquidity, cooldown)]
-        rows.append([rule_id, interval or "all", bars, formula, unit, info, warning, critical, from_bar, *switches])
-    names = ["rule_id", "threshold_interval", "applies_to", "formula", "unit", "info_threshold", "warning_threshold"]
+        rows.append(
+            [rule_id, interval or "all", bars, formula, unit, info, warning, critical, from_bar, *switches]
+        )
+    names = [
+        "rule_id",
+        "threshold_interval",
+        "applies_to",
+        "formula",
+        "unit",
+        "info_threshold",
+        "warning_threshold",
+    ]
     names += ["critical_threshold", "first_bar", "wants_liquidity", "has_cooldown"]
     return table(names, rows)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("binaries", type=Path, metavar="BIN_DIR")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Casts of text that give null instead of failing. PostgreSQL has none of its own, so a pattern looks first. -#}
 {% macro try_cast_as(text, type) -%}
     {%- if type == 'text' -%} {{ text }}
@@ -24,8 +24,9 @@
     {{ return(adapter.dispatch('try_numeric', 'marketflow')(text)) }}
 {%- endmacro %}
 
+{#- The cast around it: a CASE has no precision of its own, and marts promise one. -#}
 {% macro default__try_numeric(text) -%}
-    case when {{ text }} ~ '{{ number_pattern() }}' then cast({{ text }} as {{ type_price() }}) end
+    cast(case when {{ text }} ~ '{{ number_pattern() }}' then {{ text }} end as {{ type_price() }})
 {%- endmacro %}
 
 {% macro snowflake__try_numeric(text) -%} try_to_decimal({{ text }}, 24, 8) {%- endmacro %}

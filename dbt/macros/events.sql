@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- A RAW table typed: the latest revision of each event, and apart from it the latest one that could not be typed.
     columns: [name, path in the payload, type, required]; checks: [name, condition that must hold of a typed row].
     An optional value that is there and has the wrong type is a reject too: nothing becomes null silently. -#}

@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- What a fakesnow server cannot do. DuckDB has temporary tables and views outside of schemas only: there they are
     ordinary ones, replaced by the next run. On Snowflake itself dbt's own macros are used. -#}
 {% macro snowflake__create_table_temporary_sql(relation, compiled_code) -%}

@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Statistics over the rows of a window. Each is null until it has as many rows as its length says: there is no partial
     mean. Definitions are those of docs/indicators.md; the recursive ones (Wilder, exponential) come from the
     processor. `over` is what stands in the brackets of OVER before the frame: partition and order. -#}

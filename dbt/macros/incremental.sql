@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Late data. The watermark is loaded_at, which the warehouse sets: never a feed's clock. Every model carries as
     loaded_at the newest loaded_at among all rows that decide the row, so that a change travels from model to model;
     what changed is found by it, its whole (symbol, trade_date) is computed again, deleted and inserted. -#}

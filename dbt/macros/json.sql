@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Reading payloads. A path is one name or a list of names. Nothing here fails on bad text: it gives null. -#}
 {% macro json_text(column, path) -%}
     {{ return(adapter.dispatch('json_text', 'marketflow')(column, [path] if path is string else path)) }}

@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- One row per key of a relation or CTE: the first by order_by. -#}
 {% macro dedupe_latest(relation, keys, order_by) -%}
     {{ return(adapter.dispatch('dedupe_latest', 'marketflow')(relation, keys, order_by)) }}

@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- A number as text with a fixed number of decimals, the same in both warehouses. -#}
 {% macro number_text(expression, decimals=2) -%}
     cast(cast(round(cast({{ expression }} as numeric(24, 8)), {{ decimals }}) as numeric(24, {{ decimals }})) as varchar)

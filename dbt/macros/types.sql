@@ -1,4 +1,4 @@
-{# SPDX-License-Identifier: Apache-2.0 #}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Types that both warehouses know by one name. Feeds' numbers have at most 8 decimals and are below 1e15. -#}
 {% macro type_price() -%} numeric(24, 8) {%- endmacro %}
 

@@ -62,7 +62,14 @@ def dedupe_key(event: dict[str, Any]) -> str:
     elif kind == "metric":
         parts = [kind, event["interval"], event["adjusted"], parent]
     elif kind == "alert":
-        parts = [kind, event["rule_id"], event["interval"], parent, event.get("article_id"), event.get("contract")]
+        parts = [
+            kind,
+            event["rule_id"],
+            event["interval"],
+            parent,
+            event.get("article_id"),
+            event.get("contract"),
+        ]
     elif kind == "news":
         parts = [kind, event["article_id"]]
     elif kind == "corporate_action":
@@ -91,16 +98,24 @@ def daily_bars(
             done += 1
             open_ = price * (1 + rng.gauss(0, 0.005))
             price = max(1.0, price * (1 + rng.gauss(0.0004, 0.018)))
-            high, low = max(open_, price) * (1 + rng.random() * 0.01), min(open_, price) * (1 - rng.random() * 0.01)
+            high, low = (
+                max(open_, price) * (1 + rng.random() * 0.01),
+                min(open_, price) * (1 - rng.random() * 0.01),
+            )
             prices = tuple(f"{value:.2f}" for value in (open_, high, low, price))
             volume = str(int(rng.lognormvariate(15, 0.4)))
             window = (new_york_midnight(text), session[1])
-            event = bar(symbol, "stock", "polygon", "1d", window, (text, "full"), prices, volume, None, "split")
+            event = bar(
+                symbol, "stock", "polygon", "1d", window, (text, "full"), prices, volume, None, "split"
+            )
             if rng.random() < 0.9:
                 event["trade_count"] = rng.randrange(1000, 50_000)
             events.append(event)
             if rng.random() < 0.02:  # corrected some time after
-                other = dict(event) | {"volume": number(str(int(volume) + 7)), "ingest_time": event["event_time"]}
+                other = dict(event) | {
+                    "volume": number(str(int(volume) + 7)),
+                    "ingest_time": event["event_time"],
+                }
                 other["ingest_time"] = later(event["ingest_time"], rng.randrange(1, 400) * MINUTE)
                 events.append(other)
     events.sort(key=lambda event: event["ingest_time"])
@@ -130,7 +145,9 @@ def published(binaries: Path, events: list[Event]) -> list[bytes]:
     lines = complete(binaries, events)
     lines.insert(len(lines) // 2, b"this is no event")
     command = [str(binaries / "marketflow-processor"), "replay", "-"]
-    result = subprocess.run(command, input=b"\n".join(lines) + b"\n", capture_output=True, env={}, timeout=300)
+    result = subprocess.run(
+        command, input=b"\n".join(lines) + b"\n", capture_output=True, env={}, timeout=300
+    )
     assert result.returncode == 0, result.stderr.decode()[:2000]
     return result.stdout.splitlines()
 
@@ -152,11 +169,15 @@ def rows_of(lines: list[bytes]) -> list[Row]:
             revision = known[1] + 1 if known else 0
             last[event["source"], key] = (event["event_id"], revision)
         flags = ",".join([*event["flags"], *(["corrected"] if revision else [])])
-        rows.append(Row(TABLES[event["event_type"]], line.decode(), revision, flags, key, len(rows), 0, event))
+        rows.append(
+            Row(TABLES[event["event_type"]], line.decode(), revision, flags, key, len(rows), 0, event)
+        )
     return rows
 
 
-def history(binaries: Path, calendar: Calendar, seed: int = 5, minute_days: int = 2, days: int = 300) -> list[Row]:
+def history(
+    binaries: Path, calendar: Calendar, seed: int = 5, minute_days: int = 2, days: int = 300
+) -> list[Row]:
     """Everything that was published, in order: a year of daily bars, some days of minutes, news, options."""
     rng = random.Random(seed)
     feed = Feed(rng, calendar, trouble=1.0)
@@ -164,7 +185,12 @@ def history(binaries: Path, calendar: Calendar, seed: int = 5, minute_days: int 
     minutes = feed.minutes(minute_days, ("AAPL", "X:BTCUSD"), ("polygon", "yahoo"), news=25)
     minutes = [e for e in minutes if e["event_type"] != "corporate_action"]
     for event in minutes:
-        if event["event_type"] == "bar" and event["source"] == "yahoo" and rng.random() < 0.2 and "is_mock" not in event["flags"]:
+        if (
+            event["event_type"] == "bar"
+            and event["source"] == "yahoo"
+            and rng.random() < 0.2
+            and "is_mock" not in event["flags"]
+        ):
             event["flags"] = ["is_mock", *event["flags"]]
     events = daily_bars(rng, calendar, STOCKS, first, days)
     events += minutes + feed.options(minute_days, "AAPL", contracts=3)

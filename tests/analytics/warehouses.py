@@ -55,14 +55,31 @@ class Warehouse:
     directory: Path  # dbt's target and logs
     environment: dict[str, str] = field(default_factory=dict)
 
-    def dbt(self, *arguments: str, variables: dict[str, Any] | None = None, timeout: float = 1200) -> DbtResult:
+    def dbt(
+        self, *arguments: str, variables: dict[str, Any] | None = None, timeout: float = 1200
+    ) -> DbtResult:
         python = python_environment(self.layout, "dbt", PROJECT / "requirements.lock")
-        command = [str(python.with_name("dbt")), "--no-version-check", *arguments, "--project-dir", str(PROJECT)]
-        command += ["--profiles-dir", str(PROJECT), "--target", self.target, "--target-path", str(self.directory)]
+        command = [
+            str(python.with_name("dbt")),
+            "--no-version-check",
+            *arguments,
+            "--project-dir",
+            str(PROJECT),
+        ]
+        command += [
+            "--profiles-dir",
+            str(PROJECT),
+            "--target",
+            self.target,
+            "--target-path",
+            str(self.directory),
+        ]
         command += ["--log-path", str(self.directory / "logs")]
         if variables:
             command += ["--vars", json.dumps(variables)]
-        environment = base_environment() | self.environment | {"DO_NOT_TRACK": "1", "HOME": str(self.directory)}
+        environment = (
+            base_environment() | self.environment | {"DO_NOT_TRACK": "1", "HOME": str(self.directory)}
+        )
         results = self.directory / "run_results.json"
         results.unlink(missing_ok=True)
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
@@ -169,5 +186,3 @@ class SnowflakeWarehouse(Warehouse):
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.ask([{"sql": text}])[0]]
-
-

@@ -23,7 +23,7 @@ NOTHING_SELECTED = 5
 # Of the integration tests; the rest are suites of their own.
 IN_ALL = "not sink and not long and not feeds"
 # Folders of Python tests that are suites of their own.
-SEPARATE = {"integration", "faults", "chaos", "bench", "deploy", "odbc"}
+SEPARATE = {"integration", "analytics", "faults", "chaos", "bench", "deploy", "odbc"}
 
 
 @dataclass
@@ -208,6 +208,13 @@ SUITES = {
     "integration": Suite(
         of_pytest("integration", marks=IN_ALL),
         "real broker, real PostgreSQL, simulator; kills and outages; the programs as shipped",
+        ("release",),
+        True,
+        lane=1,
+    ),
+    "analytics": Suite(
+        of_pytest("analytics"),
+        "dbt on PostgreSQL and on fakesnow: built piece by piece, anew, and compared",
         ("release",),
         True,
         lane=1,

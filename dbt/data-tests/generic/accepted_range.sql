@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- A number is within bounds, both included; null passes. -#}
 {% test accepted_range(model, column_name, min_value=none, max_value=none, where_condition='1 = 1') %}
 select *

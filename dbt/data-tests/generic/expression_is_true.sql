@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- A condition holds of every row; one that is null does not hold. -#}
 {% test expression_is_true(model, expression) %}
 select *

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Payloads have these keys. -#}
 {% test json_keys_present(model, column_name, keys) %}
 select *

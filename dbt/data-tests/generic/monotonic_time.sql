@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- A later row of a group, by one column, is not earlier by another. -#}
 {% test monotonic_time(model, column_name, group_by, order_by) %}
 select *

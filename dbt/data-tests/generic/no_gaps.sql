@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Between a stock's first and last day, every session of the exchange has a row. -#}
 {% test no_gaps(model, column_name, symbol='symbol', where_condition='1 = 1') %}
 select

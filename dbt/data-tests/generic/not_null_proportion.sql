@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- At least this share of the rows has a value; an empty table passes. -#}
 {% test not_null_proportion(model, column_name, at_least) %}
 select

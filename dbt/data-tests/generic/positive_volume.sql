@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- A volume is 0 or more. -#}
 {% test positive_volume(model, column_name) %}
 select *

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- The newest value of a time column is not older than some hours. -#}
 {% test recency(model, column_name, hours) %}
 select newest

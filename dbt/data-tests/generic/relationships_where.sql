@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- Values are in a column of another relation, of the rows looked at. -#}
 {% test relationships_where(model, column_name, to, field, from_condition='1 = 1', to_condition='1 = 1') %}
 select child.{{ column_name }}

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- As many rows as another relation has distinct keys; both may be narrowed. -#}
 {% test row_count_vs_source(model, compare_to, keys, where_condition='1 = 1', compare_where='1 = 1') %}
 select

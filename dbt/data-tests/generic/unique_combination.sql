@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {#- No two rows share these columns. -#}
 {% test unique_combination(model, columns) %}
 select

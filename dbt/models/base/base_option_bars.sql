@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {{
     config(
         unique_key=['source', 'dedupe_key', 'is_reject'],

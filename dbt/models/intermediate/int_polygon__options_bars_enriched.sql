@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {{
     config(
         materialized='incremental',
@@ -55,7 +55,7 @@ select
     min(low_price) as low_price,
     max(case when place_from_end = 1 then close_price end) as close_price,
     sum(volume) as volume,
-    sum(trade_count) as trade_count,
+    cast(sum(trade_count) as bigint) as trade_count,
     cast(max(case when place_from_end = 1 then close_price end) as double precision)
     * cast(max(shares_per_contract) as double precision) as contract_value,
     cast(sum(volume) as double precision) * cast(max(shares_per_contract) as double precision)

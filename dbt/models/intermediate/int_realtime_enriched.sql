@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {{
     config(
         materialized='incremental',
@@ -84,7 +84,7 @@ select
     session_kind,
     close_price,
     cast(bar_count as bigint) as bar_count,
-    window_volume,
+    cast(window_volume as {{ type_price() }}) as window_volume,
     ma_15m,
     ma_1h,
     cast(price_change_15 as double precision) as price_change_15,

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {{
     config(
         materialized='incremental',
@@ -26,8 +26,8 @@ select
     cast(count(*) as bigint) as bar_count,
     max(high_price) as high_price,
     min(low_price) as low_price,
-    sum(volume) as volume,
-    sum(trade_count) as trade_count,
+    cast(sum(volume) as {{ type_price() }}) as volume,
+    cast(sum(trade_count) as bigint) as trade_count,
     {{ safe_divide(
         'sum(cast(coalesce(vwap, (high_price + low_price + close_price) / 3) as double precision) * cast(volume as double precision))',
         'sum(cast(volume as double precision))'

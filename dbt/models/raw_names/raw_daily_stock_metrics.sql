@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Statistics of daily bars, every series.
 select *
 from {{ ref('stg_raw_metrics') }}

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 select *
 from {{ ref('stg_raw_bars') }}
 where bar_interval = '5m'

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Statistics of minute bars at the ends of quarter hours, every series: what a window of fifteen minutes amounts to.
 select *
 from {{ ref('stg_raw_metrics') }}

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- What dbt did, a row per node and invocation; times in UTC.
 select
     invocation_id,

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Checks beside dbt's tests; times in UTC.
 select
     invocation_id,

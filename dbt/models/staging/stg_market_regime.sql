@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Trend, range or volatile for every bar that has the statistics: by direction index and share of true range in the
 -- price, with the thresholds of regime_thresholds. The processor's own market_regime, which also remembers the bar
 -- before, is beside it.

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Bars of option contracts as polygon has them. The contract's symbol of the OCC is taken apart (root, date, right,
 -- strike in thousandths) beside what the event says of the contract; is_symbol_consistent tells whether they agree.
 with parsed as (

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Bars of stocks as polygon has them, every interval and adjustment.
 select
     event_id,

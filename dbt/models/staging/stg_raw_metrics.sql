@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 {{ accepted_events('base_metrics', [
     'bar_interval',
     'adjusted',

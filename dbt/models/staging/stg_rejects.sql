@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- What could not be typed, of every RAW table: visible here and counted by a test, not left out in silence.
 select
     'raw_bars' as source_table,

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- The processor's statistics of the bars that stg_market_data_unified chose: those of the same series. A bar
 -- whose statistics have not come yet is there without them.
 select

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Days, with what the US stock exchanges do on them.
 with days as (
     {{ date_spine(var('dim_date_from'), var('dim_date_to')) }}

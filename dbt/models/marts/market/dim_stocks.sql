@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Every instrument that is watched, described or traded: what is known of it now.
 with traded as (
     select

@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- What was loaded on each day, by table: how much of it is still the latest of its event, and how much of that is
 -- rejected, invented, late or corrected.
 with events as (

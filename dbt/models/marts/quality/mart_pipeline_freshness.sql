@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- How old the newest rows of each RAW table are, and what the last freshness check of dbt found.
 with tables as (
     select

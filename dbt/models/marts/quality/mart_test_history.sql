@@ -1,4 +1,4 @@
-{#- SPDX-License-Identifier: Apache-2.0 -#}
+-- SPDX-License-Identifier: Apache-2.0
 -- Every run of every dbt test, with the one before and since when it fails.
 with tests as (
     select

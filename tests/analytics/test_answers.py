@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the marts say, against what is known of the history in another way."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from builds import Builds
+from history import Row
+
+
+@pytest.fixture(params=["postgresql", "fakesnow"])
+def builds(request: pytest.FixtureRequest) -> Builds:
+    found: Builds = request.getfixturevalue(request.param)
+    return found
+
+
+def newest(loads: list[list[Row]], kind: str) -> dict[tuple[str, str], Row]:
+    """Of each key the row that counts, found here in another way than in SQL."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in (row for rows in loads for row in rows if row.event["event_type"] == kind):
+        key = (row.event["source"], row.dedupe_key)
+        rank = ("forming" not in row.flags, row.event["ingest_time"], row.revision, row.loaded_ms)
+        other = found.get(key)
+        if other is None or rank > (
+            "forming" not in other.flags, other.event["ingest_time"], other.revision, other.loaded_ms
+        ):  # fmt: skip
+            found[key] = row
+    return found
+
+
+def test_alerts_are_there_once_as_they_stand(builds: Builds, loads: list[list[Row]]) -> None:
+    wanted = [row.event for row in newest(loads, "alert").values() if "is_mock" not in row.flags]
+    rows = builds.warehouse.rows(
+        "select event_id, alert_state, severity, alert_value from marts_market.fact_alerts"
+    )
+    found = {row[0]: row for row in rows}
+    assert len(rows) == len(found) == len({event["event_id"] for event in wanted}) > 100
+    for event in wanted:
+        assert found[event["event_id"]][1:3] == (event["state"], event["severity"])
+        assert float(found[event["event_id"]][3]) == float(event["value"])
+    states = {row[1] for row in rows}
+    assert states == {"firing", "resolved"}
+
+
+def test_daily_bars_are_the_newest_ones(builds: Builds, loads: list[list[Row]]) -> None:
+    wanted = {}
+    for row in newest(loads, "bar").values():
+        event = row.event
+        if event["interval"] == "1d" and event["source"] == "polygon":
+            wanted[event["symbol"], event["session_date"]] = (float(event["close"]), float(event["volume"]))
+    rows = builds.warehouse.rows(
+        "select symbol, cast(trade_date as varchar), close_price, volume from marts_market.fact_stock_daily"
+    )
+    plain = {
+        (r[0], str(r[1])[:10]): tuple(float(v["decimal"] if isinstance(v, dict) else v) for v in r[2:])
+        for r in rows
+    }
+    assert len(rows) == 900
+    assert plain == wanted
+
+
+def test_a_signal_is_a_sentence(builds: Builds) -> None:
+    rows = builds.warehouse.rows(
+        "select symbol, signal_summary, momentum_signal from marts_market.mart_realtime_signals"
+    )
+    assert len(rows) > 100
+    for symbol, text, momentum in rows:
+        assert text.startswith(f"{symbol} at ") and text.endswith((".", "look."))
+        assert (momentum or "too few").lower() in text
+    assert {row[2] for row in rows} >= {"BULLISH", "BEARISH", "NEUTRAL"}
+
+
+def test_momentum_is_the_processors(builds: Builds, loads: list[list[Row]]) -> None:
+    """A momentum alert of the processor on the last minute of a quarter hour says what the mart says of it."""
+    rows = builds.warehouse.rows(
+        "select s.momentum_signal, a.direction from marts_market.mart_realtime_signals as s "
+        "inner join marts_market.fact_alerts as a on s.symbol = a.symbol and s.last_bar_time = a.event_time "
+        "and a.rule_id = 'momentum' and a.bar_interval = '1m' and a.alert_state = 'firing' "
+        "inner join staging.stg_market_data_unified as u on u.symbol = s.symbol and u.bar_interval = '1m' "
+        "and u.event_time = s.last_bar_time and u.feed_source = a.parent_source"
+    )
+    assert rows
+    assert all({"up": "BULLISH", "down": "BEARISH"}[direction] == momentum for momentum, direction in rows)
+
+
+def test_late_bars_are_counted(builds: Builds, loads: list[list[Row]]) -> None:
+    rows = builds.warehouse.rows("select sum(bar_count) from marts_quality.mart_ingest_lag")
+    value = rows[0][0]
+    total = int(float(value["decimal"] if isinstance(value, dict) else value))
+    live = [
+        r for r in newest(loads, "bar").values() if r.event["lane"] == "live" and "is_mock" not in r.flags
+    ]
+    assert total == len(live)
+
+
+def test_option_days_know_their_underlying(builds: Builds) -> None:
+    rows = builds.warehouse.rows(
+        "select moneyness, underlying_close from intermediate.int_polygon__stocks_options_joined"
+    )
+    assert rows and all(row[1] is not None and row[0] != "unknown" for row in rows)
+
+
+def test_test_results_reach_the_marts(builds: Builds) -> None:
+    """A result in ops, as the loader writes it, is in the history of tests after the next build."""
+    warehouse = builds.warehouse
+    tags = "cast('[]' as jsonb)" if warehouse.target == "postgresql" else "parse_json('[]')"
+    for number, status in enumerate(("pass", "fail", "fail")):
+        warehouse.rows(
+            "insert into ops.dbt_run_results (invocation_id, generated_at, dbt_version, command, target, unique_id, "
+            f"resource_type, name, status, failures, severity, tags) select 'i{number}', "
+            f"cast('2024-03-2{number} 06:00:00' as timestamp), '1.11.16', 'test', 'x', "
+            f"'test.marketflow.t', 'test', 't', '{status}', {number}, 'error', {tags}"
+        )
+    warehouse.build("--select", "mart_test_history")
+    rows = warehouse.rows(
+        "select status, previous_status, is_latest, failure_count from marts_quality.mart_test_history "
+        "order by generated_at"
+    )
+    assert [list(row) for row in rows] == [
+        ["pass", None, False, 0],
+        ["fail", "pass", False, 1],
+        ["fail", "fail", True, 2],
+    ]
+
+
+def test_snapshots_keep_what_was(builds: Builds) -> None:
+    rows = builds.warehouse.rows(
+        "select count(*), sum(case when dbt_valid_to < cast('9999-01-01' as timestamp) then 1 else 0 end) "
+        "from snapshots.snap_stock_bars"
+    )
+    total, closed = (int(float(v["decimal"] if isinstance(v, dict) else v)) for v in rows[0])
+    assert total - closed == 900 and closed > 0
+
+
+def test_dbt_says_what_it_did(builds: Builds) -> None:
+    """Each build ran everything and all data tests passed but those that warn."""
+    for result in builds.results:
+        kinds = {name.split(".")[0] for name in result.nodes}
+        assert {"base_bars", "mart_daily_summary"} <= kinds
+        statuses = {r["status"] for r in result.nodes.values()}
+        assert statuses <= {"success", "pass", "warn"}, json.dumps(sorted(statuses))
