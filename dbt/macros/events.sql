@@ -78,12 +78,16 @@ judged as (
         {%- endfor %}
         type_problem is not null
         {%- for name, condition in checks %} or not ({{ condition }}){% endfor %} as is_reject,
+        {%- if checks %}
         case
             when type_problem is not null then type_problem
             {%- for name, condition in checks %}
             when not ({{ condition }}) then '{{ name }}'
             {%- endfor %}
         end as reject_reason
+        {%- else %}
+        type_problem as reject_reason
+        {%- endif %}
     from typed
 ),
 

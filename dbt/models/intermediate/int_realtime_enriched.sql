@@ -63,6 +63,11 @@ lagged as (
     from history
 ),
 
+thresholds as (
+    select max(case when threshold_name = 'volume_spike_sd' then threshold_value end) as volume_spike_sd
+    from {{ ref('regime_thresholds') }}
+),
+
 windows as (
     select
         lagged.*,
@@ -99,12 +104,11 @@ select
     volume_z_20,
     rel_volume_20,
     max_volume_z,
-    max_volume_z >= (
-        select threshold_value from {{ ref('regime_thresholds') }} where threshold_name = 'volume_spike_sd'
-    ) as is_volume_spike,
+    max_volume_z >= thresholds.volume_spike_sd as is_volume_spike,
     rsi_14,
     vwap_dev_pct,
     mtf_strength,
     window_loaded_at as loaded_at
 from windows
+cross join thresholds
 where place_from_end = 1
