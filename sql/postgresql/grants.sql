@@ -28,14 +28,14 @@ BEGIN
     GRANT USAGE ON SCHEMA raw, ops TO marketflow_dbt;
     GRANT SELECT ON ALL TABLES IN SCHEMA raw, ops TO marketflow_dbt;
     ALTER DEFAULT PRIVILEGES IN SCHEMA raw, ops GRANT SELECT ON TABLES TO marketflow_dbt;
-    FOREACH schema_name IN ARRAY ARRAY['staging', 'intermediate', 'marts_market', 'marts_trading', 'marts_quality', 'snapshots'] LOOP
+    FOREACH schema_name IN ARRAY ARRAY['staging', 'intermediate', 'marts_market', 'marts_trading', 'marts_quality', 'snapshots', 'dq_failures'] LOOP
         EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I', schema_name);
         EXECUTE format('GRANT ALL ON SCHEMA %I TO marketflow_dbt', schema_name);
         EXECUTE format('ALTER SCHEMA %I OWNER TO marketflow_dbt', schema_name);
     END LOOP;
 
-    -- Reporting: the marts, those tables that dbt will make there too.
-    FOREACH schema_name IN ARRAY ARRAY['marts_market', 'marts_trading', 'marts_quality'] LOOP
+    -- Reporting: the marts and the rows that tests found wrong, those tables that dbt will make there too.
+    FOREACH schema_name IN ARRAY ARRAY['marts_market', 'marts_trading', 'marts_quality', 'dq_failures'] LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO marketflow_report', schema_name);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO marketflow_report', schema_name);
         EXECUTE format(

@@ -30,26 +30,33 @@ CREATE SCHEMA IF NOT EXISTS marts_market;
 CREATE SCHEMA IF NOT EXISTS marts_trading;
 CREATE SCHEMA IF NOT EXISTS marts_quality;
 CREATE SCHEMA IF NOT EXISTS snapshots;
+CREATE SCHEMA IF NOT EXISTS dq_failures;
 GRANT OWNERSHIP ON SCHEMA staging TO ROLE marketflow_dbt COPY CURRENT GRANTS;
 GRANT OWNERSHIP ON SCHEMA intermediate TO ROLE marketflow_dbt COPY CURRENT GRANTS;
 GRANT OWNERSHIP ON SCHEMA marts_market TO ROLE marketflow_dbt COPY CURRENT GRANTS;
 GRANT OWNERSHIP ON SCHEMA marts_trading TO ROLE marketflow_dbt COPY CURRENT GRANTS;
 GRANT OWNERSHIP ON SCHEMA marts_quality TO ROLE marketflow_dbt COPY CURRENT GRANTS;
 GRANT OWNERSHIP ON SCHEMA snapshots TO ROLE marketflow_dbt COPY CURRENT GRANTS;
+GRANT OWNERSHIP ON SCHEMA dq_failures TO ROLE marketflow_dbt COPY CURRENT GRANTS;
 
--- Reporting: the marts, those tables and views that dbt will make there too.
+-- Reporting: the marts and the rows that tests found wrong, those tables and views that dbt will make there too.
 GRANT USAGE ON SCHEMA marts_market TO ROLE marketflow_report;
 GRANT USAGE ON SCHEMA marts_trading TO ROLE marketflow_report;
 GRANT USAGE ON SCHEMA marts_quality TO ROLE marketflow_report;
+GRANT USAGE ON SCHEMA dq_failures TO ROLE marketflow_report;
 GRANT SELECT ON ALL TABLES IN SCHEMA marts_market TO ROLE marketflow_report;
 GRANT SELECT ON ALL TABLES IN SCHEMA marts_trading TO ROLE marketflow_report;
 GRANT SELECT ON ALL TABLES IN SCHEMA marts_quality TO ROLE marketflow_report;
+GRANT SELECT ON ALL TABLES IN SCHEMA dq_failures TO ROLE marketflow_report;
 GRANT SELECT ON FUTURE TABLES IN SCHEMA marts_market TO ROLE marketflow_report;
 GRANT SELECT ON FUTURE TABLES IN SCHEMA marts_trading TO ROLE marketflow_report;
 GRANT SELECT ON FUTURE TABLES IN SCHEMA marts_quality TO ROLE marketflow_report;
+GRANT SELECT ON FUTURE TABLES IN SCHEMA dq_failures TO ROLE marketflow_report;
 GRANT SELECT ON ALL VIEWS IN SCHEMA marts_market TO ROLE marketflow_report;
 GRANT SELECT ON ALL VIEWS IN SCHEMA marts_trading TO ROLE marketflow_report;
 GRANT SELECT ON ALL VIEWS IN SCHEMA marts_quality TO ROLE marketflow_report;
+GRANT SELECT ON ALL VIEWS IN SCHEMA dq_failures TO ROLE marketflow_report;
 GRANT SELECT ON FUTURE VIEWS IN SCHEMA marts_market TO ROLE marketflow_report;
 GRANT SELECT ON FUTURE VIEWS IN SCHEMA marts_trading TO ROLE marketflow_report;
 GRANT SELECT ON FUTURE VIEWS IN SCHEMA marts_quality TO ROLE marketflow_report;
+GRANT SELECT ON FUTURE VIEWS IN SCHEMA dq_failures TO ROLE marketflow_report;
