@@ -6,9 +6,10 @@
 with incoming as (
     select *
     from {{ source('market_raw', table) }}
-    {%- if is_incremental() %}
-    where loaded_at > {{ raw_watermark() }}
-    {%- endif %}
+    where loaded_at <= {{ raw_cutoff() }}
+        {%- if is_incremental() %}
+        and loaded_at > {{ raw_watermark() }}
+        {%- endif %}
 ),
 
 extracted as (

@@ -18,6 +18,20 @@
 
 {% macro snowflake__raw_watermark() -%} {{ watermark() }} {%- endmacro %}
 
+{#- Nothing that was loaded after the command began: models that join several tables would otherwise see one of them
+    newer than another, move their watermark by it and miss what the other gets meanwhile. -#}
+{% macro raw_cutoff() -%}
+    {{ return(adapter.dispatch('raw_cutoff', 'marketflow')()) }}
+{%- endmacro %}
+
+{% macro default__raw_cutoff() -%}
+    cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}+00' as timestamp with time zone)
+{%- endmacro %}
+
+{% macro snowflake__raw_cutoff() -%}
+    cast('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}' as timestamp_ntz(6))
+{%- endmacro %}
+
 {#- Rows of the relation whose key has any row newer than the watermark; all of them in a full build. -#}
 {% macro changed_rows(relation, keys) -%}
     select r.*

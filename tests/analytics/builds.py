@@ -28,15 +28,17 @@ class Builds:
         return [n for n in models if n["config"]["materialized"] in wanted]
 
     def read(self) -> dict[str, Table]:
-        return {n["name"]: read(self.warehouse, n["schema"], n["name"]) for n in self.tables()}
+        return read(self.warehouse, [(n["schema"], n["name"]) for n in self.tables()])
 
 
 def run_builds(warehouse: Warehouse, loads: list[list[Row]]) -> Builds:
     builds = Builds(warehouse)
-    for rows in loads:
+    for number, rows in enumerate(loads):
         warehouse.load(rows)
-        # Seeds and unit tests do not depend on what was loaded: once is enough.
-        options = ("--exclude-resource-type", "seed", "unit_test") if builds.results else ()
+        # Seeds and unit tests do not depend on what was loaded: once is enough. Data tests are run first and last.
+        left_out = ["seed", "unit_test"] if number > 0 else []
+        left_out += ["test"] if 0 < number < len(loads) - 1 else []
+        options = ["--exclude-resource-type", *left_out] if left_out else []
         builds.results.append(warehouse.build(*options))
         if not builds.manifest:
             builds.manifest = json.loads((warehouse.directory / "manifest.json").read_text())

@@ -7,7 +7,6 @@ import datetime
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -61,15 +60,22 @@ def _exact_part(row: list[Any]) -> list[str]:
     return [repr(value) for value in row if not isinstance(value, float)]
 
 
-def read(warehouse: Warehouse, schema: str, name: str, order: Sequence[str] = ()) -> Table:
-    """A table; columns in the order of their names."""
-    columns = sorted(set(warehouse.columns(schema, name)) - VOLATILE)
-    assert columns, f"{schema}.{name} is not there"
-    return Table(
-        name,
-        columns,
-        [list(row) for row in warehouse.rows(f"select {', '.join(columns)} from {schema}.{name}")],
+def read(warehouse: Warehouse, names: list[tuple[str, str]]) -> dict[str, Table]:
+    """Tables by name, each with its columns in the order of their names."""
+    listing = warehouse.rows(
+        "select lower(table_schema), lower(table_name), lower(column_name) from information_schema.columns"
     )
+    columns: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column in listing:
+        if column not in VOLATILE:
+            columns.setdefault((schema, table), []).append(column)
+    missing = [name for name in names if name not in columns]
+    assert not missing, f"not there: {missing}"
+    texts = [f"select {', '.join(sorted(columns[name]))} from {name[0]}.{name[1]}" for name in names]
+    found = {}
+    for name, rows in zip(names, warehouse.all_rows(texts), strict=True):
+        found[name[1]] = Table(name[1], sorted(columns[name]), [list(row) for row in rows])
+    return found
 
 
 def differences(expected: Table, actual: Table, limit: int = 5) -> list[str]:

@@ -17,7 +17,14 @@ DIALECTS = {"postgresql": "postgres", "fakesnow": "snowflake"}
 
 def lint(layout: Layout, dialect: str, place: Path) -> subprocess.CompletedProcess[str]:
     python = python_environment(layout, "dbt", PROJECT / "requirements.lock")
-    command = [str(python.with_name("sqlfluff")), "lint", "--config", str(PROJECT / ".sqlfluff"), "--dialect", dialect]
+    command = [
+        str(python.with_name("sqlfluff")),
+        "lint",
+        "--config",
+        str(PROJECT / ".sqlfluff"),
+        "--dialect",
+        dialect,
+    ]
     command += ["--disable-progress-bar", "--nocolor", "--processes", str(os.cpu_count() or 1), str(place)]
     return subprocess.run(command, capture_output=True, text=True)
 

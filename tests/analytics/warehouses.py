@@ -101,12 +101,9 @@ class Warehouse:
     def rows(self, text: str) -> list[tuple[Any, ...]]:
         raise NotImplementedError
 
-    def columns(self, schema: str, table: str) -> list[str]:
-        found = self.rows(
-            "select lower(column_name) from information_schema.columns where lower(table_schema) = "
-            f"'{schema}' and lower(table_name) = '{table}' order by ordinal_position"
-        )
-        return [str(row[0]) for row in found]
+    def all_rows(self, texts: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        """The rows of several queries."""
+        return [self.rows(text) for text in texts]
 
 
 class PostgresWarehouse(Warehouse):
@@ -185,4 +182,8 @@ class SnowflakeWarehouse(Warehouse):
         self.ask(requests)
 
     def rows(self, text: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.ask([{"sql": text}])[0]]
+        return self.all_rows([text])[0]
+
+    def all_rows(self, texts: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+        answers = self.ask([{"sql": text} for text in texts])
+        return [[tuple(row) for row in answer] for answer in answers]

@@ -6,7 +6,9 @@
         unique_key=['symbol', 'bar_interval', 'trade_date'],
         indexes=[
             {'columns': ['symbol', 'bar_interval', 'trade_date']},
-            {'columns': ['bar_interval', 'loaded_at']}
+            {'columns': ['symbol', 'bar_interval', 'event_time'], 'unique': true},
+            {'columns': ['bar_interval', 'loaded_at']},
+            {'columns': ['loaded_at']}
         ]
     )
 }}

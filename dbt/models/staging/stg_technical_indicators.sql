@@ -1,4 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key=['symbol', 'bar_interval', 'event_time'],
+        indexes=[
+            {'columns': ['symbol', 'bar_interval', 'event_time'], 'unique': true},
+            {'columns': ['symbol', 'bar_interval', 'trade_date']},
+            {'columns': ['bar_interval', 'loaded_at']},
+            {'columns': ['loaded_at']}
+        ]
+    )
+}}
 -- The processor's statistics of the bars that stg_market_data_unified chose: those of the same series. A bar
 -- whose statistics have not come yet is there without them.
 select
@@ -56,6 +69,15 @@ select
     m.market_regime,
     greatest(u.loaded_at, coalesce(m.loaded_at, u.loaded_at)) as loaded_at
 from {{ ref('stg_market_data_unified') }} as u
+{%- if is_incremental() %}
+inner join (
+    {{ changed_keys(
+        [[ref('stg_market_data_unified'), '1 = 1'], [ref('stg_raw_metrics'), '1 = 1']],
+        ['symbol', 'bar_interval', 'event_time']
+    ) }}
+) as changed
+    on u.symbol = changed.symbol and u.bar_interval = changed.bar_interval and u.event_time = changed.event_time
+{%- endif %}
 left join {{ ref('stg_raw_metrics') }} as m
     on u.symbol = m.symbol
     and u.bar_interval = m.bar_interval

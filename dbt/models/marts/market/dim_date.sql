@@ -29,5 +29,6 @@ select
     open_time as session_open_time,
     close_time as session_close_time,
     max(session_date) over (order by date_day rows between unbounded preceding and 1 preceding) as previous_session_date,
-    min(session_date) over (order by date_day rows between 1 following and unbounded following) as next_session_date
+    -- Backwards: a frame that ends at the last row would be summed up anew for every row.
+    min(session_date) over (order by date_day desc rows between unbounded preceding and 1 preceding) as next_session_date
 from numbered
