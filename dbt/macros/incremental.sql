@@ -94,3 +94,15 @@
     {%- endif %}
     {%- endfor %}
 {%- endmacro %}
+
+{#- After a table was made or changed: PostgreSQL plans the next models by its statistics, and would know nothing of a new
+    table until its own round of analyses. Snowflake keeps its own. -#}
+{% macro analyze_table() -%}
+    {%- if config.get('materialized') in ('table', 'incremental') -%}
+        {{ return(adapter.dispatch('analyze_table', 'marketflow')()) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro default__analyze_table() -%} analyze {{ this }} {%- endmacro %}
+
+{% macro snowflake__analyze_table() -%} {%- endmacro %}

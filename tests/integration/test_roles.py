@@ -12,7 +12,15 @@ from line import Line
 from mflocal import LocalError, Session
 
 ROLES = ("marketflow_sink", "marketflow_dbt", "marketflow_report")
-SCHEMAS = ("staging", "intermediate", "marts_market", "marts_trading", "marts_quality", "snapshots", "dq_failures")
+SCHEMAS = (
+    "staging",
+    "intermediate",
+    "marts_market",
+    "marts_trading",
+    "marts_quality",
+    "snapshots",
+    "dq_failures",
+)
 ROW = (
     "INSERT INTO raw.raw_bars (event_id, revision, event_type, symbol, event_time, ingest_time, payload, "
     "schema_version, source, lane, dedupe_key, kafka_topic, kafka_partition, kafka_offset, load_id) VALUES "
