@@ -7,7 +7,7 @@
 {#- A quarter hour of a symbol as a sentence; of columns of int_realtime_enriched and is_multi_signal. -#}
 {% macro signal_summary() -%}
     symbol || ' at ' || {{ number_text('close_price') }}
-    || ' in the quarter hour from ' || to_char(window_start, 'YYYY-MM-DD HH24:MI') || ' UTC: '
+    || ' in the quarter hour from ' || substring(to_char(window_start, 'YYYY-MM-DD HH24:MI'), 1, 16) || ' UTC: '
     || case momentum_signal
         when 'BULLISH' then 'momentum is bullish'
         when 'BEARISH' then 'momentum is bearish'

@@ -63,19 +63,39 @@ def _exact_part(row: list[Any]) -> list[str]:
 def read(warehouse: Warehouse, names: list[tuple[str, str]]) -> dict[str, Table]:
     """Tables by name, each with its columns in the order of their names."""
     listing = warehouse.rows(
-        "select lower(table_schema), lower(table_name), lower(column_name) from information_schema.columns"
+        "select lower(table_schema), lower(table_name), lower(column_name), lower(data_type) "
+        "from information_schema.columns"
     )
     columns: dict[tuple[str, str], list[str]] = {}
-    for schema, table, column in listing:
+    times: set[tuple[str, str, str]] = set()
+    for schema, table, column, kind in listing:
         if column not in VOLATILE:
             columns.setdefault((schema, table), []).append(column)
+        if kind.startswith("timestamp"):
+            times.add((schema, table, column))
     missing = [name for name in names if name not in columns]
     assert not missing, f"not there: {missing}"
-    texts = [f"select {', '.join(sorted(columns[name]))} from {name[0]}.{name[1]}" for name in names]
+    texts = []
+    for schema, table in names:
+        # As text: fakesnow hands out the beginning of 1970 for a time that is null.
+        chosen = [
+            f"cast({name} as varchar) as {name}" if (schema, table, name) in times else name
+            for name in sorted(columns[schema, table])
+        ]
+        texts.append(f"select {', '.join(chosen)} from {schema}.{table}")
     found = {}
     for name, rows in zip(names, warehouse.all_rows(texts), strict=True):
-        found[name[1]] = Table(name[1], sorted(columns[name]), [list(row) for row in rows])
+        wanted = sorted(columns[name])
+        marks = [(*name, column) in times for column in wanted]
+        found[name[1]] = Table(name[1], wanted, [_with_times(row, marks) for row in rows])
     return found
+
+
+def _with_times(row: tuple[Any, ...], marks: list[bool]) -> list[Any]:
+    return [
+        datetime.datetime.fromisoformat(value) if mark and value is not None else value
+        for value, mark in zip(row, marks, strict=True)
+    ]
 
 
 def differences(expected: Table, actual: Table, limit: int = 5) -> list[str]:

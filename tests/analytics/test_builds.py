@@ -76,4 +76,5 @@ def test_both_warehouses_say_the_same(postgresql: Builds, fakesnow: Builds) -> N
     for stage, (one, other) in enumerate(zip(postgresql.stages, fakesnow.stages, strict=True)):
         assert one.keys() == other.keys()
         found = {n: differences(one[n], other[n], 2) for n in one if one[n].checksum() != other[n].checksum()}
-        assert not found, f"after load {stage + 1}"
+        texts = [text for found_here in found.values() for text in found_here]
+        assert not found, f"after load {stage + 1}: {sorted(found)}\n" + "\n".join(texts)[:6000]

@@ -54,7 +54,7 @@ select
     max(high_price) as high_price,
     min(low_price) as low_price,
     max(case when place_from_end = 1 then close_price end) as close_price,
-    sum(volume) as volume,
+    cast(sum(volume) as {{ type_price() }}) as volume,
     cast(sum(trade_count) as bigint) as trade_count,
     cast(max(case when place_from_end = 1 then close_price end) as double precision)
     * cast(max(shares_per_contract) as double precision) as contract_value,

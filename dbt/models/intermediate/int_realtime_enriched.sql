@@ -78,6 +78,15 @@ windows as (
         row_number() over (partition by symbol, trade_date, window_start order by event_time desc) as place_from_end
     from lagged
     where is_affected
+),
+
+last_minutes as (
+    select
+        windows.*,
+        thresholds.volume_spike_sd
+    from windows
+    cross join thresholds
+    where windows.place_from_end = 1
 )
 
 select
@@ -104,11 +113,9 @@ select
     volume_z_20,
     rel_volume_20,
     max_volume_z,
-    max_volume_z >= thresholds.volume_spike_sd as is_volume_spike,
+    max_volume_z >= volume_spike_sd as is_volume_spike,
     rsi_14,
     vwap_dev_pct,
     mtf_strength,
     window_loaded_at as loaded_at
-from windows
-cross join thresholds
-where place_from_end = 1
+from last_minutes
