@@ -1,8 +1,11 @@
 -- SPDX-License-Identifier: Apache-2.0
 {#- A RAW table typed: the latest revision of each event, and apart from it the latest one that could not be typed.
     columns: [name, path in the payload, type, required]; checks: [name, condition that must hold of a typed row].
-    An optional value that is there and has the wrong type is a reject too: nothing becomes null silently. -#}
-{% macro typed_events(table, columns, checks=[]) %}
+    An optional value that is there and has the wrong type is a reject too: nothing becomes null silently.
+    versions: a column of which every value is kept, with its latest revision each; is_current marks the latest of all. -#}
+{% macro typed_events(table, columns, checks=[], versions=none) %}
+{%- do watermark_grace() -%}
+{%- do late_grace_hours() %}
 with incoming as (
     select *
     from {{ source('market_raw', table) }}
@@ -115,9 +118,23 @@ candidates as (
     ) as again
         on t.source = again.source and t.dedupe_key = again.dedupe_key
     {%- endif %}
+){% if versions %},{% endif %}
+
+{% if versions -%}
+kept as (
+    {{ dedupe_latest('candidates', ['source', 'dedupe_key', 'is_reject', versions], latest_event()) }}
 )
 
+select
+    kept.*,
+    row_number() over (
+        partition by source, dedupe_key, is_reject
+        order by {{ latest_event() | join(', ') }}
+    ) = 1 as is_current
+from kept
+{%- else -%}
 {{ dedupe_latest('candidates', ['source', 'dedupe_key', 'is_reject'], latest_event()) }}
+{%- endif %}
 {% endmacro %}
 
 {#- What every event has beside its own fields. -#}
@@ -145,12 +162,12 @@ candidates as (
 {% endmacro %}
 
 {#- The columns of a typed table without what is about rejects. -#}
-{% macro accepted_events(model, columns) %}
+{% macro accepted_events(model, columns, condition='') %}
 select
     {{ event_columns() | join(',\n    ') }}
     {%- for name in columns %},
     {{ name }}
     {%- endfor %}
 from {{ ref(model) }}
-where not is_reject
+where not is_reject{% if condition %} and {{ condition }}{% endif %}
 {% endmacro %}

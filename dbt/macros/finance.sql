@@ -66,7 +66,7 @@
 
 {#- How far a value lies below the highest of its window, as a fraction, at most 0. -#}
 {% macro drawdown(value, over, length) -%}
-    {{ value }} / nullif(max({{ value }}) {{ frame(over, length) }}, 0) - 1
+    {{ value }} / nullif({{ full_window('max(' ~ value ~ ')', value, over, length) }}, 0) - 1
 {%- endmacro %}
 
 {% macro safe_divide(numerator, denominator) -%}

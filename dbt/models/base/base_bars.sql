@@ -27,7 +27,9 @@
         ['is_otc', 'otc', 'bool', false],
         ['vendor_ms', 'vendor_ms', 'int', false],
         ['parent_source', 'parent_source', 'text', false],
-        ['cause', 'cause', 'text', false]
+        ['cause', 'cause', 'text', false],
+        ['pre_market_price', 'pre_market', 'numeric', false],
+        ['after_hours_price', 'after_hours', 'numeric', false]
     ],
     checks=[
         ['bad_ohlc', 'low_price > 0 and low_price <= open_price and low_price <= close_price and high_price >= open_price and high_price >= close_price'],

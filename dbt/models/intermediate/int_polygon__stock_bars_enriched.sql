@@ -8,14 +8,8 @@
     )
 }}
 -- Polygon's daily bars of stocks in the preferred adjustment, with what the exchange's calendar says of the day.
-with daily as (
-    select *
-    from {{ ref('stg_polygon__stock_bars_casted') }}
-    where bar_interval = '1d'
-),
-
-bars as (
-    {{ changed_rows('daily', ['symbol', 'trade_date']) }}
+with bars as (
+    {{ changed_rows(ref('stg_polygon__stock_bars_casted'), ['symbol', 'trade_date'], "r.bar_interval = '1d'") }}
 ),
 
 ranked as (
@@ -43,6 +37,8 @@ select
     r.volume,
     r.vwap,
     r.trade_count,
+    r.pre_market_price,
+    r.after_hours_price,
     coalesce(cast(r.vwap as double precision), cast(r.high_price + r.low_price + r.close_price as double precision) / 3)
         as typical_price,
     cast(r.close_price as double precision) * cast(r.volume as double precision) as dollar_volume,

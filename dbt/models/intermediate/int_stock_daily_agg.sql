@@ -8,14 +8,12 @@
     )
 }}
 -- Hours of a stock's day, of its minute bars.
-with minutes as (
-    select *
-    from {{ ref('stg_market_data_unified') }}
-    where bar_interval = '1m' and asset_class = 'stock' and not is_mock and not is_forming
-),
-
-affected as (
-    {{ changed_rows('minutes', ['symbol', 'trade_date']) }}
+with affected as (
+    {{ changed_rows(
+        ref('stg_market_data_unified'),
+        ['symbol', 'trade_date'],
+        "r.bar_interval = '1m' and r.asset_class = 'stock' and not r.is_mock and not r.is_forming"
+    ) }}
 )
 
 select

@@ -34,6 +34,8 @@ select
     p.high_price,
     p.low_price,
     p.close_price,
+    p.pre_market_price,
+    p.after_hours_price,
     v.volume,
     v.vwap,
     v.trade_count,

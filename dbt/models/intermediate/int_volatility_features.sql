@@ -8,7 +8,7 @@
     )
 }}
 -- How much a stock moves: true range, deviation of returns over three lengths, Parkinson's measure of highs and lows,
--- and where today's range lies among a year of them.
+-- where today's range lies among a year of them, and how far the close is below the year's highest.
 {% set over = 'partition by symbol order by trade_date' %}
 with history as (
     {{ window_history(ref('int_daily_returns'), 252) }}
@@ -28,6 +28,7 @@ windows as (
             as mean_log_range_squared,
         max(intraday_range) {{ frame(over, 252) }} as widest_range_252,
         min(intraday_range) {{ frame(over, 252) }} as narrowest_range_252,
+        100 * ({{ drawdown('cast(close_price as double precision)', over, 252) }}) as drawdown_252_pct,
         intraday_range,
         max(loaded_at) {{ frame(over, 252) }} as loaded_at
     from history
@@ -45,6 +46,7 @@ select
     100 * sqrt(cast(252 as double precision)) * sqrt(mean_log_range_squared / (4 * ln(cast(2 as double precision)))) as parkinson_20_ann_pct,
     {{ safe_divide('100 * (intraday_range - narrowest_range_252)', 'widest_range_252 - narrowest_range_252') }}
         as range_position_252_pct,
+    drawdown_252_pct,
     loaded_at
 from windows
 where is_affected

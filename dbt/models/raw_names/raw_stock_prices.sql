@@ -10,6 +10,8 @@ select
     high_price,
     low_price,
     close_price,
+    pre_market_price,
+    after_hours_price,
     is_mock,
     ingest_time,
     loaded_at

@@ -10,6 +10,8 @@ select
     volume,
     vwap,
     trade_count,
+    pre_market_price,
+    after_hours_price,
     source,
     adjusted,
     feed_source,

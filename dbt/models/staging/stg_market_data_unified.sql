@@ -59,18 +59,20 @@ select
     volume,
     vwap,
     trade_count,
+    pre_market_price,
+    after_hours_price,
     revision,
     cast(candidate_count as bigint) as candidate_count,
     is_mock,
     is_forming,
     parent_source is not null as is_derived,
     revision > 0 as is_corrected,
-    {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ var('late_grace_hours') }} as is_late_arrival,
+    {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ late_grace_hours() }} as is_late_arrival,
     case
         when is_mock then 'mock'
         when is_forming then 'forming'
         when volume = 0 then 'no_volume'
-        when {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ var('late_grace_hours') }} then 'late'
+        when {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ late_grace_hours() }} then 'late'
         when revision > 0 then 'corrected'
         when parent_source is not null then 'derived'
         else 'ok'

@@ -16,6 +16,8 @@ select
     volume,
     vwap,
     trade_count,
+    pre_market_price,
+    after_hours_price,
     is_otc,
     is_mock,
     is_forming,

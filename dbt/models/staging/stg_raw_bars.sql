@@ -15,5 +15,7 @@
     'is_otc',
     'vendor_ms',
     'parent_source',
-    'cause'
+    'cause',
+    'pre_market_price',
+    'after_hours_price'
 ]) }}

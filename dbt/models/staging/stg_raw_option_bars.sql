@@ -16,6 +16,8 @@
     'vendor_ms',
     'parent_source',
     'cause',
+    'pre_market_price',
+    'after_hours_price',
     'contract_ticker',
     'underlying',
     'expiration_date',
@@ -24,4 +26,4 @@
     'shares_per_contract',
     'exercise_style',
     'days_to_expiration'
-]) }}
+], 'is_current') }}

@@ -14,7 +14,7 @@ select
     {{ event_columns() | join(',\n    ') }},
     reject_reason
 from {{ ref('base_option_bars') }}
-where is_reject
+where is_reject and is_current
 
 union all
 

@@ -7,6 +7,8 @@ select
     high_price,
     low_price,
     close_price,
+    pre_market_price,
+    after_hours_price,
     source,
     quality_flag,
     loaded_at

@@ -8,14 +8,8 @@
     )
 }}
 -- A symbol's minute with the processor's statistics.
-with minutes as (
-    select *
-    from {{ ref('stg_technical_indicators') }}
-    where bar_interval = '1m'
-),
-
-affected as (
-    {{ changed_rows('minutes', ['symbol', 'trade_date']) }}
+with affected as (
+    {{ changed_rows(ref('stg_technical_indicators'), ['symbol', 'trade_date'], "r.bar_interval = '1m'") }}
 )
 
 select

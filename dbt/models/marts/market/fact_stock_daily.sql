@@ -21,6 +21,8 @@ select
     high_price,
     low_price,
     close_price,
+    pre_market_price,
+    after_hours_price,
     volume,
     vwap,
     trade_count,

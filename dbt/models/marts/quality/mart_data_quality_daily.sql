@@ -21,6 +21,7 @@ with events as (
         is_late,
         revision
     from {{ ref('base_option_bars') }}
+    where is_current
 
     union all
 
