@@ -103,6 +103,12 @@ def demo(run: Command, *arguments: str) -> dict[str, Any]:
     assert value["rows"]["raw_dead_letters"] == 0
     assert value["alerts"]["price_move"] > 1000
     assert {"p50", "p99"} <= value["latency_ms"].keys()
+    assert (
+        value["dbt"]["failed"] == [] and value["dbt"]["models"] > 60 and value["dbt"]["tests"]["pass"] > 100
+    )
+    answers = value["answers"]
+    assert answers["stocks"] == 5 and answers["alerts"] > 1000 and answers["rejects"] == 0
+    assert answers["day"] in answers["paragraph"] and answers["signal"].startswith("X:")
     for cost in value["services"].values():
         assert cost["cpu_s"] > 0
         assert 0 < cost["rss_mib"] < 100  # the history has only just passed; see idle_is_small
@@ -127,7 +133,7 @@ def test_the_demo_twice(run: Command, tmp_path: Path) -> None:
     before = replayed(tmp_path)
     assert before["raw_bars"].split()[0] == str(REPLAY_ROWS)
     assert run("stack", "status").returncode == 0  # it leaves the stack running
-    demo(run)
-    assert replayed(tmp_path) == before
     demo(run, "--down")
     assert run("stack", "status").returncode == 3
+    assert run("stack", "up").returncode == 0
+    assert replayed(tmp_path) == before

@@ -9,16 +9,20 @@ With WAREHOUSE_HOST or DBT_TARGET in the environment nothing is taken from the s
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .install import python_environment
 from .layout import REPOSITORY, Layout
 from .ports import free_port
 from .postgres import Postgres
+from .process import base_environment
 from .waiting import LocalError
 
 PROJECT = REPOSITORY / "dbt"
@@ -68,6 +72,58 @@ def dbt_environment(layout: Layout, env: Mapping[str, str] = os.environ) -> dict
     if password_file and "DBT_ENV_SECRET_WAREHOUSE_PASSWORD" not in environment:
         environment["DBT_ENV_SECRET_WAREHOUSE_PASSWORD"] = Path(password_file).read_text().strip()
     return environment
+
+
+@dataclass
+class Outcome:
+    """What one `dbt build` did, by dbt's own account."""
+
+    models: int = 0
+    snapshots: int = 0
+    seeds: int = 0
+    tests: dict[str, int] = field(default_factory=dict)  # by status
+    failed: list[str] = field(default_factory=list)  # nodes that must not be as they are
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def outcome(results: dict[str, Any]) -> Outcome:
+    """Of the contents of run_results.json."""
+    found = Outcome(seconds=round(results["elapsed_time"], 1))
+    for result in results["results"]:
+        kind, _, name = result["unique_id"].partition(".")
+        status = result["status"]
+        if kind == "test":
+            found.tests[status] = found.tests.get(status, 0) + 1
+        elif status == "success":
+            found.models += kind == "model"
+            found.snapshots += kind == "snapshot"
+            found.seeds += kind == "seed"
+        if status in ("error", "fail", "skipped", "runtime error", "partial success"):
+            found.failed.append(f"{name.removeprefix('marketflow.')}: {status}")
+    return found
+
+
+def build_marts(layout: Layout, timeout: float = 1800.0) -> Outcome:
+    """Builds and tests everything on the running stack. Its output goes to the log; a failed test is in the outcome,
+    what kept dbt from building raises LocalError. Unit tests look at no data and are left to tests/run."""
+    directory = layout.state / "dbt"
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    written = directory / "run_results.json"
+    written.unlink(missing_ok=True)
+    command = dbt_command(layout, ["build", "--exclude-resource-type", "unit_test"])
+    log = directory / "logs" / "build.log"
+    with log.open("w") as stream:
+        environment = dbt_environment(layout, base_environment())
+        code = subprocess.run(
+            command, env=environment, stdout=stream, stderr=subprocess.STDOUT, timeout=timeout
+        ).returncode
+    if not written.exists():
+        last = "\n".join(log.read_text().splitlines()[-10:])
+        raise LocalError(f"dbt build exited {code} (see {log}):\n{last}")
+    return outcome(json.loads(written.read_text()))
 
 
 def site(layout: Layout, environment: dict[str, str], arguments: list[str]) -> int:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`deploy/local/demo`: from nothing to rows in the warehouse, and an account of them.
+"""`deploy/local/demo`: from nothing to answers out of the warehouse, and an account of them.
 
 Brings the stack up, backfills the whole replay history, lets the live feed run, waits until everything has
-landed, and tells what is there. Progress goes to standard error; with --json standard output is one object.
+landed, builds and tests the models of dbt/, and tells what is there. Progress goes to standard error; with
+--json standard output is one object.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import argparse
 import json
 import math
 import os
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from .analytics import Outcome, build_marts
+from .answers import Answers, paragraph, read_answers
 from .explain import explain_alert
 from .install import say
 from .latency import Latency, LatencyReader
@@ -69,6 +73,8 @@ class Report:
     example: str
     backfill: dict[str, Any]
     simulated: bool
+    dbt: Outcome
+    answers: Answers
     problems: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +86,8 @@ class Report:
             "services": self.services,
             "newest_event": self.newest,
             "provider": "simulator" if self.simulated else "polygon",
+            "dbt": self.dbt.to_json(),
+            "answers": self.answers.to_json() | {"paragraph": paragraph(self.answers)},
             "problems": self.problems,
         }
 
@@ -117,7 +125,9 @@ class Demo:
             self._wait_history(session, backfill)
             latency = self._live(session)
             self._wait_drained()
-            return self._report(session, backfill, latency)
+            say("building and testing the models of dbt/")
+            built = build_marts(self.stack.layout)
+            return self._report(session, backfill, latency, built)
 
     # --- the work --------------------------------------------------------------------------------
 
@@ -182,7 +192,7 @@ class Demo:
 
     # --- the account -----------------------------------------------------------------------------
 
-    def _report(self, session: Session, backfill: dict[str, Any], latency: Latency) -> Report:
+    def _report(self, session: Session, backfill: dict[str, Any], latency: Latency, built: Outcome) -> Report:
         rows = {table: session.number(f"SELECT count(*) FROM raw.{table}") for table in RAW_TABLES}
         by_symbol = [
             (rule, symbol, int(count))
@@ -208,6 +218,8 @@ class Demo:
             example=explain_alert(json.loads(example)) if example else "",
             backfill=backfill,
             simulated=self.simulated,
+            dbt=built,
+            answers=read_answers(session),
         )
         report.problems = self._problems(report)
         return report
@@ -230,6 +242,7 @@ class Demo:
         # Crypto has a new minute in every sixty seconds; a shorter look may fall between two.
         if self.simulated and self.seconds >= 60 and report.latency.samples == 0:
             problems.append("no live row was seen")
+        problems += [f"dbt: {name}" for name in report.dbt.failed]
         down = [name for name, service in self.stack.running_services().items() if not service.running()]
         problems += [f"{name} is not running" for name in down]
         return problems
@@ -267,6 +280,14 @@ def show(report: Report) -> None:
     print("\nServices since their start")
     for name, used in report.services.items():
         print(f"  {name:<11} {used['cpu_s']:>8.2f} CPU s {used['rss_mib']:>7.1f} MiB")
+    built = report.dbt
+    tests = ", ".join(f"{count} {status}" for status, count in sorted(built.tests.items()))
+    print(
+        f"\ndbt in {built.seconds:.0f} s\n  {built.models} models, {built.snapshots} snapshots, {built.seeds} seeds"
+    )
+    print(f"  {sum(built.tests.values())} tests: {tests}")
+    print("\nWhat the marts say")
+    print(textwrap.fill(paragraph(report.answers), 110, initial_indent="  ", subsequent_indent="  "))
     for problem in report.problems:
         print(f"\nPROBLEM: {problem}")
 
