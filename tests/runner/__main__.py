@@ -50,10 +50,11 @@ def chosen_suites(names: list[str]) -> list[str]:
 
 def main() -> int:
     arguments = parse_arguments()
-    context = Context(jobs=arguments.jobs, fuzz_seconds=arguments.fuzz_seconds)
+    suites = chosen_suites(arguments.suites)
+    context = Context(arguments.jobs, arguments.fuzz_seconds, unnamed=set(suites) - set(arguments.suites))
     if arguments.k:
         context.pytest_arguments += ["-k", arguments.k]
-    totals = run_suites(context, chosen_suites(arguments.suites))
+    totals = run_suites(context, suites)
     print()
     for line in totals.skipped:
         print(f"SKIPPED {line}")

@@ -22,6 +22,7 @@ LOCK = ROOT / "tests" / "requirements.lock"
 NOTHING_SELECTED = 5
 # Of the integration tests; the rest are suites of their own.
 IN_ALL = "not sink and not long and not feeds"
+SLOW_LINT = r"^lint\.(tidy|cppcheck)"
 # Folders of Python tests that are suites of their own.
 SEPARATE = {"integration", "analytics", "faults", "chaos", "bench", "deploy", "odbc"}
 
@@ -33,6 +34,8 @@ class Context:
     pytest_arguments: list[str] = field(default_factory=list)
     # Another suite runs beside this one: output in whole pieces, and what only computes stands back.
     beside: bool = False
+    # Suites that were not named but are part of all: some do less then.
+    unnamed: set[str] = field(default_factory=set)
 
 
 def say(text: str) -> None:
@@ -60,8 +63,10 @@ def build(context: Context, preset: str) -> bool:
     return good
 
 
-def ctest(context: Context, preset: str, label: str, extra: dict[str, str] | None = None) -> Totals:
-    """The tests of a built preset whose label matches."""
+def ctest(
+    context: Context, preset: str, label: str, extra: dict[str, str] | None = None, leave_out: str = ""
+) -> Totals:
+    """The tests of a built preset whose label matches and whose name does not match leave_out."""
     name = f"{preset} {label}"
     say(f"ctest {name}")
     results = RESULTS / f"ctest-{preset}-{label.replace('|', '-')}.xml"
@@ -71,6 +76,7 @@ def ctest(context: Context, preset: str, label: str, extra: dict[str, str] | Non
     jobs = context.jobs if label == "lint" else 3 * context.jobs
     command = ["nice"] if label == "lint" and context.beside else []
     command += ["ctest", "--preset", preset, "-L", f"^({label})$", "-j", str(jobs)]
+    command += ["-E", leave_out] if leave_out else []
     code = run([*command, "--output-on-failure", "--output-junit", str(results)], extra, context.beside)
     return judge(results, name, code)
 
@@ -109,24 +115,35 @@ def python_test_folders() -> list[str]:
     return [n for n in names if n.split("/")[1] not in SEPARATE and "/samples" not in n]
 
 
-def suite_unit(context: Context) -> Totals:
+def unit_tests(context: Context, label: str) -> Totals:
+    """Those of ctest's label, and the Python ones beside them: they wait more than they compute."""
     totals = Totals()
-    # Beside each other: they wait more than they compute.
     folders = python_test_folders()
     with ThreadPoolExecutor(len(folders)) as pool:
         parts = [pool.submit(pytest, context, f, ["-q", f], programs("dev"), whole=True) for f in folders]
-        totals += ctest(context, "dev", "unit|fuzz|bench")
+        totals += ctest(context, "dev", label)
         for part in parts:
             totals += part.result()
     return totals
 
 
-def suite_lint(context: Context) -> Totals:
+def suite_unit(context: Context) -> Totals:
+    return unit_tests(context, "unit|fuzz|bench")
+
+
+def suite_lint(context: Context, leave_out: str = "") -> Totals:
     try:
         ruff = environment.python_of(LOCK).with_name("ruff")
     except environment.SetupError as error:
         return Totals(failed=[f"lint: {error}"])
-    return ctest(context, "dev", "lint", {"MF_RUFF": str(ruff)})
+    return ctest(context, "dev", "lint", {"MF_RUFF": str(ruff)}, leave_out)
+
+
+def suite_fast(context: Context) -> Totals:
+    """What tells soonest that something is broken: no fuzz corpora, and of lint not the two that take minutes."""
+    totals = unit_tests(context, "unit")
+    totals += suite_lint(context, SLOW_LINT)
+    return totals
 
 
 def suite_asan(context: Context) -> Totals:
@@ -175,14 +192,17 @@ def of_ctest(preset: str, label: str) -> Callable[[Context], Totals]:
     return lambda context: ctest(context, preset, label)
 
 
-def of_pytest(name: str, folder: str | None = None, marks: str = "") -> Callable[[Context], Totals]:
+def of_pytest(
+    name: str, folder: str | None = None, marks: str = "", marks_in_all: str = ""
+) -> Callable[[Context], Totals]:
     """A suite that is a folder of tests/, or those of it with the marks, with the programs as shipped."""
     folder = f"tests/{folder or name}"
 
     def suite(context: Context) -> Totals:
         if not (ROOT / folder).is_dir():
             return Totals(failed=[f"{name}: there is no {folder}"])
-        return pytest(context, name, ["-m", marks, folder] if marks else [folder], programs("release"))
+        chosen = marks_in_all if marks_in_all and name in context.unnamed else marks
+        return pytest(context, name, ["-m", chosen, folder] if chosen else [folder], programs("release"))
 
     return suite
 
@@ -198,6 +218,9 @@ class Suite:
 
 SUITES = {
     "unit": Suite(suite_unit, "unit tests, fuzz corpora, tests of the Python tools", ("dev",), True),
+    "fast": Suite(
+        suite_fast, "unit tests and the quick checks of lint, for every change; not part of all", ("dev",)
+    ),
     "lint": Suite(suite_lint, "every check of tests/lint, with its samples", ("dev",), True),
     "asan": Suite(
         suite_asan,
@@ -213,8 +236,8 @@ SUITES = {
         lane=1,
     ),
     "analytics": Suite(
-        of_pytest("analytics"),
-        "dbt on PostgreSQL and on fakesnow: built piece by piece, anew, and compared",
+        of_pytest("analytics", marks_in_all="not deep"),
+        "dbt on PostgreSQL and on fakesnow: built piece by piece, anew, and compared; in depth when it is named",
         ("release",),
         True,
         lane=1,
