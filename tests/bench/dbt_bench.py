@@ -4,13 +4,15 @@
 RAW is filled by the server itself with rows as the sink would write them, loaded an hour after their end. The time is
 that of dbt's nodes, from the first to the last, as dbt measures it: its start-up is left out. Printed as JSON, with the
 share of the incremental build in the full one, and the same for smaller numbers of symbols: the time of an incremental
-build should grow with the new rows.
+build should grow with the new rows, and no faster. 500 symbols need about 20 GB of disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import shutil
 import subprocess
 import sys
@@ -131,9 +133,14 @@ def measure(layout: Layout, binaries: Path, symbols: int, options: argparse.Name
         rows = postgres.rows(
             "SELECT count(*), count(*) FILTER (WHERE loaded_at > '2024-03-10') FROM raw.raw_bars"
         )
+        new_rows = symbols * (options.minutes + 1)
+        one_day["us_per_new_row"] = round(1e6 * one_day["seconds"] / new_rows, 1)
+        size = postgres.rows("SELECT round(pg_database_size(current_database()) / 1e9, 2)")
         return {
-            "symbols": symbols, "rows": int(rows[0][0]), "new_rows": symbols * (options.minutes + 1),
-            "full": full, "one_day": one_day, "share": round(one_day["seconds"] / full["seconds"], 3),
+            "symbols": symbols, "days": options.days, "sessions": options.sessions, "rows": int(rows[0][0]),
+            "new_rows": new_rows, "database_gb": float(size[0][0]), "full": full, "one_day": one_day,
+            "share": round(one_day["seconds"] / full["seconds"], 3),
+            "load_average": [round(value, 1) for value in os.getloadavg()],
         }  # fmt: skip
     finally:
         postgres.stop()
@@ -148,7 +155,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for share in (float(text) for text in options.shares.split(",")):
         sizes.append(measure(layout, binaries, max(1, round(options.symbols * share)), options))
         print(json.dumps(sizes[-1]), file=sys.stderr, flush=True)
-    return {"sizes": sizes, "share": sizes[-1]["share"]}
+    return {"sizes": sizes, "share": sizes[-1]["share"], "growth": growth(sizes)}
+
+
+def growth(sizes: list[dict[str, Any]]) -> float | None:
+    """How the time of an incremental build grows with the new rows, between the smallest and the largest size: the
+    exponent, 1 when it is proportional and less while what every build costs weighs in."""
+    first, last = sizes[0], sizes[-1]
+    if first["new_rows"] == last["new_rows"]:
+        return None
+    times = last["one_day"]["seconds"] / first["one_day"]["seconds"]
+    return round(math.log(times) / math.log(last["new_rows"] / first["new_rows"]), 2)
 
 
 def main() -> int:

@@ -14,3 +14,13 @@ def test_a_small_run_measures_everything() -> None:
     assert size["new_rows"] == 3 * 21
     assert size["full"]["seconds"] > 0 and size["one_day"]["seconds"] > 0
     assert result["share"] == size["share"] > 0
+    assert size["database_gb"] > 0 and result["growth"] is None
+
+
+def test_growth_is_an_exponent() -> None:
+    def size(new_rows: int, seconds: float) -> dict[str, object]:
+        return {"new_rows": new_rows, "one_day": {"seconds": seconds}}
+
+    assert dbt_bench.growth([size(100, 2.0), size(400, 8.0)]) == 1.0
+    assert dbt_bench.growth([size(100, 2.0), size(200, 2.1), size(400, 4.0)]) == 0.5
+    assert dbt_bench.growth([size(100, 1.0), size(200, 4.0)]) == 2.0
