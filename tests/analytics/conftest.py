@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from history import Row, batches, history  # noqa: E402
 from marketmodel.times import parse_ms  # noqa: E402
 from mflocal import Layout, Postgres  # noqa: E402
 from warehouse import Fakesnow  # noqa: E402
-from warehouses import PostgresWarehouse, SnowflakeWarehouse  # noqa: E402
+from warehouses import PostgresWarehouse, SnowflakeWarehouse, Warehouse  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -54,29 +55,72 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 
 @pytest.fixture(scope="session")
-def postgresql(
-    layout: Layout, binaries: Path, loads: list[list[Row]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Builds]:
-    server = Postgres(layout, die_with_parent=True, durable=False)
-    server.start()
-    try:
-        server.wait_ready()
-        warehouse = PostgresWarehouse.create(server, binaries, tmp_path_factory.mktemp("dbt-postgresql"))
-        yield run_builds(warehouse, loads)
-    finally:
-        server.stop()
-        server.reset()
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Is any test chosen that wants everything done on both warehouses?"""
+    return any(item.get_closest_marker("deep") for item in request.session.items)
+
+
+def _wanted(items: list[pytest.Item]) -> set[str]:
+    """The warehouses that the chosen tests ask for, by name or by parameter."""
+    names: set[str] = set()
+    for item in items:
+        names |= set(getattr(item, "fixturenames", ()))
+        names |= {str(value) for value in getattr(getattr(item, "callspec", None), "params", {}).values()}
+    return names & {"postgresql", "fakesnow"}
+
+
+def _build(
+    server: Postgres | Fakesnow, binaries: Path, directory: Path, loads: list[list[Row]], deep: bool
+) -> Builds:
+    warehouse: Warehouse
+    if isinstance(server, Postgres):
+        warehouse = PostgresWarehouse.create(server, binaries, directory)
+    else:
+        warehouse = SnowflakeWarehouse.create(server.layout, server.port, directory, "MARKETFLOW")
+    return run_builds(warehouse, loads, deep)
 
 
 @pytest.fixture(scope="session")
-def fakesnow(
-    layout: Layout, loads: list[list[Row]], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Builds]:
-    server = Fakesnow(layout, die_with_parent=True)
-    server.start()
-    try:
-        server.wait_ready()
-        directory = tmp_path_factory.mktemp("dbt-fakesnow")
-        yield run_builds(SnowflakeWarehouse.create(layout, server.port, directory, "MARKETFLOW"), loads)
-    finally:
-        server.stop()
+def built(
+    request: pytest.FixtureRequest,
+    layout: Layout,
+    binaries: Path,
+    loads: list[list[Row]],
+    thorough: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Future[Builds]]]:
+    """All the warehouses that are needed, built beside each other."""
+    if not thorough:
+        loads = [loads[0], [row for rows in loads[1:] for row in rows]]
+    servers: dict[str, Postgres | Fakesnow] = {
+        "postgresql": Postgres(layout, die_with_parent=True, durable=False),
+        "fakesnow": Fakesnow(layout, die_with_parent=True),
+    }
+    servers = {name: servers[name] for name in sorted(_wanted(request.session.items))}
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            for server in servers.values():
+                server.start()
+                server.wait_ready()
+            yield {
+                name: pool.submit(
+                    _build, server, binaries, tmp_path_factory.mktemp(f"dbt-{name}"), loads, thorough
+                )
+                for name, server in servers.items()
+            }
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for server in servers.values():
+                server.stop()
+                if isinstance(server, Postgres):
+                    server.reset()
+
+
+@pytest.fixture(scope="session")
+def postgresql(built: dict[str, Future[Builds]]) -> Builds:
+    return built["postgresql"].result()
+
+
+@pytest.fixture(scope="session")
+def fakesnow(built: dict[str, Future[Builds]]) -> Builds:
+    return built["fakesnow"].result()

@@ -7,6 +7,7 @@ corrections before what they correct, and dates that it has been built for alrea
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from feed import MINUTE, Event, Feed, bar, complete, envelope, number
-from marketmodel.times import new_york_midnight, parse_ms
+from marketmodel.times import format_ms, new_york_midnight, parse_ms
 
 Calendar = Callable[[str], tuple[int, int] | None]
 TABLES = {
@@ -32,6 +33,7 @@ TABLES = {
     "dead_letter": "raw_dead_letters",
 }
 STOCKS = ("AAPL", "MSFT", "TSLA")
+CHAIN = ["O:AAPL240315C00150000", "O:AAPL240621C00150000"]
 # First loads; those of a later batch come hours after.
 LOADED_FROM = parse_ms("2024-03-20T00:00:00.000Z")
 BATCH_MS = 6 * 3_600_000
@@ -118,14 +120,47 @@ def daily_bars(
                 }
                 other["ingest_time"] = later(event["ingest_time"], rng.randrange(1, 400) * MINUTE)
                 events.append(other)
+            if (
+                rng.random() < 0.03
+            ):  # told by an open-close too, which knows less of the day and more of its edges
+                other = {name: value for name, value in event.items() if name != "trade_count"}
+                other |= {"pre_market": number(f"{open_:.2f}"), "after_hours": number(f"{price:.2f}")}
+                other["ingest_time"] = later(event["ingest_time"], rng.randrange(400, 800) * MINUTE)
+                events.append(other)
     events.sort(key=lambda event: event["ingest_time"])
     return events
 
 
 def later(text: str, milliseconds: int) -> str:
-    from marketmodel.times import format_ms
-
     return format_ms(parse_ms(text) + milliseconds)
+
+
+def chain(calendar: Calendar, symbol: str, contracts: list[str], days: tuple[str, ...]) -> list[Event]:
+    """The chain of an underlying, asked for twice on each day; of some days the bar alone is told once more."""
+    events = []
+    for number_, (ticker, day) in enumerate(itertools.product(contracts, days)):
+        session = calendar(day)
+        assert session
+        window = (new_york_midnight(day), session[1])
+        text = f"{5 + number_}.25"
+        event = bar(symbol, "option", "polygon", "1d", window, (day, "full"), (text,) * 4, "40")  # type: ignore[arg-type]
+        expiration = f"20{ticker[-15:-13]}-{ticker[-13:-11]}-{ticker[-11:-9]}"
+        event |= {"event_type": "option_bar", "contract": {
+            "ticker": ticker, "underlying": symbol, "expiration": expiration, "strike": number("150"),
+            "type": "call", "shares_per_contract": number("100"), "exercise": "american",
+        }}  # fmt: skip
+        event["days_to_expiration"] = (date.fromisoformat(expiration) - date.fromisoformat(day)).days
+        for minutes in (-60, 30):  # while the session is open, and after it
+            known = {"open_interest": number(str(100 + number_)), "implied_volatility": number("0.31")}
+            known |= {"delta": number("0.52"), "gamma": number("0.031"), "theta": number("-0.12")}
+            known |= {"vega": number(f"0.{20 + minutes // 30}"), "underlying_price": number("171.5")}
+            asked = format_ms(session[1] + minutes * MINUTE)
+            told = {"ingest_time": asked, "snapshot": {"time": asked, **known}}
+            events.append(dict(event) | told | {"flags": ["forming"] if minutes < 0 else []})
+        if number_ % 2:
+            other = dict(event) | {"volume": number("41")}
+            events.append(other | {"ingest_time": format_ms(session[1] + 90 * MINUTE)})
+    return events
 
 
 def feed_statuses(first: int, last: int) -> list[Event]:
@@ -194,6 +229,7 @@ def history(
             event["flags"] = ["is_mock", *event["flags"]]
     events = daily_bars(rng, calendar, STOCKS, first, days)
     events += minutes + feed.options(minute_days, "AAPL", contracts=3)
+    events += chain(calendar, "AAPL", CHAIN, ("2024-03-07", "2024-03-08"))
     events += feed_statuses(parse_ms("2024-03-07T12:00:00.000Z"), parse_ms("2024-03-11T12:00:00.000Z"))
     return rows_of(published(binaries, events))
 

@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from builds import Builds
 from history import Row
 
 
-@pytest.fixture(params=["postgresql", "fakesnow"])
+@pytest.fixture(params=["postgresql", pytest.param("fakesnow", marks=pytest.mark.deep)])
 def builds(request: pytest.FixtureRequest) -> Builds:
     found: Builds = request.getfixturevalue(request.param)
     return found
+
+
+def as_float(value: Any) -> float:
+    return float(value["decimal"] if isinstance(value, dict) else value)
 
 
 def rank(row: Row) -> tuple[bool, bool, str, int, int]:
@@ -111,18 +116,8 @@ def test_option_days_know_their_underlying(builds: Builds) -> None:
 
 
 def test_test_results_reach_the_marts(builds: Builds) -> None:
-    """A result in ops, as the loader writes it, is in the history of tests after the next build."""
-    warehouse = builds.warehouse
-    tags = "cast('[]' as jsonb)" if warehouse.target == "postgresql" else "parse_json('[]')"
-    for number, status in enumerate(("pass", "fail", "fail")):
-        warehouse.rows(
-            "insert into ops.dbt_run_results (invocation_id, generated_at, dbt_version, command, target, unique_id, "
-            f"resource_type, name, status, failures, severity, tags) select 'i{number}', "
-            f"cast('2024-03-2{number} 06:00:00' as timestamp), '1.11.16', 'test', 'x', "
-            f"'test.marketflow.t', 'test', 't', '{status}', {number}, 'error', {tags}"
-        )
-    warehouse.build("--select", "mart_test_history")
-    rows = warehouse.rows(
+    """Results in ops, as the loader writes them, are in the history of tests after the next build."""
+    rows = builds.warehouse.rows(
         "select status, previous_status, is_latest, failure_count from marts_quality.mart_test_history "
         "order by generated_at"
     )
@@ -131,6 +126,51 @@ def test_test_results_reach_the_marts(builds: Builds) -> None:
         ["fail", "pass", False, 1],
         ["fail", "fail", True, 2],
     ]
+
+
+def test_the_edges_of_a_day_are_carried(builds: Builds, loads: list[list[Row]]) -> None:
+    """What an open-close says of the time before and after the session is in the mart, where its version counts."""
+    wanted = {
+        (event["symbol"], event["session_date"]): (float(event["pre_market"]), float(event["after_hours"]))
+        for event in (row.event for row in newest(loads, "bar").values())
+        if "pre_market" in event
+    }
+    rows = builds.warehouse.rows(
+        "select symbol, cast(trade_date as varchar), pre_market_price, after_hours_price "
+        "from marts_market.fact_stock_daily where pre_market_price is not null"
+    )
+    found = {(r[0], str(r[1])[:10]): (as_float(r[2]), as_float(r[3])) for r in rows}
+    assert found == wanted and len(wanted) > 10
+
+
+def test_snapshots_of_contracts_are_kept(builds: Builds, loads: list[list[Row]]) -> None:
+    """Every snapshot is there, also where the day's bar was told without one since; a contract's day has the last."""
+    told: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    superseded = set()
+    for row in (row for rows in loads for row in rows if row.event["event_type"] == "option_bar"):
+        event = row.event
+        key = (event["contract"]["ticker"], event["session_date"])
+        if "snapshot" in event:
+            told.setdefault(key, {})[event["snapshot"]["time"]] = event["snapshot"]
+        elif event["interval"] == "1d":
+            superseded.add(key)
+    rows = builds.warehouse.rows(
+        "select contract_ticker, cast(trade_date as varchar), vega, open_interest "
+        "from staging.stg_polygon__option_snapshots"
+    )
+    assert len(rows) == sum(len(snapshots) for snapshots in told.values()) == 8 and superseded
+    rows = builds.warehouse.rows(
+        "select contract_ticker, cast(trade_date as varchar), vega, delta, open_interest, volume "
+        "from intermediate.int_polygon__stocks_options_joined as j inner join (select contract_ticker as c, "
+        "trade_date as d, volume from intermediate.int_polygon__options_bars_enriched) as e "
+        "on e.c = j.contract_ticker and e.d = j.trade_date where snapshot_time is not null"
+    )
+    found = {(r[0], str(r[1])[:10]): tuple(map(as_float, r[2:])) for r in rows}
+    assert found.keys() == told.keys()
+    for key, snapshots in told.items():
+        last = snapshots[max(snapshots)]
+        volume = 41.0 if key in superseded else 40.0
+        assert found[key] == (*(float(last[n]) for n in ("vega", "delta", "open_interest")), volume)
 
 
 def test_snapshots_keep_what_was(builds: Builds) -> None:

@@ -185,7 +185,7 @@ def test_every_column_is_in_the_project(postgresql: Builds) -> None:
     ):
         found.setdefault((schema, table), []).append(column)
     for node in postgresql.manifest["nodes"].values():
-        if node["resource_type"] in ("model", "seed"):
+        if node["resource_type"] in ("model", "seed", "snapshot"):
             described = [name.lower() for name in node["columns"]]
             if found[node["schema"], node["name"]] != described:
                 wrong.append(node["name"])

@@ -29,6 +29,7 @@ def lint(layout: Layout, dialect: str, place: Path) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("target", DIALECTS)
 def test_models_are_clean(target: str, layout: Layout, request: pytest.FixtureRequest) -> None:
     builds: Builds = request.getfixturevalue(target)

@@ -107,6 +107,8 @@ class Warehouse:
 
 
 class PostgresWarehouse(Warehouse):
+    server: Postgres
+
     @classmethod
     def create(cls, postgres: Postgres, binaries: Path, directory: Path) -> PostgresWarehouse:
         """By the sink's migrations."""
@@ -122,7 +124,9 @@ class PostgresWarehouse(Warehouse):
         settings = postgres.env | {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
         result = run_program(binaries / "marketflow-sink", ["migrate"], settings, timeout=60)
         assert result.returncode == 0, result.stderr
-        return cls(postgres.layout, "postgresql", directory, environment)
+        made = cls(postgres.layout, "postgresql", directory, environment)
+        made.server = postgres
+        return made
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         e = self.environment
