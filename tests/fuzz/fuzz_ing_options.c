@@ -33,9 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < page.contract_count; i++) {
         const struct ing_contract *contract = &page.contracts[i];
         struct ing_occ occ;
-        if (ing_occ_parse(mf_str_of(contract->ticker), &occ, NULL) < 0 ||
-            strcmp(contract->underlying, "AAPL") != 0 || contract->shares[0] == '\0' ||
-            contract->exercise[0] == '\0' ||
+        // A contract's root need not be its underlying: SPXW's is SPX.
+        bool asked = work.asset_class == MF_ASSET_OPTION ? strcmp(contract->ticker, work.symbol) == 0
+                                                         : strcmp(contract->underlying, "AAPL") == 0;
+        if (ing_occ_parse(mf_str_of(contract->ticker), &occ, NULL) < 0 || !asked ||
+            contract->underlying[0] == '\0' || contract->shares[0] == '\0' || contract->exercise[0] == '\0' ||
             (i > 0 && strcmp(page.contracts[i - 1].ticker, contract->ticker) >= 0))
             abort();
     }
