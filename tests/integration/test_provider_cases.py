@@ -18,6 +18,8 @@ from mflocal import ServiceProcess, prometheus, wait_for
 from mflocal.layout import write_private
 from mflocal.ports import Ports
 
+pytestmark = pytest.mark.sanitized
+
 FB_DAYS = 196
 FB = ["bars", "--symbols", "FB", "--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day"]
 FB += ["--adjusted", "none"]

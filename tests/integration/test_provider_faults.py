@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from line import PARTITIONS, Line
 
+pytestmark = pytest.mark.sanitized
+
 FB_DAYS = 196
 BACKFILL = ["bars", "--symbols", "FB", "--from", "2000-03-01", "--to", "2013-03-01", "--timespan", "day"]
 BACKFILL += ["--adjusted", "none"]

@@ -12,6 +12,8 @@ import pytest
 from line import PARTITIONS, Line, Message
 from mflocal import wait_for
 
+pytestmark = pytest.mark.sanitized
+
 TICKERS = "/v3/reference/tickers"
 STOCKS = ["symbols", "--market", "stocks"]
 

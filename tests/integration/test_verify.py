@@ -13,6 +13,8 @@ from confluent_kafka.admin import AdminClient
 from line import PARTITIONS, Line
 from mflocal import wait_for
 
+pytestmark = pytest.mark.sanitized
+
 
 def loaded(line: Line) -> None:
     """196 bars with their metrics, one record that is no event, one sent twice; all of it loaded."""

@@ -22,6 +22,7 @@ LOCK = ROOT / "tests" / "requirements.lock"
 NOTHING_SELECTED = 5
 # Of the integration tests; the rest are suites of their own.
 IN_ALL = "not sink and not long and not feeds"
+UNSANITIZED = "kills or shipped or once"
 SLOW_LINT = r"^lint\.(tidy|cppcheck)"
 # Folders of Python tests that are suites of their own.
 SEPARATE = {"integration", "analytics", "faults", "chaos", "bench", "deploy", "odbc"}
@@ -154,7 +155,7 @@ def suite_asan(context: Context) -> Totals:
     totals += pytest(
         context,
         "integration asan",
-        ["-m", f"{IN_ALL} and not kills and not shipped and not once", "tests/integration"],
+        ["-m", f"{IN_ALL} and not ({UNSANITIZED})", "tests/integration"],
         extra,
     )
     return totals
@@ -229,8 +230,9 @@ SUITES = {
         True,
     ),
     "integration": Suite(
-        of_pytest("integration", marks=IN_ALL),
-        "real broker, real PostgreSQL, simulator; kills and outages; the programs as shipped",
+        of_pytest("integration", marks=IN_ALL, marks_in_all=f"{IN_ALL} and (not sanitized or {UNSANITIZED})"),
+        "real broker, real PostgreSQL, simulator; kills and outages; the programs as shipped. In all without "
+        "what the pass under sanitizers covers",
         ("release",),
         True,
         lane=1,

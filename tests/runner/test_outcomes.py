@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The counting of tests/run: every way in which a test, or a tool, can end."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from runner.outcomes import Totals, judge
 

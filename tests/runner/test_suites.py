@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which tests a suite chooses, by how it was asked for."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from runner import suites
 from runner.__main__ import chosen_suites
@@ -39,8 +36,15 @@ def test_a_named_suite_is_whole(monkeypatch: pytest.MonkeyPatch, asked: tuple[st
     assert chosen(monkeypatch, "analytics", *asked) == ["tests/analytics"]
 
 
+def test_what_all_shows_under_sanitizers_is_not_run_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = f"{suites.IN_ALL} and (not sanitized or {suites.UNSANITIZED})"
+    assert chosen(monkeypatch, "integration") == ["-m", marks, "tests/integration"]
+    assert chosen(monkeypatch, "integration", "integration") == ["-m", suites.IN_ALL, "tests/integration"]
+
+
 def test_other_suites_are_the_same_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert chosen(monkeypatch, "integration") == chosen(monkeypatch, "integration", "integration")
+    monkeypatch.setattr(suites, "ctest", lambda *rest, **options: Totals(passed=1))
+    assert chosen(monkeypatch, "asan") == chosen(monkeypatch, "asan", "asan")
 
 
 def test_fast_leaves_out_what_takes_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
