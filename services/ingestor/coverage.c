@@ -199,39 +199,6 @@ static void begin_day(struct ing_coverage *coverage, const struct ing_coverage_s
         coverage->today = (struct ing_day_slots){.step_us = MF_US_PER_MINUTE};
 }
 
-void ing_coverage_take(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
-                       int64_t event_time_us)
-{
-    if (event_time_us >= coverage->ends_us) {
-        struct mf_date day = ing_market_date(shape->calendar, shape->asset_class, event_time_us);
-        while (mf_date_cmp(coverage->day, day) < 0)
-            next_day(coverage, shape);
-        begin_day(coverage, shape);
-    }
-    if (event_time_us < coverage->begins_us)
-        return;
-    // A day's bar carries the market's midnight, whatever the session's hours.
-    const struct ing_day_slots *today = &coverage->today;
-    int64_t slot = shape->days ? 0 : (event_time_us - today->first_us) / today->step_us;
-    if (slot < (int64_t)today->count && (shape->days || event_time_us >= today->first_us))
-        coverage->seen[slot / 8] |= (uint8_t)(1u << (slot % 8));
-}
-
-void ing_coverage_advance(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
-                          int64_t to_us)
-{
-    struct mf_date end = ing_market_date(shape->calendar, shape->asset_class, to_us);
-    while (mf_date_cmp(coverage->day, end) < 0)
-        next_day(coverage, shape);
-}
-
-void ing_coverage_finish(struct ing_coverage *coverage, const struct ing_coverage_shape *shape, int64_t to_us)
-{
-    ing_coverage_advance(coverage, shape, to_us);
-    look_at_day(coverage, shape, to_us);
-    memset(coverage->seen, 0, sizeof coverage->seen);
-}
-
 // ---------------------------------------------------------------- later bars
 
 // What is left of a range without [from, to).
@@ -247,8 +214,9 @@ static void keep_rest(struct ing_coverage *kept, const struct ing_coverage_shape
         ing_coverage_add(kept, &right);
 }
 
-void ing_coverage_forget(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
-                         int64_t from_us, int64_t to_us)
+// Slots of the range are not missing any more. How many of them were.
+static uint64_t cut_out(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
+                        int64_t from_us, int64_t to_us)
 {
     struct ing_coverage kept = *coverage;
     uint64_t forgotten = 0;
@@ -274,5 +242,81 @@ void ing_coverage_forget(struct ing_coverage *coverage, const struct ing_coverag
     ing_coverage_free(coverage);
     *coverage = kept;
     coverage->missing -= forgotten < coverage->missing ? forgotten : coverage->missing;
-    coverage->unexamined += forgotten;
+    return forgotten;
+}
+
+void ing_coverage_forget(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
+                         int64_t from_us, int64_t to_us)
+{
+    coverage->unexamined += cut_out(coverage, shape, from_us, to_us);
+}
+
+// ---------------------------------------------------------------- bars
+
+// Is all of the range missing, as far as is known?
+static bool is_missing(const struct ing_coverage *coverage, int64_t from_us, int64_t to_us)
+{
+    const struct ing_missing *open = &coverage->open;
+    bool found = open->slots > 0 && open->from_us <= from_us && open->to_us >= to_us;
+    for (size_t i = 0; i < coverage->count && !found; i++)
+        found = coverage->items[i].from_us <= from_us && coverage->items[i].to_us >= to_us;
+    return found;
+}
+
+// A bar of a day that was looked at. What is known of the slot is put right; where it lay in a range that is
+// counted only, or was looked at by nobody, it stays as it is.
+static void take_late(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
+                      int64_t event_time_us)
+{
+    struct ing_day_slots slots;
+    struct mf_date day = ing_market_date(shape->calendar, shape->asset_class, event_time_us);
+    if (!ing_coverage_day(shape, day, &slots))
+        return;
+    int64_t at_us = slots.first_us;
+    if (!shape->days)
+        at_us = event_time_us - (event_time_us - at_us) % slots.step_us;
+    if (!is_missing(coverage, at_us, at_us + slots.step_us))
+        return;
+    coverage->sessions_seen +=
+        is_missing(coverage, slots.first_us, slots.first_us + (int64_t)slots.count * slots.step_us);
+    (void)cut_out(coverage, shape, at_us, at_us + slots.step_us);
+    if (coverage->first_us == INT64_MIN || at_us < coverage->first_us)
+        coverage->first_us = at_us;
+    if (at_us > coverage->last_us)
+        coverage->last_us = at_us;
+}
+
+void ing_coverage_take(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
+                       int64_t event_time_us)
+{
+    if (event_time_us >= coverage->ends_us) {
+        struct mf_date day = ing_market_date(shape->calendar, shape->asset_class, event_time_us);
+        while (mf_date_cmp(coverage->day, day) < 0)
+            next_day(coverage, shape);
+        begin_day(coverage, shape);
+    }
+    if (event_time_us < coverage->begins_us) {
+        take_late(coverage, shape, event_time_us);
+        return;
+    }
+    // A day's bar carries the market's midnight, whatever the session's hours.
+    const struct ing_day_slots *today = &coverage->today;
+    int64_t slot = shape->days ? 0 : (event_time_us - today->first_us) / today->step_us;
+    if (slot < (int64_t)today->count && (shape->days || event_time_us >= today->first_us))
+        coverage->seen[slot / 8] |= (uint8_t)(1u << (slot % 8));
+}
+
+void ing_coverage_advance(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
+                          int64_t to_us)
+{
+    struct mf_date end = ing_market_date(shape->calendar, shape->asset_class, to_us);
+    while (mf_date_cmp(coverage->day, end) < 0)
+        next_day(coverage, shape);
+}
+
+void ing_coverage_finish(struct ing_coverage *coverage, const struct ing_coverage_shape *shape, int64_t to_us)
+{
+    ing_coverage_advance(coverage, shape, to_us);
+    look_at_day(coverage, shape, to_us);
+    memset(coverage->seen, 0, sizeof coverage->seen);
 }

@@ -30,7 +30,7 @@ struct ing_coverage {
     uint64_t sessions;         // looked at
     uint64_t sessions_seen;    // of these, with a bar in their slots
     uint64_t slots, missing;   // of these sessions; without a bar
-    uint64_t unexamined;       // slots that were missing and whose bars came later, out of order
+    uint64_t unexamined;       // slots that were missing until their range was asked for again
     int64_t first_slot_us;     // of all; INT64_MIN = none was looked at
     int64_t first_us, last_us; // first and last slot that has a bar; INT64_MIN = none
     struct ing_missing open;   // missing up to the last slot looked at; no slots = that one has a bar
@@ -60,7 +60,8 @@ void ing_coverage_copy(struct ing_coverage *to,
                        const struct ing_coverage *from); // into one that is initialised
 void ing_coverage_free(struct ing_coverage *coverage);
 void ing_coverage_init(struct ing_coverage *coverage, struct mf_date first);
-// A bar; again is no harm, one of a day before the one under way is passed over.
+// A bar; again is no harm, and neither is one of a day that was looked at before: its slot is not missing any
+// more, as far as the range that it lay in is known.
 void ing_coverage_take(struct ing_coverage *coverage, const struct ing_coverage_shape *shape,
                        int64_t event_time_us);
 // All before to_us has come: days that end by then are done with.

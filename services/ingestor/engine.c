@@ -92,6 +92,7 @@ void ing_engine_begin(struct ing_engine *engine, struct ing_series *series, cons
     if (!series->page_by_page || page == 0) // pages of one walk must come to an end, whoever begins them
         series->seen_count = 0;
     series->range_last_us = last_time_us;
+    series->range_last_hash = 0;
     series->ends = series->answer_rejected = series->repeats = series->repeat_waits = false;
     ing_engine_wait(engine, series, delay_us);
 }

@@ -37,6 +37,7 @@ struct ing_page_result { // of an acknowledged page
     unsigned page;
     int64_t asked_us;     // real time
     int64_t last_time_us; // newest event time among its rows; INT64_MIN = none
+    uint64_t last_hash;   // of what that event says, when a page follows; 0 = not known
     uint64_t published, unchanged, dead_letters;
     uint64_t forming; // bars whose window was not over, and that were left out for it
     struct ing_page_counts counts;
@@ -70,7 +71,8 @@ struct ing_series {
     char *next_page; // path and query; NULL = the range's first page
     uint64_t *seen;  // hashes of the next pages of this range
     size_t seen_count, seen_capacity;
-    int64_t range_last_us; // newest event time of the range so far
+    int64_t range_last_us;    // newest event time of the range so far
+    uint64_t range_last_hash; // of what that event says; 0 = not known
     int64_t asked_us, asked_monotonic_us;
     uint64_t key;                   // hash of the one that it was asked with
     struct mf_buf body;             // of an answer that waits

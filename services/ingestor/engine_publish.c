@@ -183,6 +183,35 @@ static bool is_forming(const struct ing_page *page, const struct mf_event *event
     return bar->window_end_us > page->asked_us;
 }
 
+static uint64_t content_of(const struct mf_event *event)
+{
+    uint64_t hash = mf_event_content_hash(event).low;
+    return hash != 0 ? hash : 1;
+}
+
+// The row that the page before ended with, as it was then. Of one that has changed since, and of one of which
+// this is not known, the event is published: to say it twice is no harm.
+static bool is_last_again(const struct ing_series *series, const struct mf_event *event)
+{
+    return ing_feed_is_of_bars(series->work.feed) && series->page > 0 &&
+           event->event_time_us == series->range_last_us && series->range_last_hash == content_of(event);
+}
+
+// Of the event that the page ends with, which the next one may begin with.
+static uint64_t hash_of_last(struct ing_engine *engine, const struct ing_series *series)
+{
+    const struct ing_page *page = &engine->page;
+    MF_UNINITIALISED struct mf_event event;
+    struct mf_error err;
+    size_t i = page->count;
+    while (i > 0 && (page->items[i - 1].reason[0] != '\0' ||
+                     page->items[i - 1].event_time_us != series->result->last_time_us))
+        i--;
+    bool filled = i > 0 && engine->setup.provider->fill_event(&engine->provider, page, &page->items[i - 1],
+                                                              &engine->scratch, &event, &err) == 0;
+    return filled ? content_of(&event) : 0;
+}
+
 // Fills, decides, encodes, sends. The encoder checks the event, so whatever leaves here can be read by
 // everybody.
 static int publish_event(struct ing_engine *engine, struct ing_series *series, const struct ing_item *item,
@@ -202,8 +231,14 @@ static int publish_event(struct ing_engine *engine, struct ing_series *series, c
     }
     if (ing_publisher_encode(publisher, &event, err) < 0)
         return -1;
-    bool forming = (event.flags & MF_FLAG_FORMING) != 0; // it comes again: no progress
-    if (!forming && event.event_time_us > series->result->last_time_us)
+    if (is_last_again(series, &event)) {
+        series->result->counts.duplicates++;
+        return 0;
+    }
+    // What comes again is no progress.
+    bool again =
+        (event.flags & MF_FLAG_FORMING) != 0 || ing_page_comes_again(&engine->page, event.event_time_us);
+    if (!again && event.event_time_us > series->result->last_time_us)
         series->result->last_time_us = event.event_time_us;
     if (driver->wanted != NULL && !driver->wanted(driver->arg, series, &event)) {
         series->result->unchanged++;
@@ -221,13 +256,6 @@ static int publish_item(struct ing_engine *engine, struct ing_series *series, co
 {
     MF_UNINITIALISED struct mf_error why;
     if (item->reason[0] == '\0') {
-        bool bars = ing_feed_is_of_bars(series->work.feed);
-        // The row that the page before ended with. Older ones came late: whatever they say, it is published,
-        // and to say it twice is no harm.
-        if (bars && series->page > 0 && item->event_time_us == series->range_last_us) {
-            series->result->counts.duplicates++;
-            return 0;
-        }
         if (publish_event(engine, series, item, &why) == 0)
             return 0;
         if (why.class != MF_ERROR_POISON) {
@@ -334,8 +362,10 @@ static void on_batch_done(void *arg, const struct mf_error *err)
         return;
     }
     count_page(engine, series);
-    if (series->result->last_time_us > series->range_last_us)
+    if (series->result->last_time_us > series->range_last_us) {
         series->range_last_us = series->result->last_time_us;
+        series->range_last_hash = series->result->last_hash;
+    }
     series->result->next = series->result_next != NULL ? series->result_next : "";
     struct ing_page_result *result = series->result;
     series->result = NULL; // thousands of series wait, few are between two pages
@@ -349,6 +379,8 @@ static void finish_page(struct ing_engine *engine, struct ing_series *series)
 {
     struct ing_batch *batch = series->batch;
     series->result->dead_letters = ing_batch_dead_letters(batch);
+    if (series->result_next != NULL && ing_feed_is_of_bars(series->work.feed))
+        series->result->last_hash = hash_of_last(engine, series);
     engine->table = NULL;
     ing_engine_set_state(engine, series, ING_SERIES_SETTLING);
     if (engine->held < LARGE_ANSWERS) // else the next page takes the same again

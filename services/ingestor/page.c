@@ -221,7 +221,7 @@ void ing_page_forget_rows(struct ing_page *page)
     page->count = page->row_count = 0;
     page->rows = MF_STR_NULL;
     page->counts = (struct ing_page_counts){0};
-    page->newest_us = INT64_MIN;
+    page->newest_us = page->last_us = INT64_MIN;
     page->next = MF_STR_NULL;
     page->rest_us = 0;
 }
@@ -301,11 +301,17 @@ void ing_page_arrange(struct ing_page *page)
     page->count = kept;
 }
 
+bool ing_page_comes_again(const struct ing_page *page, int64_t event_time_us)
+{
+    return page->rest_us != 0 && event_time_us >= page->rest_us;
+}
+
 int64_t ing_page_last_time(const struct ing_page *page)
 {
     for (size_t i = page->count; i > 0; i--) {
-        if (page->items[i - 1].reason[0] == '\0')
-            return page->items[i - 1].event_time_us;
+        const struct ing_item *item = &page->items[i - 1];
+        if (item->reason[0] == '\0' && !ing_page_comes_again(page, item->event_time_us))
+            return item->event_time_us;
     }
     return INT64_MIN;
 }

@@ -55,6 +55,7 @@ bool ing_polygon_take_bar(const struct ing_provider_config *config, struct ing_p
     }
     if (item->event_time_us > page->newest_us)
         page->newest_us = item->event_time_us;
+    page->last_us = item->event_time_us;
     return true;
 }
 
@@ -64,9 +65,17 @@ void ing_polygon_bar_items(const struct ing_provider_config *config, const struc
     ing_polygon_take_rows(config, rows, page, ing_polygon_take_bar);
 }
 
+// Where an answer was cut off: behind its last row. The newest one may be a row that stands ahead of its
+// place, and what lies between would never be asked for. An answer whose rows go backwards has its newest
+// first.
+static int64_t cut_us(const struct ing_page *page)
+{
+    bool backwards = page->counts.unsorted * 2 >= page->counts.rows;
+    return backwards ? page->newest_us : page->last_us;
+}
+
 // A page into which no further window may have fitted, and that names no next one: the vendor has cut answers
-// without a word. Behind the newest row the range is asked for again; if nothing is there, that costs a
-// request.
+// without a word. Behind it the range is asked for again; if nothing is there, that costs a request.
 void ing_polygon_find_rest(const struct ing_provider_config *config, const struct mf_json_node *root,
                            struct ing_page *page)
 {
@@ -77,7 +86,7 @@ void ing_polygon_find_rest(const struct ing_provider_config *config, const struc
         base_count + ing_timespans[work->timespan].base_count <= ing_request_limit(work))
         return;
     enum mf_interval interval = ing_timespans[work->timespan].interval;
-    int64_t rest_us = ing_window_of(config->calendar, work->asset_class, interval, page->newest_us).next_us;
+    int64_t rest_us = ing_window_of(config->calendar, work->asset_class, interval, cut_us(page)).next_us;
     page->rest_us = rest_us > work->from_us && rest_us < work->to_us ? rest_us : 0;
 }
 

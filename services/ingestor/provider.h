@@ -225,7 +225,9 @@ struct ing_page {
     // Where the asked range goes on when the answer is as long as its limit and names no next page: what is
     // behind it was cut off, or there is nothing. 0 = it is whole.
     int64_t rest_us;
-    int64_t newest_us; // of the wanted rows whose time could be read; INT64_MIN = there are none
+    // Of the wanted rows whose time could be read the newest, and the last one as the answer has them;
+    // INT64_MIN = there are none.
+    int64_t newest_us, last_us;
     struct ing_item *items;
     size_t count, capacity;
     struct ing_page_counts counts;
@@ -248,11 +250,14 @@ void ing_page_reserve(struct ing_page *page, size_t count); // for so many items
 struct ing_item *ing_page_add(struct ing_page *page);
 // Sorts by event time, key and place; of events with the same time and key only the last stays.
 void ing_page_arrange(struct ing_page *page);
+// Of a cut-off answer: a row behind the place where its range goes on.
+bool ing_page_comes_again(const struct ing_page *page, int64_t event_time_us);
 // The row of an item, which lives until the next call; NULL when it is not JSON.
 const struct mf_json_node *ing_page_row(const struct ing_page *page, const struct ing_item *item);
 // What a dead letter shows of it: as ing_node_write, or its bytes when it is not JSON.
 void ing_page_write_row(const struct ing_page *page, const struct ing_item *item, struct mf_buf *out);
-// The newest event time of items that are events; INT64_MIN when there is none.
+// The newest event time of items that are events and do not come again with the rest; INT64_MIN when there is
+// none.
 int64_t ing_page_last_time(const struct ing_page *page);
 
 // Room for texts that an event's views point to.

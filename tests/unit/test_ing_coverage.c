@@ -141,6 +141,54 @@ static void test_forget(void **state)
     ing_coverage_free(&m.coverage);
 }
 
+// Rows that come out of order, of a day that was looked at before.
+static void test_late(void **state)
+{
+    struct minutes m;
+    begin(&m, state, MF_ASSET_STOCK, false, "2024-07-01");
+    struct ing_coverage *c = &m.coverage;
+    take(&m, "2024-07-01T13:30:00Z", "2024-07-01T14:00:00Z");
+    take(&m, "2024-07-01T14:03:00Z", "2024-07-01T20:00:00Z");
+    take(&m, "2024-07-03T13:30:00Z", "2024-07-03T17:00:00Z"); // nothing on the 2nd
+    assert_int_equal(c->missing, 3 + 390);
+    take(&m, "2024-07-01T14:01:00Z", "2024-07-01T14:02:00Z");
+    assert_int_equal(c->missing, 2 + 390);
+    assert_int_equal(c->unexamined, 0);
+    take(&m, "2024-07-01T14:01:00Z", "2024-07-01T14:02:00Z"); // again
+    take(&m, "2024-07-01T15:00:00Z", "2024-07-01T16:00:00Z"); // was there
+    take(&m, "2024-07-01T08:00:00Z", "2024-07-01T09:00:00Z"); // no slots
+    take(&m, "2024-06-28T15:00:00Z", "2024-06-28T16:00:00Z"); // nobody looked at that day
+    assert_int_equal(c->missing, 2 + 390);
+    assert_int_equal(c->sessions_seen, 1);
+    take(&m, "2024-07-02T13:30:00Z", "2024-07-02T13:32:00Z");
+    assert_int_equal(c->sessions_seen, 2);
+    ing_coverage_advance(c, &m.shape, ing_time("2024-07-04T04:00:00Z"));
+    assert_int_equal(c->sessions_seen, 3);
+    assert_int_equal(c->slots, 390 + 390 + 210);
+    assert_int_equal(c->missing, 2 + 388);
+    assert_int_equal(c->count, 3);
+    is_range(&c->items[0], "2024-07-01T14:00:00Z", "2024-07-01T14:01:00Z", 1);
+    is_range(&c->items[1], "2024-07-01T14:02:00Z", "2024-07-01T14:03:00Z", 1);
+    is_range(&c->items[2], "2024-07-02T13:32:00Z", "2024-07-02T20:00:00Z", 388);
+    assert_int_equal(c->first_us, ing_time("2024-07-01T13:30:00Z"));
+    ing_coverage_free(c);
+}
+
+static void test_late_days(void **state)
+{
+    struct minutes m;
+    begin(&m, state, MF_ASSET_STOCK, true, "2024-07-01");
+    ing_coverage_take(&m.coverage, &m.shape, ing_time("2024-07-05T04:00:00Z"));
+    assert_int_equal(m.coverage.missing, 3);
+    ing_coverage_take(&m.coverage, &m.shape, ing_time("2024-07-02T04:00:00Z"));
+    ing_coverage_take(&m.coverage, &m.shape, ing_time("2024-07-04T04:00:00Z")); // a holiday
+    assert_int_equal(m.coverage.missing, 2);
+    assert_int_equal(m.coverage.sessions_seen, 1);
+    assert_int_equal(m.coverage.first_us, ing_time("2024-07-02T13:30:00Z"));
+    assert_int_equal(m.coverage.last_us, ing_time("2024-07-02T13:30:00Z"));
+    ing_coverage_free(&m.coverage);
+}
+
 static struct ing_tally there_and_back(const struct ing_tally *tally)
 {
     struct ing_watermark mark;
@@ -257,6 +305,8 @@ int main(void)
         T(test_days_and_round_the_clock),
         T(test_limit),
         T(test_forget),
+        T(test_late),
+        T(test_late_days),
         T(test_stored_in_the_middle),
         T(test_bad_tallies),
     };

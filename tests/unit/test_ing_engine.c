@@ -31,8 +31,11 @@ struct fixture {
     unsigned asked[SERIES_MAX]; // requests per series
     unsigned keys_rejected, drained;
     bool reject_key;
-    bool large; // what is refused is longer than a dead letter
-    bool hold;  // no page leaves the table before SYM1's range has ended
+    bool large;             // what is refused is longer than a dead letter
+    bool hold;              // no page leaves the table before SYM1's range has ended
+    bool again;             // SYM0's second page begins with the row that the first one ended with
+    unsigned volume;        // of all rows
+    unsigned second_volume; // of those on the second page; 0 = the same
     unsigned wanted_ends;
     struct mf_kafka_reader *reader;
     struct mf_json *json;
@@ -50,8 +53,8 @@ static void add_page(struct fixture *f, struct mf_buf *out, unsigned n, unsigned
     mf_buf_init(&body, 100000);
     mf_buf_addf(&body, "{\"ticker\":\"SYM%u\",\"status\":\"OK\",\"results\":[", n);
     for (unsigned i = first; i < first + count; i++)
-        mf_buf_addf(&body, "%s{\"v\":1,\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"t\":%lld}", i > first ? "," : "",
-                    (long long)(f->told[n].series.work.from_us / 1000 + i * 60000LL));
+        mf_buf_addf(&body, "%s{\"v\":%u,\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"t\":%lld}", i > first ? "," : "",
+                    f->volume, (long long)(f->told[n].series.work.from_us / 1000 + i * 60000LL));
     mf_buf_add_c(&body, "]");
     if (next != NULL)
         mf_buf_addf(&body, ",\"next_url\":\"%s\"", next);
@@ -92,8 +95,10 @@ static enum http_script_after answer(void *arg, const char *path, struct mf_buf 
     if (f->reject_key) {
         add_error(out, 401, "{\"status\":\"ERROR\",\"error\":\"Unknown API Key\"}");
     } else if (n == 0 && strstr(path, "cursor=two") != NULL) {
-        add_page(f, out, 0, 3, 2, NULL);
+        f->volume = f->second_volume != 0 ? f->second_volume : 1;
+        add_page(f, out, 0, f->again ? 2 : 3, f->again ? 3 : 2, NULL);
     } else if (n == 0) {
+        f->volume = 1;
         add_page(f, out, 0, 0, 3, "https://api.massive.com/v2/aggs/ticker/SYM0/x?cursor=two&apiKey=k");
     } else if (n == 1 && f->hold) {
         add_error(out, 403, "{\"status\":\"NOT_AUTHORIZED\",\"message\":\"upgrade\"}");
@@ -188,6 +193,7 @@ static void drained(void *arg)
 static int set_up(void **state)
 {
     struct fixture *f = mf_calloc(1, sizeof *f);
+    f->volume = 1;
     engine_world_begin(&f->w, answer, f);
     f->w.config.rate_limit_wait_ms = 200;
     f->w.config.retry_base_ms = 10;
@@ -258,12 +264,30 @@ static void test_pages(void **state)
     const struct mf_metric *late =
         MF_METRIC(f->w.kafka->metrics, &ing_metric_defs[ING_M_LATENESS], "polygon.bars.1m", "live");
     assert_int_equal((int)mf_metric_value(late), 2);
-    // The same again from the second page on, as a resumed run does: only what is newer.
+    // The same again from the second page on, as a resumed run does. What the newest event that it knows said
+    // is not known any more: it is published again.
     ing_engine_begin(f->w.engine, &f->told[0].series, "/v2/aggs/ticker/SYM0/x?cursor=two", 1,
                      f->told[0].series.work.from_us + 3 * MF_US_PER_MINUTE, 0);
     f->told[0].pages = 1;
     run_until_ended(f, 2);
-    assert_int_equal(f->told[0].published, 6);
+    assert_int_equal(f->told[0].published, 7);
+}
+
+// N11: a row that is there twice at the boundary of two pages, and one that has changed between them.
+static void test_the_last_row_of_the_page_before(void **state)
+{
+    struct fixture *f = *state;
+    f->again = true;
+    begin(f, 0);
+    run_until_ended(f, 1);
+    assert_int_equal(f->told[0].published, 5);
+    assert_int_equal(ing_engine_totals(f->w.engine)->duplicates, 1);
+    f->told[0].pages = 0;
+    f->second_volume = 2;
+    begin(f, 0);
+    run_until_ended(f, 2);
+    assert_int_equal(f->told[0].published, 5 + 6);
+    assert_int_equal(ing_engine_totals(f->w.engine)->duplicates, 1);
 }
 
 static bool one_page(void *arg)
@@ -532,6 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_pages),
+        CASE(test_the_last_row_of_the_page_before),
         CASE(test_nothing_before_the_acknowledgement),
         CASE(test_a_lost_record_is_asked_for_again),
         CASE(test_failures_stay_with_their_series),

@@ -231,7 +231,7 @@ static void test_events(void **state)
     }
 }
 
-// As long as its limit, and no next page: what lies behind the newest row may have been cut off.
+// As long as its limit, and no next page: what lies behind the last row may have been cut off.
 static void test_rest_of_a_cut_answer(void **state)
 {
     struct ing_fixture *f = *state;
@@ -242,6 +242,11 @@ static void test_rest_of_a_cut_answer(void **state)
         {"minute", "{\"t\":1704205800000},{\"t\":1704205860000}", "2024-01-02T14:32:00Z", 100},
         {"minute", "{\"t\":1704205860000},{\"t\":1704205800000}", "2024-01-02T14:32:00Z", 5000},
         {"minute", "{\"t\":1704205800000},{\"t\":1704205860000}", NULL, 99},
+        // N11: one ahead of its place; one behind it, which costs reading a page again.
+        {"minute", "{\"t\":1704205800000},{\"t\":1704207600000},{\"t\":1704205860000}",
+         "2024-01-02T14:32:00Z", 100},
+        {"minute", "{\"t\":1704205860000},{\"t\":1704205920000},{\"t\":1704205800000}",
+         "2024-01-02T14:31:00Z", 100},
         {"5minute", "{\"t\":1704205800000}", "2024-01-02T14:35:00Z", 96},
         {"5minute", "{\"t\":1704205800000}", NULL, 95},
         {"minute", "{\"t\":\"soon\"}", NULL, 100},      // nobody knows where it goes on
@@ -263,6 +268,9 @@ static void test_rest_of_a_cut_answer(void **state)
             int64_t wanted_us = next == 1 || cases[i].rest == NULL ? 0 : ing_time(cases[i].rest);
             if (f->page.rest_us != wanted_us)
                 fail_msg("%zu: %lld", i, (long long)f->page.rest_us);
+            // How far the range is: what comes again is not among it.
+            if (wanted_us != 0)
+                assert_true(ing_page_last_time(&f->page) < wanted_us);
         }
     }
 }
