@@ -102,10 +102,11 @@ static inline struct ing_config engine_world_config(struct engine_world *w)
                                .topic_watermarks = "marks"};
 }
 
-// Cluster, provider and the configuration; answer gets arg.
-static inline void engine_world_begin(struct engine_world *w, http_script_fn answer, void *arg)
+// Cluster, provider and the configuration; answer gets arg. setting: one more of the producer, or NULL.
+static inline void engine_world_begin_with(struct engine_world *w, http_script_fn answer, void *arg,
+                                           const char *setting)
 {
-    static const char *const settings[] = {"KAFKA_PARTITIONS=2", "KAFKA_MESSAGE_TIMEOUT_MS=5000", NULL};
+    const char *const settings[] = {"KAFKA_PARTITIONS=2", "KAFKA_MESSAGE_TIMEOUT_MS=5000", setting, NULL};
     struct mf_error err;
     w->kafka = kafka_world_new(1, settings);
     kafka_mock_topic(w->kafka, "raw", ENGINE_WORLD_PARTITIONS);
@@ -113,6 +114,11 @@ static inline void engine_world_begin(struct engine_world *w, http_script_fn ans
     w->script = http_script_new(w->kafka->loop, answer, arg);
     assert_int_equal(mf_calendar_new(&w->calendar, &err), 0);
     w->config = engine_world_config(w);
+}
+
+static inline void engine_world_begin(struct engine_world *w, http_script_fn answer, void *arg)
+{
+    engine_world_begin_with(w, answer, arg, NULL);
 }
 
 // Publisher, limiter and engine.
