@@ -170,6 +170,7 @@ static void live_free(void **state)
     ing_live_free_symbols(live);
     ing_name_index_free(&live->index);
     ing_symbols_free(&live->once_symbols);
+    ing_symbols_free(&live->coming);
     mf_timer_free(&live->heartbeat_timer);
     mf_timer_free(&live->probe_timer);
     mf_timer_free(&live->gauge_timer);
@@ -187,10 +188,7 @@ static int create(struct ing_app *app, int argc, char **argv, void **state, stru
     *state = live;
     fill_driver(live, driver);
     struct ing_symbols symbols = {0};
-    int result = ing_symbols_from_settings(app->service->settings, &symbols, err);
-    if (result == 0 && symbols.count == 0)
-        result =
-            mf_error_set(err, MF_ERROR_CONFIG, "no_symbols", "set INGEST_SYMBOLS or INGEST_SYMBOLS_FILE");
+    int result = ing_live_read_symbols(live, app->service->settings, &symbols, err);
     if (result == 0 && !app->config.minute_bars && !app->config.day_bars && !app->config.news)
         result = mf_error_set(err, MF_ERROR_CONFIG, "no_feeds",
                               "INGEST_MINUTE_BARS, INGEST_DAY_BARS and INGEST_NEWS are all off");
@@ -208,8 +206,11 @@ static int begin(void *state, struct mf_error *err)
     if (live->app->config.market_status)
         live->days = ing_live_days_new(live);
     ing_live_reconcile_due(live, mf_clock_real_us());
-    if (ing_live_take_symbols(live, live->app->service->settings, err) < 0)
+    struct ing_symbols symbols = {0};
+    if (ing_live_read_symbols(live, live->app->service->settings, &symbols, err) < 0)
         return -1;
+    ing_live_take_list(live, &symbols);
+    ing_symbols_free(&symbols);
     if (live->days != NULL)
         ing_live_days_begin(live->days);
     mf_timer_arm_every_ms(live->heartbeat_timer, live->app->config.heartbeat_ms);
@@ -218,14 +219,17 @@ static int begin(void *state, struct mf_error *err)
     return 0;
 }
 
+// Read and checked here, taken when the key that came with them is in place: what is added asks at once.
 static int reload(void *state, const struct mf_settings *fresh, struct mf_error *err)
 {
     struct live *live = state;
-    if (live->app->begun)
-        return ing_live_take_symbols(live, fresh, err);
-    struct ing_symbols symbols = {0}; // taken when the mode begins
-    int result = ing_symbols_from_settings(fresh, &symbols, err);
-    ing_symbols_free(&symbols);
+    struct ing_symbols symbols = {0};
+    int result = ing_live_read_symbols(live, fresh, &symbols, err);
+    ing_symbols_free(&live->coming);
+    if (result == 0 && live->app->begun) // else they are read when the mode begins
+        live->coming = symbols;
+    else
+        ing_symbols_free(&symbols);
     return result;
 }
 
@@ -235,6 +239,8 @@ static void reloaded(void *state)
     struct live *live = state;
     if (!live->app->begun)
         return;
+    ing_live_take_list(live, &live->coming);
+    ing_symbols_free(&live->coming);
     ing_live_ask_refused_again(live);
     if (live->days != NULL)
         ing_live_days_ask_again(live->days);

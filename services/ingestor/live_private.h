@@ -81,8 +81,9 @@ struct live {
     struct ing_name_index index; // of symbols
     bool once;                   // warm-up only, then leave
     struct ing_symbols once_symbols;
-    size_t warming; // of `once`: series not done
-    bool failed;    // of `once`: some could not be done
+    struct ing_symbols coming; // of a reload, until its other settings are in place
+    size_t warming;            // of `once`: series not done
+    bool failed;               // of `once`: some could not be done
     struct live_memory *memory;
     struct live_reconcile *reconcile;
     struct live_reference *reference;
@@ -147,10 +148,11 @@ void ing_live_days_ask_again(struct live_days *days); // now
 void ing_live_days_free(struct live_days **days);
 // live_symbols.c
 struct live_symbol *ing_live_find(const struct live *live, struct mf_str name);
-// Takes the settings' symbols (all, or those of the shard) as the live ones: new ones are added, others
-// leave.
 void ing_live_ask_refused_again(struct live *live); // those that wait because an answer was refused
-int ing_live_take_symbols(struct live *live, const struct mf_settings *settings, struct mf_error *err);
+// The settings' symbols, all or those of the shard, into a zeroed list. CONFIG for a bad one, and for none.
+int ing_live_read_symbols(const struct live *live, const struct mf_settings *settings,
+                          struct ing_symbols *symbols, struct mf_error *err);
+// These are the live ones: new ones are added, others leave.
 void ing_live_take_list(struct live *live, const struct ing_symbols *list);
 void ing_live_free_symbols(struct live *live);
 // live_heartbeat.c

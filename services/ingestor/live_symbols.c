@@ -228,7 +228,8 @@ void ing_live_ask_refused_again(struct live *live)
 }
 
 // All or nothing: the list is complete and checked before the first series is touched.
-int ing_live_take_symbols(struct live *live, const struct mf_settings *settings, struct mf_error *err)
+int ing_live_read_symbols(const struct live *live, const struct mf_settings *settings,
+                          struct ing_symbols *symbols, struct mf_error *err)
 {
     const struct ing_config *config = &live->app->config;
     struct ing_symbols all = {0};
@@ -242,9 +243,10 @@ int ing_live_take_symbols(struct live *live, const struct mf_settings *settings,
         if (ing_shard_owns(&config->shard, partition))
             result = ing_symbols_add(&mine, mf_str_of(all.items[i]), err);
     }
-    if (result == 0)
-        ing_live_take_list(live, &mine);
     ing_symbols_free(&all);
-    ing_symbols_free(&mine);
+    if (result == 0)
+        *symbols = mine;
+    else
+        ing_symbols_free(&mine);
     return result;
 }

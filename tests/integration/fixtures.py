@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from line import Line, Parts
-from mflocal import REPOSITORY, Broker, Layout, Postgres, Simulator
+from mflocal import REPOSITORY, Broker, Layout, Postgres, Simulator, wait_for
+from mflocal.layout import write_private
 
 # Known to every program as a secret; must appear nowhere (Line.finish looks for it).
 CANARY = "canary-9f27c1-key-that-must-never-show"
@@ -91,6 +92,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed:
         item.stash[FAILED] = True
     return report
+
+
+@pytest.fixture
+def other_key(line: Line) -> Iterator[str]:
+    """A key for a test to write into the provider's file; at the end the line's own is there again."""
+    simulator = line.parts.simulator
+    old, new = simulator.key, "rotated-5d0e77-key-that-must-not-show-either"
+    try:
+        yield new
+    finally:
+        write_private(simulator.key_file, old + "\n")
+        wait_for(lambda: simulator.key == old, 10, "the old key")
 
 
 @pytest.fixture

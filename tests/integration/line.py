@@ -110,6 +110,10 @@ class Line:
     def topic(self, role: str) -> str:
         return f"{self.name}.{ROLES[role]}"
 
+    def asked(self, path: str = "") -> list[dict[str, Any]]:
+        """The simulator's journal of requests whose paths begin so, the oldest first."""
+        return list(self.parts.simulator.requests(path=path)["requests"])
+
     # --- programs ---------------------------------------------------------------------------------
 
     def prepare(self) -> None:

@@ -3,63 +3,21 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from line import Line
-from mflocal import ServiceProcess, wait_for
+from mflocal import wait_for
+from mflocal.layout import write_private
+from served import Served
 
 pytestmark = pytest.mark.feeds
 
-SETTINGS = {
-    "INGEST_SYMBOLS": "",
-    "INGEST_WARMUP": "false",
-    "INGEST_NEWS_OVERLAP_MS": "86400000",
-    "INGEST_RECONCILE": "false",
-}
 # So long that nothing is due again within the test.
 SELDOM = {"INGEST_POLL_MS": "3600000", "INGEST_CLOSED_POLL_MS": "3600000", "INGEST_NEWS_POLL_MS": "86400000"}
 OFTEN = {"INGEST_POLL_MS": "200", "INGEST_CLOSED_POLL_MS": "200", "INGEST_NEWS_POLL_MS": "200"}
-
-
-class Served:
-    """A live ingestor with a file of symbols."""
-
-    def __init__(self, line: Line, path: Path, *symbols: str, **settings: str) -> None:
-        self.line, self.path = line, path
-        self.write(*symbols)
-        chosen = SETTINGS | settings | {"INGEST_SYMBOLS_FILE": str(path)}
-        self.service: ServiceProcess = line.start("ingestor", **chosen)
-
-    def write(self, *symbols: str) -> None:
-        self.path.write_text("symbol\n" + "".join(f"{symbol}\n" for symbol in symbols))
-
-    def reloads(self, result: str) -> float:
-        return self.service.metric("marketflow_config_reloads_total", result=result) or 0
-
-    def hang_up(self, result: str = "success") -> None:
-        """SIGHUP, and its end."""
-        before = self.reloads(result)
-        assert self.service.identity is not None
-        self.service.identity.send(signal.SIGHUP)
-        wait_for(lambda: self.reloads(result) > before, 60, f"a reload with {result}", 0.05)
-
-    def asked(self) -> Counter[str]:
-        """Requests by symbol, those about the whole market aside."""
-        journal = self.line.parts.simulator.requests()["requests"]
-        return Counter(entry["symbol"] for entry in journal if entry["symbol"])
-
-    def marks(self) -> dict[str, int]:
-        """How often each live watermark was written."""
-        records = self.line.messages("INGESTOR_WATERMARKS")
-        return dict(Counter(m.key or "" for m in records if (m.key or "").count("|") == 4))
-
-    def wait_asked(self, **counts: int) -> None:
-        wanted = {name.replace("_", ":"): count for name, count in counts.items()}
-        wait_for(lambda: all(self.asked()[s] >= n for s, n in wanted.items()), 60, f"requests {wanted}", 0.05)
 
 
 @pytest.fixture
@@ -88,6 +46,18 @@ def test_what_is_kept_is_not_disturbed(line: Line, path: Path) -> None:
     taken = line.events_logged("symbols_taken")[-1]
     assert (taken["symbols"], taken["added"], taken["removed"]) == (3, 1, 1)
     assert served.service.metric("marketflow_ingest_symbols") == 3
+
+
+def test_what_is_added_has_the_new_key(line: Line, path: Path, other_key: str) -> None:
+    """N52: symbols and key change in one go; no request of the added ones carries the old key."""
+    served = Served(line, path, "X:ETHUSD", **SELDOM)
+    served.wait_asked(X_ETHUSD=3)
+    added = [f"X:{coin}USD" for coin in ("AVAX", "BCH", "DOGE", "DOT", "LINK", "LTC", "SOL", "XRP")]
+    served.write("X:ETHUSD", *added)
+    write_private(line.parts.simulator.key_file, other_key + "\n")
+    served.hang_up()
+    served.wait_asked(**{symbol.replace(":", "_"): 3 for symbol in added})
+    assert {request["auth"] for request in line.asked()} == {"ok"}
 
 
 def test_what_is_removed_stops_and_may_come_back(line: Line, path: Path) -> None:

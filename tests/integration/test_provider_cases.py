@@ -8,7 +8,6 @@ import json
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,10 +31,6 @@ def events(line: Line, kind: str, role: str = "RAW_BACKFILL") -> list[dict[str, 
     return [e for m in line.messages(role) if (e := m.event)["event_type"] == kind]
 
 
-def requests(line: Line, path: str) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path=path)["requests"])
-
-
 def articles(line: Line, run: str) -> Counter[str]:
     got = [event for event in events(line, "news") if event["lane"] == f"backfill:{run}"]
     return Counter(event["article_id"] for event in got)
@@ -45,7 +40,7 @@ def articles(line: Line, run: str) -> Counter[str]:
 def whole(line: Line) -> Counter[str]:
     """What an undisturbed run brings, over at least nine pages."""
     assert line.backfill(*NEWS, "--run-id", "whole", **FEW)["complete"] is True
-    assert max(r["page"] for r in requests(line, "/v2/reference/news")) >= 9
+    assert max(r["page"] for r in line.asked("/v2/reference/news")) >= 9
     line.parts.simulator.forget_requests()
     found = articles(line, "whole")
     assert set(found.values()) == {1}
@@ -59,7 +54,7 @@ def test_a_limit_on_page_seven_goes_on_there(line: Line, whole: Counter[str]) ->
     """N05: no page before the seventh is asked for again, and nothing is published twice."""
     line.parts.simulator.add_fault("rate_limited", match={"endpoint": "news", "page": 7}, retry_after=1)
     assert line.backfill(*NEWS, "--run-id", "limited", **FEW)["complete"] is True
-    seen = requests(line, "/v2/reference/news")
+    seen = line.asked("/v2/reference/news")
     assert [r["page"] for r in seen if r["status"] == 429] == [7]
     assert [r["page"] for r in seen if r["status"] == 200] == sorted({r["page"] for r in seen})
     assert articles(line, "limited") == whole
@@ -78,7 +73,7 @@ def test_a_page_that_leads_to_itself_ends_the_range(line: Line, whole: Counter[s
     line.expected_errors.append("next_page_refused|request_rejected")
     line.parts.simulator.add_fault("repeating_next_url", match={"endpoint": "news", "page": 3}, times=None)
     assert line.backfill(*NEWS, "--run-id", "loop", code=75, **FEW)["complete"] is False
-    assert len(requests(line, "/v2/reference/news")) < 10
+    assert len(line.asked("/v2/reference/news")) < 10
     assert 0 < len(articles(line, "loop")) < len(whole)
     line.parts.simulator.clear_faults()
     assert line.backfill(*NEWS, "--run-id", "loop", **FEW)["complete"] is True
@@ -101,7 +96,7 @@ def test_a_page_at_another_host_is_refused(line: Line, host: str) -> None:
     line.expected_errors.append("next_page_refused")
     line.parts.simulator.add_fault("foreign_next_url", match={"endpoint": "news"}, times=None, host=host)
     assert line.backfill(*NEWS, code=75, **FEW)["complete"] is False
-    assert len(requests(line, "/v2/reference/news")) == 1
+    assert len(line.asked("/v2/reference/news")) == 1
 
 
 # --- rows --------------------------------------------------------------------------------------------------
@@ -167,7 +162,7 @@ def test_a_holiday_is_no_failure(line: Line, timespan: str) -> None:
     assert summary["complete"] is True
     assert not events(line, "bar")
     assert not line.messages("DLQ")
-    assert len(requests(line, "/v2/aggs")) == 2
+    assert len(line.asked("/v2/aggs")) == 2
 
 
 def test_what_has_not_begun_is_not_asked_for(line: Line) -> None:
@@ -177,13 +172,13 @@ def test_what_has_not_begun_is_not_asked_for(line: Line) -> None:
     days = ["--from", (now - timedelta(days=20)).date().isoformat(), "--timespan", "day", "--to"]
     line.backfill("bars", "--symbols", "NVDA", *days, now.date().isoformat(), code=75)  # it grows on
     assert events(line, "bar")
-    seen = requests(line, "/v2/aggs")
+    seen = line.asked("/v2/aggs")
     last = seen[-1]["path"].rsplit("/", 1)[1]
     new_york = [(now - timedelta(hours=hours)).date().isoformat() for hours in (5, 4)]
     assert last in new_york
     line.expected_errors.append("start_failed")
     line.backfill("bars", "--symbols", "NVDA", *days, "2099-12-31", code=78)
-    assert len(requests(line, "/v2/aggs")) == len(seen)
+    assert len(line.asked("/v2/aggs")) == len(seen)
 
 
 # --- keys and endpoints ------------------------------------------------------------------------------------
@@ -198,18 +193,6 @@ def check(service: ServiceProcess, name: str) -> dict[str, Any]:
     return dict(service.readiness()["checks"][name])
 
 
-@pytest.fixture
-def other_key(line: Line) -> Iterator[str]:
-    """The provider takes this key instead of the line's from now on; at the end the old one again."""
-    simulator = line.parts.simulator
-    old, new = simulator.key, "rotated-5d0e77-key-that-must-not-show-either"
-    try:
-        yield new
-    finally:
-        write_private(simulator.key_file, old + "\n")
-        wait_for(lambda: simulator.key == old, 10, "the old key")
-
-
 LIVE = {"INGEST_SYMBOLS": "X:BTCUSD,X:ETHUSD,X:SOLUSD", "INGEST_POLL_MS": "200", "INGEST_NEWS_POLL_MS": "200"}
 LIVE |= {"INGEST_DAY_BARS": "false", "INGEST_WARMUP": "false", "INGEST_HEARTBEAT_MS": "200"}
 
@@ -219,7 +202,7 @@ def test_a_key_is_rotated_without_a_restart(line: Line, other_key: str) -> None:
     line.expected_errors.append("key")
     simulator = line.parts.simulator
     ingestor = line.start("ingestor", **LIVE)
-    wait_for(lambda: len(requests(line, "/v2")) > 10, 60, "requests")
+    wait_for(lambda: len(line.asked("/v2")) > 10, 60, "requests")
     write_private(simulator.key_file, other_key + "\n")
     wait_for(lambda: ingestor.metric("marketflow_ingest_key_rejected") == 1, 60, "the refusal")
     wait_for(
@@ -229,7 +212,7 @@ def test_a_key_is_rotated_without_a_restart(line: Line, other_key: str) -> None:
     )
     simulator.forget_requests()
     wait_for(lambda: states(line, "polygon.bars.1m")[-1:] == ["parked"], 60, "the feed to be parked")
-    assert not requests(line, "/v2")
+    assert not line.asked("/v2")
     assert check(ingestor, "key")["ok"] is False
     assert prometheus.fetch(ingestor.url + "/livez")[0] == 200
     assert len(line.events_logged("key_rejected_all_stopped")) == 1
@@ -238,7 +221,7 @@ def test_a_key_is_rotated_without_a_restart(line: Line, other_key: str) -> None:
     wait_for(lambda: ingestor.metric("marketflow_ingest_key_rejected") == 0, 60, "the new key to be taken")
     wait_for(lambda: states(line, "polygon.bars.1m")[-1:] == ["ok"], 60, "the feed to go on")
     assert check(ingestor, "key")["ok"] is True
-    statuses = [r["status"] for r in requests(line, "/v2")]
+    statuses = [r["status"] for r in line.asked("/v2")]
     assert 401 not in statuses
     for text in (ingestor_log(line), prometheus.fetch(ingestor.url + "/metrics")[1]):
         assert other_key not in text
@@ -260,10 +243,10 @@ def test_a_broken_endpoint_is_left_alone(line: Line) -> None:
         lambda: ingestor.metric("marketflow_circuit_state", endpoint="bars") == 2, 60, "the circuit to open"
     )
     simulator.forget_requests()
-    wait_for(lambda: len(requests(line, "/v2/aggs")) >= 3, 60, "three that find out")
-    tried = [r["at_ms"] for r in requests(line, "/v2/aggs")]
+    wait_for(lambda: len(line.asked("/v2/aggs")) >= 3, 60, "three that find out")
+    tried = [r["at_ms"] for r in line.asked("/v2/aggs")]
     assert all(later - earlier >= open_ms for earlier, later in itertools.pairwise(tried))
-    assert len(requests(line, "/v2/reference/news")) > 3
+    assert len(line.asked("/v2/reference/news")) > 3
     assert ingestor.metric("marketflow_circuit_state", endpoint="news") == 0
     broken = check(ingestor, "circuits")
     assert broken["ok"] is False
@@ -307,7 +290,7 @@ def test_a_backfill_gives_a_broken_endpoint_up_and_can_go_on(line: Line) -> None
     settings |= {"INGEST_RETRY_BASE_MS": "10", "INGEST_RETRY_MAX_MS": "50"}
     summary = line.backfill(*run, code=75, **settings)
     assert summary["complete"] is False
-    assert len(requests(line, "/v2/aggs")) < 20
+    assert len(line.asked("/v2/aggs")) < 20
     simulator.clear_faults()
     assert line.backfill(*run, **settings)["complete"] is True
     assert len({e["symbol"] for e in events(line, "bar")}) == 20
