@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Symbols are read in passes, each over the whole range: the names that a stock has had, what is delisted,
-// what is traded. See backfill_private.h.
+// Symbols are read in passes, each over the whole range: the names that a stock has had, its details, what is
+// delisted, what is traded. See backfill_private.h.
 #include <stdlib.h>
 
 #include "services/ingestor/backfill_private.h"
 
-// Only stocks are renamed, and only the names of single ones are asked for: it is a request each.
+// Only stocks are renamed and listed, and only of single ones is that asked for: it is a request each.
 enum ing_pass ing_backfill_first_pass(const struct ing_work *work)
 {
     bool one_stock = work->market == ING_MARKET_NONE && work->asset_class == MF_ASSET_STOCK;
@@ -36,6 +36,7 @@ bool ing_backfill_next_pass(struct backfill_series *series)
 void ing_backfill_forget_names(struct backfill_series *series)
 {
     series->base.work.aliases = NULL;
+    series->base.work.listing = NULL;
     free(series->aliases);
     series->aliases = NULL;
 }
@@ -44,6 +45,10 @@ void ing_backfill_take_names(void *arg, struct ing_series *base, const struct in
 {
     (void)arg;
     struct backfill_series *series = (struct backfill_series *)(void *)base;
+    if (ing_work_is_of_details(&base->work)) {
+        series->listing = page->listing;
+        base->work.listing = &series->listing;
+    }
     if (!ing_work_is_of_renames(&base->work))
         return;
     ing_backfill_forget_names(series);

@@ -42,7 +42,8 @@ struct backfill_series {
     uint64_t events;                 // published by this process
     uint64_t rows;                   // of its symbol, seen by this process
     struct ing_aliases *aliases;     // other names of its symbol; NULL = none are known
-    bool unnamed;                    // the plan does not cover them
+    struct ing_listing listing;      // of its symbol; the work points to it once it is known
+    bool unnamed;                    // the plan does not cover one or the other
     struct ing_contract contract;    // options: what the work points to once it is known
     struct backfill_walk *walk;      // of an underlying: over its contracts; of a contract: that found it
     struct {
@@ -108,6 +109,7 @@ struct backfill_view {
 // What one symbol has and lacks. Slots are minutes or days (coverage.h).
 struct backfill_summary {
     bool covered;                                  // else only `received` is known
+    bool sessions;                                 // and, of options, `expected_sessions`
     uint64_t received;                             // events, over all starts of the run
     uint64_t expected_sessions, received_sessions; // over by now; of those asked for
     uint64_t expected, missing;                    // slots; `missing` those that were not asked for included
@@ -173,7 +175,8 @@ enum ing_pass ing_backfill_first_pass(const struct ing_work *work);
 // After a pass: the mark is that of the next one, or of a series that has ended otherwise than complete.
 // False: there is none, and nothing is to be said.
 bool ing_backfill_next_pass(struct backfill_series *series);
-// ing_driver.page_read: keeps the names of a symbol for its rows, which come with the next passes.
+// ing_driver.page_read: keeps the names and the listing of a symbol for its rows, which come with the next
+// passes.
 void ing_backfill_take_names(void *arg, struct ing_series *base, const struct ing_page *page);
 void ing_backfill_forget_names(struct backfill_series *series);
 // backfill_finish.c

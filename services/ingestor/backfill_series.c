@@ -135,7 +135,7 @@ static void begin_chunk(struct backfill *backfill, struct backfill_series *serie
         mark->request_to_us = work->to_us;
     work->pass = (enum ing_pass)mark->pass;
     // A day without a bar is answered as if the ticker were unknown.
-    series->base.may_be_unknown = ing_work_is_of_renames(work) || work->feed == ING_FEED_OPEN_CLOSE;
+    series->base.may_be_unknown = ing_work_is_beside(work) || work->feed == ING_FEED_OPEN_CLOSE;
     series->from_cursor = resumed;
     series->base.expect_data = true;
     ing_engine_begin(backfill->app->engine, &series->base, resumed ? mark->cursor : NULL,
@@ -415,7 +415,7 @@ static void page_done(void *arg, struct ing_series *base, const struct ing_page_
         return;
     }
     series->events += result->published;
-    if (!ing_work_is_of_renames(&base->work))
+    if (!ing_work_is_beside(&base->work))
         series->rows += result->counts.rows - result->counts.foreign;
     mark->events += result->published;
     keep_tally(series, result);
@@ -472,15 +472,16 @@ static void refused(struct backfill *backfill, struct backfill_series *series)
 }
 
 // There are no parts of a pass that could be left out: the next start asks for it again. Without its other
-// names a symbol is still worth having.
+// names or its list date a symbol is still worth having.
 static void not_covered(struct backfill *backfill, struct backfill_series *series)
 {
     if (series->base.work.feed != ING_FEED_SYMBOLS) {
         chunk_done(backfill, series, false);
         return;
     }
-    series->unnamed = ing_work_is_of_renames(&series->base.work);
-    if (series->unnamed && begin_next_pass(backfill, series))
+    bool beside = ing_work_is_beside(&series->base.work);
+    series->unnamed = series->unnamed || beside;
+    if (beside && begin_next_pass(backfill, series))
         return;
     series->mark.status = ING_STATUS_PARTIAL;
     ing_backfill_save(backfill, series);

@@ -65,11 +65,14 @@ struct live_symbol {
     struct live_series *series[LIVE_FEED_MAX]; // NULL = feed not served
     struct ing_minutes minutes;
     struct ing_overlap told; // its description, other names, splits and dividends, as published
-    int64_t refreshed_us;    // when those were asked for last; 0 = never
+    int64_t refreshed_us;    // when it was described last; 0 = never
+    int64_t actions_us;      // up to when its splits and dividends are known; 0 = they are not
+    int64_t again_us;        // when it is asked about again because no answer could be had; 0 = all were
     enum mf_asset_class asset_class;
     uint32_t phase;       // its own place in every period, of 2^32
     bool keep;            // while a reload compares lists
     bool remembered;      // what was published of its minutes before is known
+    bool with_market;     // its actions are among what the market is, or was last, asked about
     bool reconcile_waits; // its last session is being pulled again, or waits for that
 };
 

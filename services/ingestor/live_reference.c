@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What live mode keeps up to date beside bars and news: what is known about each symbol, its other names, its
-// splits and dividends. One walker asks, one request at a time: what concerns the market first, then new
-// symbols, then once a day all others. What was published is remembered by a hash
-// per event in the watermark of the symbol, so that only changes are published, and by the shard that owns
-// the symbol. See live_private.h.
+// list date, its splits and dividends. One walker asks, one request at a time: what concerns the market
+// first, then new symbols, then once a day all others. What was published is remembered by a hash per event
+// in the watermark of the symbol, so that only changes are published, and by the shard that owns the symbol.
+// See live_private.h.
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -14,21 +14,35 @@
 enum { BY_NAME_MAX = 8 };
 #define LOOK_BACK_US (7 * MF_US_PER_DAY)       // rows appear late
 #define LOOK_BACK_MAX_US (400 * MF_US_PER_DAY) // as a warm-up does
-#define RETRY_US (30 * MF_US_PER_MINUTE)       // after a refusal in what concerns the market
-// Where the hash of a description stands among those of events, which have times.
+#define RETRY_US (30 * MF_US_PER_MINUTE)       // after a refusal in what concerns the market, or no answer
+// Where the hash of a description stands among those of events, which have times; and the list date, as a
+// number.
 #define DESCRIBED_US (INT64_C(9223372036) * MF_US_PER_SECOND)
+enum { DESCRIPTION_ID, LISTING_ID, NOT_LISTED = 1, DAYS_BEFORE = 1000000, DAYS_MAX = 4000000 };
 
 enum step {
     STEP_MARKET_SPLITS,
     STEP_MARKET_DIVIDENDS,
     STEP_MARKET_END,
     STEP_RENAMES = STEP_MARKET_END,
+    STEP_DETAILS,
     STEP_ACTIVE,
     STEP_DELISTED,
     STEP_SPLITS,
     STEP_DIVIDENDS,
     STEP_END
 };
+static const enum ing_feed feeds[STEP_END] = {
+    [STEP_MARKET_SPLITS] = ING_FEED_SPLITS, [STEP_MARKET_DIVIDENDS] = ING_FEED_DIVIDENDS,
+    [STEP_RENAMES] = ING_FEED_SYMBOLS,      [STEP_DETAILS] = ING_FEED_SYMBOLS,
+    [STEP_ACTIVE] = ING_FEED_SYMBOLS,       [STEP_DELISTED] = ING_FEED_SYMBOLS,
+    [STEP_SPLITS] = ING_FEED_SPLITS,        [STEP_DIVIDENDS] = ING_FEED_DIVIDENDS};
+static const enum ing_pass passes[STEP_END] = { // of symbols
+    [STEP_RENAMES] = ING_PASS_RENAMES,
+    [STEP_DETAILS] = ING_PASS_DETAILS,
+    [STEP_ACTIVE] = ING_PASS_ACTIVE,
+    [STEP_DELISTED] = ING_PASS_DELISTED};
+enum { ACTION_STEPS = 2 }; // of a visit, to the market or to a symbol: splits and dividends
 
 struct told { // of a page that is not acknowledged yet
     struct live_symbol *symbol;
@@ -43,13 +57,21 @@ struct live_reference {
     bool busy;
     bool fresh;             // the symbol was not described before
     bool described;         // a pass had a row of the symbol
+    bool differs;           // which says otherwise than what was published last
+    bool has_details;       // of this visit, or did not get them: what differs is published
+    bool given_up;          // a request of this visit failed as often as one may
+    unsigned answered;      // of its action steps
     bool refused[STEP_END]; // by the plan: not asked again in this round
     int64_t round_us;       // when the round under way began
+    int64_t visit_us;       // when this visit began
     int64_t market_us;      // when the market was asked about last; 0 = never
+    int64_t known_us;       // when it was last and all of it was answered; 0 = never by this process
     int64_t again_us;       // of a market whose answer was refused; 0 = none was
     size_t cursor;          // of the symbols
     size_t stocks;
     struct ing_aliases aliases;
+    struct ing_listing listing; // as it goes into the description
+    struct ing_listing asked;   // as this visit was told; no date = none
     struct told *told;
     size_t told_count, told_capacity;
 };
@@ -61,9 +83,22 @@ static struct live_reference *of(struct live_series *series)
 
 // ---------------------------------------------------------------- what is asked
 
-static bool by_name(const struct live_reference *reference)
+static bool are_few(const struct live_reference *reference)
 {
     return reference->stocks <= BY_NAME_MAX;
+}
+
+// Of a symbol that is new nothing is known; one that was away when the market was asked about, or came while
+// it was, lacks what that said.
+static bool by_name(const struct live_reference *reference, const struct live_symbol *symbol)
+{
+    return are_few(reference) || symbol->actions_us == 0 || symbol->actions_us < reference->known_us;
+}
+
+// 0 = nobody knows.
+static uint64_t listing_of(const struct live_symbol *symbol)
+{
+    return ing_overlap_hash(&symbol->told, DESCRIBED_US, LISTING_ID);
 }
 
 static bool applies(const struct live_reference *reference, enum step step)
@@ -75,41 +110,43 @@ static bool applies(const struct live_reference *reference, enum step step)
         return false;
     switch (step) {
     case STEP_MARKET_SPLITS:
-    case STEP_MARKET_DIVIDENDS: return config->reference && !by_name(reference);
+    case STEP_MARKET_DIVIDENDS: return config->reference && !are_few(reference);
     case STEP_RENAMES: return stock;
+    case STEP_DETAILS: return stock && (reference->differs || listing_of(symbol) == 0);
     case STEP_ACTIVE: return true;
     case STEP_DELISTED: return !reference->described;
     case STEP_SPLITS:
-    case STEP_DIVIDENDS: return stock && (reference->fresh || by_name(reference));
+    case STEP_DIVIDENDS: return stock && by_name(reference, symbol);
     case STEP_END: break;
     }
     return false;
 }
 
-// From when on: since the symbol was asked about last, or all of the market were, and some days before.
+static bool is_of_actions(enum step step)
+{
+    return ing_feeds[feeds[step]].type == MF_EVENT_CORPORATE_ACTION;
+}
+
+// From when on: up to when the symbol's actions are known, or those of all that the market is asked for, and
+// some days before.
 static int64_t since_us(const struct live_reference *reference, int64_t now_us)
 {
     const struct live *live = reference->live;
+    const struct live_symbol *one = reference->series.symbol;
     int64_t since_us = now_us;
-    for (size_t i = 0; i < live->count && reference->series.symbol == NULL; i++) {
+    for (size_t i = 0; i < live->count && one == NULL; i++) {
         const struct live_symbol *symbol = live->symbols[i];
-        if (symbol->asset_class == MF_ASSET_STOCK && symbol->refreshed_us != 0 &&
-            symbol->refreshed_us < since_us)
-            since_us = symbol->refreshed_us;
+        if (symbol->with_market && symbol->actions_us < since_us)
+            since_us = symbol->actions_us;
     }
-    if (reference->series.symbol != NULL)
-        since_us = reference->series.symbol->refreshed_us;
+    if (one != NULL)
+        since_us = is_of_actions(reference->step) ? one->actions_us : one->refreshed_us;
     int64_t least_us = now_us - LOOK_BACK_MAX_US;
     return since_us - LOOK_BACK_US < least_us ? least_us : since_us - LOOK_BACK_US;
 }
 
 static bool plan(struct live *live, struct live_series *series)
 {
-    static const enum ing_feed feeds[STEP_END] = {
-        [STEP_MARKET_SPLITS] = ING_FEED_SPLITS, [STEP_MARKET_DIVIDENDS] = ING_FEED_DIVIDENDS,
-        [STEP_RENAMES] = ING_FEED_SYMBOLS,      [STEP_ACTIVE] = ING_FEED_SYMBOLS,
-        [STEP_DELISTED] = ING_FEED_SYMBOLS,     [STEP_SPLITS] = ING_FEED_SPLITS,
-        [STEP_DIVIDENDS] = ING_FEED_DIVIDENDS};
     struct live_reference *reference = of(series);
     int64_t now_us = mf_clock_real_us();
     bool market = series->symbol == NULL;
@@ -118,10 +155,9 @@ static bool plan(struct live *live, struct live_series *series)
         .feed = feeds[reference->step],
         .market = market ? ING_MARKET_STOCKS : ING_MARKET_NONE,
         .asset_class = market ? MF_ASSET_STOCK : series->symbol->asset_class,
-        .pass = reference->step == STEP_RENAMES    ? ING_PASS_RENAMES
-                : reference->step == STEP_DELISTED ? ING_PASS_DELISTED
-                                                   : ING_PASS_ACTIVE,
+        .pass = passes[reference->step],
         .aliases = reference->aliases.count > 0 ? &reference->aliases : NULL,
+        .listing = &reference->listing,
         .limit = live->app->config.reference_page_limit,
         .from_us = since_us(reference, now_us),
         .to_us = now_us + 1,
@@ -140,27 +176,35 @@ static void page_read(struct live *live, struct live_series *series, const struc
     (void)live;
     if (reference->step == STEP_RENAMES)
         reference->aliases = page->aliases;
+    else if (reference->step == STEP_DETAILS)
+        reference->asked = page->listing;
     else if (reference->step == STEP_ACTIVE || reference->step == STEP_DELISTED)
         reference->described = reference->described || page->count > 0;
 }
 
-// Of the market only what is served, and known: what is new to the symbol comes with the symbol's own answer.
+// Of the market only what it was asked for: the rest comes with the symbol's own answer.
 static struct live_symbol *symbol_of(const struct live_reference *reference, const struct mf_event *event)
 {
     if (reference->series.symbol != NULL)
         return reference->series.symbol;
     struct live_symbol *symbol = ing_live_find(reference->live, event->symbol);
-    return symbol != NULL && symbol->refreshed_us != 0 ? symbol : NULL;
+    return symbol != NULL && symbol->with_market ? symbol : NULL;
 }
 
 // What happened before the symbol was served is its past, as its warm-up is.
+static bool is_past(const struct live_reference *reference, const struct live_symbol *symbol)
+{
+    return is_of_actions(reference->step) ? symbol->actions_us == 0 : reference->fresh;
+}
+
 static bool prepare(struct live *live, struct live_series *series, const struct ing_page *page,
                     struct mf_event *event)
 {
     (void)live, (void)page;
-    if (symbol_of(of(series), event) == NULL)
+    const struct live_symbol *symbol = symbol_of(of(series), event);
+    if (symbol == NULL)
         return false;
-    if (of(series)->fresh && event->type == MF_EVENT_CORPORATE_ACTION)
+    if (event->type == MF_EVENT_CORPORATE_ACTION && is_past(of(series), symbol))
         event->flags |= MF_FLAG_WARMUP;
     return true;
 }
@@ -173,18 +217,23 @@ static bool wanted(struct live *live, struct live_series *series, const struct m
     bool action = event->type == MF_EVENT_CORPORATE_ACTION;
     struct ing_overlap_entry entry = {
         .event_time_us = action ? event->event_time_us : DESCRIBED_US,
-        .id = action ? 1 + (uint64_t)event->corporate_action.kind : 0,
+        .id = action ? 1 + (uint64_t)event->corporate_action.kind : DESCRIPTION_ID,
         .hash = mf_event_content_hash(event).low,
     };
     if (ing_overlap_has(&symbol->told, &entry))
         return false;
+    // Another description may be another instrument: it is published with the details as they are now.
+    if (!action && !reference->has_details) {
+        reference->differs = true;
+        return false;
+    }
     if (reference->told_count == reference->told_capacity) {
         reference->told_capacity = reference->told_capacity < 16 ? 16 : reference->told_capacity * 2;
         reference->told = mf_realloc(reference->told, reference->told_capacity * sizeof *reference->told);
     }
     bool split = action && event->corporate_action.kind == MF_ACTION_SPLIT;
     reference->told[reference->told_count++] =
-        (struct told){.symbol = symbol, .entry = entry, .split = split && !reference->fresh};
+        (struct told){.symbol = symbol, .entry = entry, .split = split && !is_past(reference, symbol)};
     return true;
 }
 
@@ -194,6 +243,8 @@ static struct ing_mark mark_of(const struct live_symbol *symbol, struct ing_work
     ing_mark_init(&mark);
     mark.status = ING_STATUS_COMPLETE;
     mark.position_us = symbol->refreshed_us;
+    if (symbol->asset_class == MF_ASSET_STOCK)
+        mark.last_time_us = symbol->actions_us;
     mark.events = symbol->told.kept_count;
     *work = (struct ing_work){.feed = ING_FEED_SYMBOLS};
     mf_str_copy(work->symbol, sizeof work->symbol, mf_str_of(symbol->name));
@@ -239,6 +290,37 @@ static void begin_step(struct live_reference *reference)
     ing_engine_begin(reference->live->app->engine, &series->base, NULL, 0, INT64_MIN, 0);
 }
 
+// That the provider has no such day is known then as well.
+static void keep_listing(struct live_reference *reference)
+{
+    struct live_symbol *symbol = reference->series.symbol;
+    struct ing_overlap_entry entry = {.event_time_us = DESCRIBED_US, .id = LISTING_ID, .hash = NOT_LISTED};
+    reference->listing = reference->asked;
+    if (reference->asked.date.year > 0)
+        entry.hash = (uint64_t)(mf_date_to_days(reference->asked.date) + DAYS_BEFORE);
+    ing_overlap_add(&symbol->told, &entry);
+}
+
+static struct ing_listing known_listing(const struct live_symbol *symbol)
+{
+    struct ing_listing listing = {.figi = ""};
+    uint64_t number = listing_of(symbol);
+    if (number > NOT_LISTED && number <= DAYS_MAX)
+        listing.date = mf_date_from_days((int32_t)number - DAYS_BEFORE);
+    return listing;
+}
+
+// A description that differs is asked for again behind the details.
+static enum step next_step(struct live_reference *reference)
+{
+    if (!reference->differs || reference->has_details ||
+        (reference->step != STEP_ACTIVE && reference->step != STEP_DELISTED))
+        return reference->step + 1;
+    reference->has_details = true;
+    reference->described = false;
+    return STEP_DETAILS;
+}
+
 // The first step from `step` on that applies; false when there is none.
 static bool begin_from(struct live_reference *reference, enum step step, enum step end)
 {
@@ -251,15 +333,16 @@ static bool begin_from(struct live_reference *reference, enum step step, enum st
     return true;
 }
 
-// One whose description is older than the round; those that have none come first.
-static struct live_symbol *next_symbol(struct live_reference *reference)
+// One whose description is older than the round; those that have none come first. One of which no answer
+// could be had waits, lest it kept all others from their turn.
+static struct live_symbol *next_symbol(struct live_reference *reference, int64_t now_us)
 {
     struct live *live = reference->live;
     struct live_symbol *oldest = NULL;
     for (size_t i = 0; i < live->count; i++) {
         size_t at = (reference->cursor + i) % live->count;
         struct live_symbol *symbol = live->symbols[at];
-        if (symbol->refreshed_us >= reference->round_us)
+        if (symbol->refreshed_us >= reference->round_us || symbol->again_us > now_us)
             continue;
         if (oldest == NULL || symbol->refreshed_us == 0) {
             oldest = symbol;
@@ -271,39 +354,74 @@ static struct live_symbol *next_symbol(struct live_reference *reference)
     return oldest;
 }
 
+// Who joins from here on is asked about by name.
+static void begin_market(struct live_reference *reference)
+{
+    const struct live *live = reference->live;
+    reference->market_us = reference->visit_us;
+    reference->again_us = 0;
+    for (size_t i = 0; i < live->count; i++)
+        live->symbols[i]->with_market = live->symbols[i]->actions_us != 0;
+}
+
 static void go_on(struct live_reference *reference)
 {
     struct live *live = reference->live;
     struct live_series *series = &reference->series;
     int64_t now_us = mf_clock_real_us();
-    reference->busy = false;
+    reference->busy = reference->fresh = reference->given_up = false;
+    reference->answered = 0;
+    reference->visit_us = now_us;
     series->symbol = NULL;
     bool again = reference->again_us != 0 && now_us >= reference->again_us;
     if (reference->market_us < reference->round_us || again) {
-        reference->market_us = now_us;
-        reference->again_us = 0;
-        reference->fresh = false;
+        begin_market(reference);
         if (begin_from(reference, STEP_MARKET_SPLITS, STEP_MARKET_END))
             return;
     }
     struct live_symbol *symbol =
-        live->app->config.reference && live->count > 0 ? next_symbol(reference) : NULL;
+        live->app->config.reference && live->count > 0 ? next_symbol(reference, now_us) : NULL;
     if (symbol == NULL)
         return;
     series->symbol = symbol;
     reference->fresh = symbol->refreshed_us == 0;
-    reference->described = false;
+    reference->described = reference->differs = false;
+    reference->has_details = symbol->asset_class != MF_ASSET_STOCK || listing_of(symbol) == 0;
+    reference->listing = known_listing(symbol);
+    reference->asked = (struct ing_listing){.figi = ""};
     reference->aliases.count = 0;
     ing_live_forget_rejects(series);
     begin_from(reference, STEP_RENAMES, STEP_END); // one always applies
 }
 
+// All was answered: the actions of those that were asked for are known up to when it was asked. What was not
+// answered is asked for again with what came since, as far back as it takes.
+static void end_market(struct live_reference *reference)
+{
+    const struct live *live = reference->live;
+    if (reference->answered < ACTION_STEPS)
+        return;
+    reference->known_us = reference->visit_us;
+    for (size_t i = 0; i < live->count; i++) {
+        if (live->symbols[i]->with_market)
+            live->symbols[i]->actions_us = reference->visit_us;
+    }
+}
+
 // The symbol is described, as far as the vendor does that; a name that it does not know is asked about
-// tomorrow again.
+// tomorrow again, and one of which it said nothing soon.
 static void end_symbol(struct live_reference *reference)
 {
-    reference->series.symbol->refreshed_us = mf_clock_real_us();
-    save(reference->live, reference->series.symbol);
+    struct live_symbol *symbol = reference->series.symbol;
+    int64_t now_us = mf_clock_real_us();
+    if (reference->answered == ACTION_STEPS)
+        symbol->actions_us = reference->visit_us;
+    if (reference->given_up)
+        symbol->again_us = now_us + RETRY_US;
+    else
+        symbol->refreshed_us = now_us;
+    if (symbol->refreshed_us != 0)
+        save(reference->live, symbol);
 }
 
 static void range_done(struct live *live, struct live_series *series, enum ing_range_end end,
@@ -312,13 +430,19 @@ static void range_done(struct live *live, struct live_series *series, enum ing_r
     (void)live, (void)err;
     struct live_reference *reference = of(series);
     bool market = series->symbol == NULL;
+    if (reference->step == STEP_DETAILS && end == ING_RANGE_COMPLETE)
+        keep_listing(reference);
     // Said once by the engine: the plan covers this for none, or for all.
     reference->refused[reference->step] = end == ING_RANGE_PLAN_LIMIT;
+    reference->answered += end == ING_RANGE_COMPLETE && is_of_actions(reference->step);
+    reference->given_up = reference->given_up || end == ING_RANGE_GAVE_UP;
     if (end != ING_RANGE_COMPLETE && market)
         reference->again_us = series->range_asked_us + RETRY_US;
-    if (begin_from(reference, reference->step + 1, market ? STEP_MARKET_END : STEP_END))
+    if (begin_from(reference, next_step(reference), market ? STEP_MARKET_END : STEP_END))
         return;
-    if (!market)
+    if (market)
+        end_market(reference);
+    else
         end_symbol(reference);
     go_on(reference);
 }
@@ -348,6 +472,14 @@ void ing_live_reference_tick(struct live *live)
 
 // ---------------------------------------------------------------- life
 
+// Earlier versions knew of one time only.
+static void take_mark(struct live_symbol *symbol, const struct ing_mark *mark)
+{
+    symbol->refreshed_us = mark->position_us;
+    if (symbol->asset_class == MF_ASSET_STOCK)
+        symbol->actions_us = mark->last_time_us != INT64_MIN ? mark->last_time_us : mark->position_us;
+}
+
 void ing_live_reference_join(struct live *live, struct live_symbol *symbol)
 {
     struct ing_work work;
@@ -359,7 +491,7 @@ void ing_live_reference_join(struct live *live, struct live_symbol *symbol)
     struct mf_json *json = mf_json_new();
     struct mf_error err;
     if (value.data != NULL && ing_mark_decode(json, value, &mark, &symbol->told, &err) == 0)
-        symbol->refreshed_us = mark.position_us;
+        take_mark(symbol, &mark);
     ing_store_set(live->app->store, mf_buf_str(&key), MF_STR_NULL);
     mf_json_free(&json);
     mf_buf_free(&key);

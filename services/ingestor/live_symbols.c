@@ -219,6 +219,7 @@ void ing_live_take_list(struct live *live, const struct ing_symbols *list)
 void ing_live_ask_refused_again(struct live *live)
 {
     for (size_t i = 0; i < live->count; i++) {
+        live->symbols[i]->again_us = 0;
         for (int feed = 0; feed < LIVE_FEED_MAX; feed++) {
             struct live_series *series = live->symbols[i]->series[feed];
             if (series != NULL && series->refusals > 0)

@@ -47,6 +47,14 @@ bool ing_overlap_has(const struct ing_overlap *overlap, const struct ing_overlap
            overlap->kept[at].hash == entry->hash;
 }
 
+uint64_t ing_overlap_hash(const struct ing_overlap *overlap, int64_t event_time_us, uint64_t id)
+{
+    struct ing_overlap_entry entry = {.event_time_us = event_time_us, .id = id};
+    size_t at = lower_bound(overlap, &entry);
+    bool found = at < overlap->kept_count && compare(&overlap->kept[at], &entry) == 0;
+    return found ? overlap->kept[at].hash : 0;
+}
+
 static void drop_first(struct ing_overlap *overlap, size_t count)
 {
     if (count == 0)

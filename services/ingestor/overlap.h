@@ -25,6 +25,8 @@ void ing_overlap_init(struct ing_overlap *overlap);
 void ing_overlap_free(struct ing_overlap *overlap);
 // Was this event published and acknowledged with this content?
 bool ing_overlap_has(const struct ing_overlap *overlap, const struct ing_overlap_entry *entry);
+// What is kept of the event's content; 0 = nothing is.
+uint64_t ing_overlap_hash(const struct ing_overlap *overlap, int64_t event_time_us, uint64_t id);
 void ing_overlap_stage(struct ing_overlap *overlap, const struct ing_overlap_entry *entry);
 void ing_overlap_commit(struct ing_overlap *overlap);   // staged entries replace or join the kept ones
 void ing_overlap_rollback(struct ing_overlap *overlap); // forgets the staged ones

@@ -129,6 +129,16 @@ bool ing_work_is_of_renames(const struct ing_work *work)
     return work->feed == ING_FEED_SYMBOLS && work->pass == ING_PASS_RENAMES;
 }
 
+bool ing_work_is_of_details(const struct ing_work *work)
+{
+    return work->feed == ING_FEED_SYMBOLS && work->pass == ING_PASS_DETAILS;
+}
+
+bool ing_work_is_beside(const struct ing_work *work)
+{
+    return ing_work_is_of_renames(work) || ing_work_is_of_details(work);
+}
+
 enum mf_event_type ing_work_event_type(const struct ing_work *work)
 {
     return ing_work_is_of_renames(work) ? MF_EVENT_CORPORATE_ACTION : ing_feeds[work->feed].type;
@@ -136,12 +146,16 @@ enum mf_event_type ing_work_event_type(const struct ing_work *work)
 
 enum ing_endpoint ing_endpoint_of(const struct ing_work *work)
 {
-    return ing_work_is_of_renames(work) ? ING_ENDPOINT_RENAMES : (enum ing_endpoint)work->feed;
+    if (ing_work_is_of_renames(work))
+        return ING_ENDPOINT_RENAMES;
+    return ing_work_is_of_details(work) ? ING_ENDPOINT_DETAILS : (enum ing_endpoint)work->feed;
 }
 
 const char *ing_endpoint_name(enum ing_endpoint endpoint)
 {
-    return endpoint < ING_ENDPOINT_RENAMES ? ing_feed_name((enum ing_feed)endpoint) : "renames";
+    if (endpoint < ING_ENDPOINT_RENAMES)
+        return ing_feed_name((enum ing_feed)endpoint);
+    return endpoint == ING_ENDPOINT_RENAMES ? "renames" : "details";
 }
 
 bool ing_work_is_of_contract(const struct ing_work *work)

@@ -49,6 +49,8 @@ void ing_polygon_add_symbols_path(const struct ing_provider_config *config, cons
                                   struct mf_buf *url);
 void ing_polygon_symbol_items(const struct ing_provider_config *config, const struct mf_json_node *rows,
                               struct ing_page *page);
+// The details of one: what they say beyond the list, to page->listing; a bad date as an item with a reason.
+void ing_polygon_take_details(const struct mf_json_node *details, struct ing_page *page);
 int ing_polygon_fill_symbol(const struct ing_provider_config *config, const struct ing_page *page,
                             const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                             struct mf_error *err);

@@ -16,6 +16,10 @@ void ing_polygon_add_symbols_path(const struct ing_provider_config *config, cons
         return;
     }
     mf_buf_add_c(url, "/v3/reference/tickers");
+    if (work->pass == ING_PASS_DETAILS) {
+        mf_url_add_path_segment(url, mf_str_of(work->symbol));
+        return;
+    }
     if (work->market != ING_MARKET_NONE)
         mf_url_add_query(url, "market", mf_str_of(ing_markets[work->market].name));
     else
@@ -115,6 +119,28 @@ void ing_polygon_symbol_items(const struct ing_provider_config *config, const st
     }
 }
 
+// N37: the details of another ticker say nothing about this one.
+void ing_polygon_take_details(const struct mf_json_node *details, struct ing_page *page)
+{
+    struct ing_listing *listing = &page->listing;
+    if (details == NULL)
+        return;
+    if (!mf_str_eq_c(ing_text_of(details, "ticker"), page->work->symbol)) {
+        page->counts.foreign++;
+        return;
+    }
+    if (!take_date(details, "list_date", &listing->date)) {
+        struct ing_item *item = ing_page_add(page);
+        item->row = details;
+        item->key = ing_text_of(details, "ticker");
+        mf_str_copy(item->reason, sizeof item->reason, MF_STR("bad_date"));
+        listing->date = (struct mf_date){0};
+    }
+    struct mf_str figi = ing_text_of(details, "composite_figi");
+    if (figi.len == 0 || !mf_str_copy(listing->figi, sizeof listing->figi, figi))
+        listing->figi[0] = '\0';
+}
+
 // Absent for an empty text too: "" says nothing.
 static struct mf_str text_of(const struct mf_json_node *row, const char *key)
 {
@@ -144,6 +170,19 @@ static void take_aliases(const struct ing_aliases *aliases, struct mf_symbol_inf
                                                     .to = aliases->items[i].to};
 }
 
+// Likewise of the instrument that is traded now. The list has no such day; where it did, it would be the
+// row's.
+static void take_listing(const struct ing_work *work, struct mf_symbol_info *info)
+{
+    const struct ing_listing *listing = work->listing;
+    if (listing == NULL || work->pass != ING_PASS_ACTIVE || info->list_date.year > 0)
+        return;
+    bool other =
+        listing->figi[0] != '\0' && info->figi.data != NULL && !mf_str_eq_c(info->figi, listing->figi);
+    if (!other)
+        info->list_date = listing->date;
+}
+
 int ing_polygon_fill_symbol(const struct ing_provider_config *config, const struct ing_page *page,
                             const struct ing_item *item, struct ing_scratch *scratch, struct mf_event *event,
                             struct mf_error *err)
@@ -163,6 +202,7 @@ int ing_polygon_fill_symbol(const struct ing_provider_config *config, const stru
     take_aliases(page->work->aliases, info);
     if (!take_date(row, "list_date", &info->list_date) || !take_date(row, "delisted_utc", &info->delist_date))
         return mf_error_set(err, MF_ERROR_POISON, "bad_date", "list_date or delisted_utc is not a date");
+    take_listing(page->work, info);
     const struct mf_json_node *active = mf_json_get(row, "active");
     bool said = active != NULL && mf_json_type(active) == MF_JSON_BOOL;
     info->active = said ? mf_json_bool(active) : page->work->pass == ING_PASS_ACTIVE;

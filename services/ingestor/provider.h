@@ -105,8 +105,9 @@ bool ing_market_parse(struct mf_str text, enum ing_market *market);
 
 // Symbols are read in passes, each with pages of its own. Delisted instruments come first: a ticker that is
 // in use again is then said last as what it is now.
-// Before both, the names that a single stock has had, which become part of what is said about it.
-enum ing_pass { ING_PASS_RENAMES, ING_PASS_DELISTED, ING_PASS_ACTIVE, ING_PASS_MAX };
+// Before both, the names that a single stock has had, and its details, which have its list date: they become
+// part of what is said about it.
+enum ing_pass { ING_PASS_RENAMES, ING_PASS_DETAILS, ING_PASS_DELISTED, ING_PASS_ACTIVE, ING_PASS_MAX };
 
 // Names of an instrument, the oldest first.
 struct ing_aliases {
@@ -117,6 +118,12 @@ struct ing_aliases {
     size_t count;
     struct mf_date since; // from when the name that was asked for is the instrument's; year 0 = not said
     char figi[33];        // of the instrument; "" = not said
+};
+
+// When the instrument that has the asked name now was listed.
+struct ing_listing {
+    struct mf_date date; // year 0 = not said
+    char figi[33];       // of the instrument; "" = not said
 };
 
 #define ING_EXERCISE_SIZE 16
@@ -151,6 +158,7 @@ struct ing_work {
     const struct ing_symbols *only;      // grouped only, borrowed: rows of others are dropped; NULL = of none
     enum ing_pass pass;                  // symbols, and contracts: DELISTED (expired) or ACTIVE
     const struct ing_aliases *aliases;   // symbols only, borrowed: what the first pass said; NULL = nothing
+    const struct ing_listing *listing;   // likewise: what its details said
     const struct ing_contract *contract; // options only, borrowed
     const struct ing_contract_filter *filter; // contracts and chains, borrowed; NULL = all, as of today
     enum ing_market market;                   // reference feeds; then symbol is "market:<name>"
@@ -160,12 +168,16 @@ struct ing_work {
     unsigned limit;         // items per page asked for
 };
 bool ing_work_is_of_renames(const struct ing_work *work);
-// What is asked: the endpoints that can fail each by itself. One per feed, and the names of a symbol.
+bool ing_work_is_of_details(const struct ing_work *work);
+// One of the two: what a symbol is worth having without.
+bool ing_work_is_beside(const struct ing_work *work);
 // The type of what a page of this work becomes.
 enum mf_event_type ing_work_event_type(const struct ing_work *work);
-enum ing_endpoint { ING_ENDPOINT_RENAMES = ING_FEED_MAX, ING_ENDPOINT_MAX };
+// What is asked: the endpoints that can fail each by itself. One per feed, the names and the details of a
+// symbol.
+enum ing_endpoint { ING_ENDPOINT_RENAMES = ING_FEED_MAX, ING_ENDPOINT_DETAILS, ING_ENDPOINT_MAX };
 enum ing_endpoint ing_endpoint_of(const struct ing_work *work);
-const char *ing_endpoint_name(enum ing_endpoint endpoint); // the feed's name, "renames"
+const char *ing_endpoint_name(enum ing_endpoint endpoint); // the feed's name, "renames", "details"
 // What is known about the one contract that is the work's symbol, not a list of those of an underlying.
 bool ing_work_is_of_contract(const struct ing_work *work);
 // Feed name of heartbeats and feed_status: "polygon.bars.1m", "polygon.news", "polygon.symbols".
@@ -232,6 +244,7 @@ struct ing_page {
     size_t count, capacity;
     struct ing_page_counts counts;
     struct ing_aliases aliases;     // of a page of renames, whose right rows are no items
+    struct ing_listing listing;     // of a page of details, likewise
     struct ing_contract *contracts; // of a page of contracts, likewise; by ticker, each once
     size_t contract_count, contract_capacity;
     struct ing_market_said market; // of a page about the market, likewise

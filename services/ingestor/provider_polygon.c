@@ -102,7 +102,7 @@ static int build_request(const struct ing_provider_config *config, const struct 
     mf_buf_add(url, config->base_url, base_len);
     polygon_feeds[work->feed].add_path(config, work, url);
     // Those come on one page.
-    if (!ing_work_is_of_renames(work) && !ing_work_is_of_contract(work) && !ing_feed_is_single(work->feed) &&
+    if (!ing_work_is_beside(work) && !ing_work_is_of_contract(work) && !ing_feed_is_single(work->feed) &&
         !ing_feed_is_of_market(work->feed)) {
         char limit[16];
         snprintf(limit, sizeof limit, "%u", ing_request_limit(work));
@@ -141,8 +141,14 @@ static bool is_open_close(const struct mf_json_node *root)
            (mf_json_get(root, "status") != NULL && mf_json_get(root, "error") == NULL);
 }
 
+// What is known about one contract or ticker: the result is no list.
+static bool is_one(const struct ing_work *work)
+{
+    return ing_work_is_of_contract(work) || ing_work_is_of_details(work);
+}
+
 // The answer's rows, NULL when there are none. The events of a ticker lie within its one result; what is
-// known about one contract is the result; an open-close is the answer itself, unless it is an error.
+// known about one is the result; an open-close is the answer itself, unless it is an error.
 static const struct mf_json_node *rows_of(const struct ing_work *work, const struct mf_json_node *root,
                                           bool *wrong)
 {
@@ -156,7 +162,9 @@ static const struct mf_json_node *rows_of(const struct ing_work *work, const str
     }
     if (rows == NULL || mf_json_type(rows) == MF_JSON_NULL)
         return NULL;
-    *wrong = mf_json_type(rows) != (ing_work_is_of_contract(work) ? MF_JSON_OBJECT : MF_JSON_ARRAY);
+    if (ing_work_is_of_details(work) && mf_json_type(rows) == MF_JSON_ARRAY && mf_json_count(rows) == 0)
+        return NULL;
+    *wrong = mf_json_type(rows) != (is_one(work) ? MF_JSON_OBJECT : MF_JSON_ARRAY);
     return *wrong ? NULL : rows;
 }
 
@@ -383,7 +391,7 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
     bool wrong;
     const struct mf_json_node *rows = rows_of(page->work, root, &wrong);
     page->counts.rows = (rows != NULL ? mf_json_count(rows) : 0) + page->count;
-    if (ing_work_is_of_contract(page->work))
+    if (is_one(page->work))
         page->counts.rows = page->counts.rows > 0;
     if (page->rows.data != NULL) { // they have been taken
         page->counts.rows = page->row_count;
@@ -391,6 +399,8 @@ static void take_rows(const struct ing_provider_config *config, const struct mf_
         const struct mf_json_node *result = rows != NULL ? mf_json_get(root, "results") : NULL;
         ing_polygon_rename_items(config, rows,
                                  result != NULL ? ing_text_of(result, "composite_figi") : MF_STR_NULL, page);
+    } else if (ing_work_is_of_details(page->work)) {
+        ing_polygon_take_details(rows, page);
     } else {
         polygon_feeds[page->work->feed].add_items(config, rows, page);
     }
@@ -423,6 +433,7 @@ static void decode(const struct ing_provider_config *config, const struct ing_re
     ing_page_forget_rows(page);
     *page->day = (struct ing_market_day){0}; // the market may be another one
     page->aliases.count = 0;
+    page->listing = (struct ing_listing){0};
     page->contract_count = 0;
     take_mode(page, reply->data_mode);
     keep_request_id(page, reply->request_id);

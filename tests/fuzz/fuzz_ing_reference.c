@@ -21,10 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     struct ing_provider_config config = {.base_url = "https://h", .secret = "key", .calendar = calendar};
+    static const struct ing_listing listing = {.date = {1980, 12, 12}, .figi = "BBG000B9XRY4"};
     static const enum ing_feed feeds[] = {ING_FEED_SYMBOLS, ING_FEED_SPLITS, ING_FEED_DIVIDENDS};
     struct ing_work work = {.feed = feeds[(data[0] & 3) % 3], .symbol = "AAPL", .limit = 10};
     work.pass = (data[0] >> 2 & 3) % ING_PASS_MAX;
     work.market = (data[0] >> 4 & 7) % ING_MARKET_MAX;
+    work.listing = &listing;
     work.to_us = INT64_C(1735689600) * MF_US_PER_SECOND;
     struct ing_reply reply = {.work = &work, .asked_us = work.to_us, .status = 200};
     reply.body = (struct mf_str){(const char *)data + 1, size - 1};

@@ -22,12 +22,16 @@ WAITS = Path(__file__).parents[1] / "faults" / "faked_waits.c"  # what libfaketi
 HOLIDAYS = {(1, 1), (6, 19), (7, 3), (7, 4), (7, 5), (11, 25), (12, 24), (12, 25), (12, 26), (12, 31)}
 
 
-def last_session() -> date:
-    """A whole ordinary session in New York that is over, with another day's distance to now."""
-    day = datetime.now(NEW_YORK).date() - timedelta(days=2)
+def ordinary(day: date, step: int) -> date:
+    """The first day from `day` on, in steps of so many days, that has a whole ordinary session in New York."""
     while day.weekday() >= 5 or (day.month, day.day) in HOLIDAYS or is_movable_holiday(day):
-        day -= timedelta(days=1)
+        day += timedelta(days=step)
     return day
+
+
+def last_session() -> date:
+    """One that is over, with another day's distance to now."""
+    return ordinary(datetime.now(NEW_YORK).date() - timedelta(days=2), -1)
 
 
 def is_movable_holiday(day: date) -> bool:

@@ -27,10 +27,10 @@ REQUESTS = {"KO": 5, "XOM": 5, "X:ETHUSD": 12}
 
 
 def plan(line: Line, *arguments: str, **settings: str) -> dict[str, Any]:
-    before = len(line.parts.simulator.requests()["requests"])
+    before = len(line.asked())
     written = len(line.messages(*WRITTEN))
     answer = line.backfill(*arguments, "--dry-run", **settings)
-    assert len(line.parts.simulator.requests()["requests"]) == before
+    assert len(line.asked()) == before
     assert len(line.messages(*WRITTEN)) == written
     assert answer["dry_run"] is True
     return answer
@@ -80,7 +80,7 @@ def test_other_feeds_and_a_table(line: Line) -> None:
     """A terminal gets the plan as a table too."""
     news = plan(line, "news", "--symbols", "KO,XOM", *DAYS)
     assert (news["requests"], news["bound"]) == (2, "at least")
-    assert plan(line, "symbols", "--symbols", "KO,X:BTCUSD")["requests"] == 3 + 2
+    assert plan(line, "symbols", "--symbols", "KO,X:BTCUSD")["requests"] == 4 + 2
     screen = on_a_terminal(line, *MINUTES, "--dry-run", **SMALL)
     rows = [row.split() for row in screen.splitlines()]
     assert ["KO", "incomplete", "2024-07-01T04:00Z", "2024-07-13T04:00Z", "5"] in rows
@@ -132,7 +132,7 @@ def test_a_used_up_budget_says_until_when(line: Line) -> None:
     wait_for(lambda: bool(told()), 60, "the end of the budget")
     tomorrow = datetime.fromtimestamp(time.time(), UTC) + timedelta(days=1)
     assert told()[-1].endswith(f"budget used up until {tomorrow:%Y-%m-%d}T00:00:00.000Z")
-    assert len(line.parts.simulator.requests(path="/v2/aggs")["requests"]) == 3
+    assert len(line.asked("/v2/aggs")) == 3
     service.stop()
     assert service.wait_exit(10) == 75
     line.services.remove(service)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from line import Line
 from mflocal import ServiceProcess, wait_for
-from other_clock import NEW_YORK, OtherClock, last_session
+from other_clock import NEW_YORK, OtherClock, last_session, ordinary
 
 pytestmark = pytest.mark.feeds
 
@@ -36,16 +36,12 @@ def no_days(line: Line) -> Iterator[None]:
     line.parts.simulator.forget_days()
 
 
-def asked(line: Line, path: str) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path=path)["requests"])
-
-
 def minutes(line: Line, symbol: str) -> int:
-    return len(asked(line, f"/v2/aggs/ticker/{symbol}/range/1/minute/"))
+    return len(line.asked(f"/v2/aggs/ticker/{symbol}/range/1/minute/"))
 
 
 def days(line: Line, symbol: str) -> int:
-    return len(asked(line, f"/v2/aggs/ticker/{symbol}/range/1/day/"))
+    return len(line.asked(f"/v2/aggs/ticker/{symbol}/range/1/day/"))
 
 
 def day_bars(line: Line, symbol: str) -> dict[str, dict[str, Any]]:
@@ -140,7 +136,7 @@ def test_a_market_that_opens_all_the_same(line: Line, clock: OtherClock) -> None
     line.parts.simulator.announce_days({"date": day.isoformat(), "happens": False})
     settings = SETTINGS | clock.settings | {"INGEST_SYMBOLS": "KO", "INGEST_MARKET_STATUS_MS": "1000"}
     ingestor = line.start("ingestor", **settings)
-    wait_for(lambda: len(asked(line, STATUS)) >= 6, 60, "three rounds")
+    wait_for(lambda: len(line.asked(STATUS)) >= 6, 60, "three rounds")
     wait_announced(ingestor)
     assert len(said(line, "announced_day")) <= 1  # where the list was answered first
     assert said(line, "announced_day") == said(line, "announcement_withdrawn")
@@ -148,29 +144,15 @@ def test_a_market_that_opens_all_the_same(line: Line, clock: OtherClock) -> None
 
 def session_ahead() -> date:
     """Weeks ahead, a day that is no holiday whatever the year."""
-    day = datetime.now(NEW_YORK).date() + timedelta(days=40)
-    while day.weekday() not in (1, 2) or (day.month, day.day) in {
-        (1, 1),
-        (1, 2),
-        (6, 19),
-        (7, 3),
-        (7, 4),
-        (11, 11),
-    }:
-        day += timedelta(days=1)
-    return (
-        day
-        if (day.month, day.day) not in {(12, 23), (12, 24), (12, 25), (12, 26)}
-        else day + timedelta(days=7)
-    )
+    return ordinary(datetime.now(NEW_YORK).date() + timedelta(days=40), 1)
 
 
 def hang_up(line: Line, ingestor: ServiceProcess) -> None:
     """SIGHUP asks again at once."""
-    seen = len(asked(line, STATUS))
+    seen = len(line.asked(STATUS))
     assert ingestor.identity is not None
     ingestor.identity.send(signal.SIGHUP)
-    wait_for(lambda: len(asked(line, STATUS)) >= seen + 2, 60, "both are asked for again", 0.05)
+    wait_for(lambda: len(line.asked(STATUS)) >= seen + 2, 60, "both are asked for again", 0.05)
 
 
 def test_announcements_come_and_go(line: Line) -> None:
@@ -253,5 +235,5 @@ def test_switched_off(line: Line) -> None:
     line.parts.simulator.forget_requests()
     ingestor = line.start("ingestor", **(settings | {"INGEST_MARKET_STATUS": "false"}))
     wait_for(lambda: minutes(line, "X:BTCUSD") >= 5, 60, "polls")
-    assert asked(line, STATUS) == []
+    assert line.asked(STATUS) == []
     assert announced(ingestor) == {}

@@ -22,10 +22,6 @@ def events(line: Line, kind: str = "symbol") -> list[dict[str, Any]]:
     return [e for m in line.messages("RAW_BACKFILL") if (e := m.event)["event_type"] == kind]
 
 
-def requests(line: Line, path: str = TICKERS) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path=path)["requests"])
-
-
 def lane_ends(line: Line) -> set[int]:
     values = [(m.partition, m.value or b"") for m in line.messages("RAW_BACKFILL")]
     return {partition for partition, value in values if b'"lane_end":true' in value}
@@ -38,7 +34,7 @@ def test_a_market_comes_in_pages(line: Line) -> None:
     assert summary["events"]["symbol"] == len(got) == len({event["symbol"] for event in got})
     assert {"AAPL", "NVDA", "ZZGONE"} <= {event["symbol"] for event in got}
     assert not {event["symbol"] for event in got if ":" in event["symbol"]}
-    seen = requests(line)
+    seen = line.asked(TICKERS)
     assert len(seen) > 4
     assert all(request["rows"] <= 4 for request in seen)
     gone = {event["symbol"]: event for event in got if event["active"] is False}
@@ -53,7 +49,7 @@ def test_a_market_comes_in_pages(line: Line) -> None:
     assert "active=false" in seen[0]["query"]
     assert lane_ends(line) == set(range(PARTITIONS))
     assert line.backfill(*STOCKS)["complete_before"] is True
-    assert len(requests(line)) == len(seen)
+    assert len(line.asked(TICKERS)) == len(seen)
 
 
 def test_single_symbols_and_one_that_nobody_knows(line: Line) -> None:
@@ -77,9 +73,9 @@ def test_a_kill_between_pages_costs_no_page_twice(line: Line) -> None:
     failing = {"endpoint": "tickers", "page": 3}
     line.parts.simulator.add_fault("server_error", match=failing, times=1)
     assert line.backfill(*STOCKS, code=75, **small)["complete"] is False
-    before = len(requests(line))
+    before = len(line.asked(TICKERS))
     assert line.backfill(*STOCKS, **small)["complete"] is True
-    assert requests(line)[before]["page"] == 3
+    assert line.asked(TICKERS)[before]["page"] == 3
     symbols = [event["symbol"] for event in events(line)]
     assert len(symbols) == len(set(symbols))
 
@@ -148,7 +144,7 @@ def test_other_names_come_with_the_symbol(line: Line) -> None:
     ]
     assert summary["events"]["corporate_action"] == 3
     assert not line.messages("DLQ")  # that nothing is called ZZGONE now is a right answer
-    assert not any("BTC" in request["path"] for request in requests(line, EVENTS))
+    assert not any("BTC" in request["path"] for request in line.asked(EVENTS))
 
 
 @pytest.mark.parametrize(
@@ -172,6 +168,38 @@ def test_a_plan_without_names_is_partial(line: Line) -> None:
     assert [event["aliases"] for event in events(line)] == [[]]
     assert line.backfill("symbols", "--symbols", "META")["complete"] is True
     assert events(line)[-1]["aliases"] == META
+
+
+def listed(line: Line) -> dict[str, str | None]:
+    return {event["symbol"]: event.get("list_date") for event in events(line)}
+
+
+def test_the_list_date_comes_with_the_symbol(line: Line) -> None:
+    """From the details, one request for each stock that is asked for by name."""
+    summary = line.backfill("symbols", "--symbols", "META,KO,ZZGONE,X:BTCUSD")
+    assert summary["complete"] is True
+    assert listed(line) == {"META": "2012-05-18", "KO": "2000-01-03", "ZZGONE": None, "X:BTCUSD": None}
+    assert sorted(r["symbol"] for r in line.asked(TICKERS + "/")) == ["KO", "META", "ZZGONE"]
+    assert not line.messages("DLQ")  # nor is it an error that there are none of ZZGONE
+
+
+def test_a_bad_list_date_is_a_dead_letter(line: Line) -> None:
+    bad = {"list_date": '"some day"'}
+    line.parts.simulator.add_fault("bad_row", match={"endpoint": "ticker_details"}, set=bad)
+    assert line.backfill("symbols", "--symbols", "META")["complete"] is True
+    assert [(m.event["reason"], m.event["symbol"]) for m in line.messages("DLQ")] == [("bad_date", "META")]
+    assert listed(line) == {"META": None}
+
+
+def test_a_plan_without_details_is_partial(line: Line) -> None:
+    line.expected_errors.append("plan")
+    line.parts.simulator.add_fault("forbidden", match={"endpoint": "ticker_details"}, times=1)
+    summary = line.backfill("symbols", "--symbols", "META", code=75)
+    assert summary["symbols"]["META"]["status"] == "partial"
+    assert listed(line) == {"META": None}
+    assert events(line)[-1]["aliases"] == META
+    assert line.backfill("symbols", "--symbols", "META")["complete"] is True
+    assert listed(line) == {"META": "2012-05-18"}
 
 
 def test_names_are_read_again_after_a_failure(line: Line) -> None:
@@ -237,7 +265,7 @@ def test_splits_come_in_pages(line: Line) -> None:
     assert ratios(line) == KNOWN
     apple = next(e for e in actions(line) if e["ex_date"] == "2005-02-28")
     assert apple["event_time"] == "2005-02-28T05:00:00.000Z"  # midnight in New York
-    assert len(requests(line, "/v3/reference/splits")) == len(KNOWN)
+    assert len(line.asked("/v3/reference/splits")) == len(KNOWN)
     assert lane_ends(line) == set(range(PARTITIONS))
 
 
@@ -298,7 +326,7 @@ def test_pairs_have_no_splits(line: Line) -> None:
     summary = line.backfill("splits", "--symbols", "AAPL,X:BTCUSD,C:EURUSD,I:SPX", *DAYS)
     assert summary["complete"] is True
     assert {one["status"] for one in summary["symbols"].values()} == {"complete"}
-    assert [request["symbol"] for request in requests(line, "/v3/reference/splits")] == ["AAPL"]
+    assert [request["symbol"] for request in line.asked("/v3/reference/splits")] == ["AAPL"]
     assert len(actions(line)) == 2
 
 
@@ -310,9 +338,9 @@ def test_what_is_announced_comes_with_its_day(line: Line) -> None:
     assert summary["complete"] is False
     assert {event["symbol"] for event in actions(line)} == {"KO", "IBM"}
     assert max(event["ex_date"] for event in actions(line)) <= str(today)
-    asked = requests(line, "/v3/reference/dividends")
+    asked = line.asked("/v3/reference/dividends")
     line.backfill("dividends", "--symbols", "KO,IBM", *days, code=75)
-    assert len(requests(line, "/v3/reference/dividends")) > len(asked)
+    assert len(line.asked("/v3/reference/dividends")) > len(asked)
 
 
 def test_bad_actions_become_dead_letters(line: Line) -> None:

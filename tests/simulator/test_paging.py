@@ -130,6 +130,18 @@ def test_action_pages_add_up(client: Client, kind: str, day: str) -> None:
     assert client.get(f"{url}&{day}.gte=soon").status == 400
 
 
+def test_ticker_details(client: Client) -> None:
+    (row,) = client.rows("/v3/reference/tickers?ticker=META")
+    details = client.get("/v3/reference/tickers/META").json["results"]
+    assert details["list_date"] == "2012-05-18" and "list_date" not in row
+    known = {name: value for name, value in row.items() if name != "last_updated_utc"}
+    assert {name: value for name, value in details.items() if name != "list_date"} == known
+    assert "list_date" not in client.get("/v3/reference/tickers/X:BTCUSD").json["results"]
+    assert client.get("/v3/reference/tickers/ZZGONE").json["status"] == "NOT_FOUND"
+    client.simulator.add_fault("bad_row", match={"endpoint": "ticker_details"}, set={"list_date": '"soon"'})
+    assert client.get("/v3/reference/tickers/META").json["results"] == details | {"list_date": "soon"}
+
+
 def test_ticker_events(client: Client) -> None:
     result = client.get("/vX/reference/tickers/META/events?types=ticker_change").json["results"]
     assert [(row["date"], row["ticker_change"]["ticker"]) for row in result["events"]] == [

@@ -59,10 +59,10 @@ static void test_ends(void **state)
         unsigned passes;
         enum ing_status status;
     } cases[] = {
-        {"META", ING_MARKET_NONE, 1, false, 3, ING_STATUS_COMPLETE},
-        {"META", ING_MARKET_NONE, 1, true, 3, ING_STATUS_PARTIAL},
-        {"NOSUCH", ING_MARKET_NONE, 0, false, 3, ING_STATUS_UNKNOWN_TICKER}, // N49
-        {"NOSUCH", ING_MARKET_NONE, 0, true, 3, ING_STATUS_UNKNOWN_TICKER},
+        {"META", ING_MARKET_NONE, 1, false, 4, ING_STATUS_COMPLETE},
+        {"META", ING_MARKET_NONE, 1, true, 4, ING_STATUS_PARTIAL},
+        {"NOSUCH", ING_MARKET_NONE, 0, false, 4, ING_STATUS_UNKNOWN_TICKER}, // N49
+        {"NOSUCH", ING_MARKET_NONE, 0, true, 4, ING_STATUS_UNKNOWN_TICKER},
         {"X:BTCUSD", ING_MARKET_NONE, 1, false, 2, ING_STATUS_COMPLETE},
         {"market:indices", ING_MARKET_INDICES, 0, false, 2, ING_STATUS_COMPLETE}, // an empty market is one
     };
@@ -98,12 +98,30 @@ static void test_names(void **state)
     ing_backfill_forget_names(&series); // none is fine
 }
 
+static void test_listing(void **state)
+{
+    (void)state;
+    struct backfill_series series = series_of("META", ING_MARKET_NONE);
+    static struct ing_page page;
+    page.listing = (struct ing_listing){.date = {2012, 5, 18}, .figi = "F1"};
+    ing_backfill_take_names(NULL, &series.base, &page); // of renames, which have none
+    assert_null(series.base.work.listing);
+    series.base.work.pass = ING_PASS_DETAILS;
+    ing_backfill_take_names(NULL, &series.base, &page);
+    page.listing = (struct ing_listing){0}; // a page is used again
+    assert_int_equal(series.base.work.listing->date.year, 2012);
+    assert_string_equal(series.base.work.listing->figi, "F1");
+    ing_backfill_forget_names(&series);
+    assert_null(series.base.work.listing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first),
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_listing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,6 +211,82 @@ static void test_bad_rows(void **state)
     }
 }
 
+// What the list does not say comes from the details, into the row of the instrument that is traded now.
+static void test_details(void **state)
+{
+    struct ing_fixture *f = *state;
+    static const struct {
+        const char *details, *row, *date; // "" = none
+        enum ing_pass pass;
+    } cases[] = {
+        {"\"ticker\":\"AA\",\"list_date\":\"1980-12-12\"", "", "1980-12-12", ING_PASS_ACTIVE},
+        {"\"ticker\":\"AA\",\"list_date\":\"1980-12-12T00:00:00Z\"", "", "1980-12-12", ING_PASS_ACTIVE},
+        {"\"ticker\":\"AA\",\"list_date\":\"1980-12-12\",\"composite_figi\":\"F1\"",
+         ",\"composite_figi\":\"F1\"", "1980-12-12", ING_PASS_ACTIVE},
+        {"\"ticker\":\"AA\",\"list_date\":\"1980-12-12\",\"composite_figi\":\"F1\"",
+         ",\"composite_figi\":\"F2\"", "", ING_PASS_ACTIVE}, // N14: the ticker is in use again
+        {"\"ticker\":\"AA\",\"list_date\":\"1980-12-12\"", "", "", ING_PASS_DELISTED},
+        {"\"ticker\":\"AA\",\"list_date\":\"1980-12-12\"", ",\"list_date\":\"1990-01-02\"", "1990-01-02",
+         ING_PASS_ACTIVE},
+        {"\"ticker\":\"AA\"", "", "", ING_PASS_ACTIVE},
+        {"\"ticker\":\"AA\",\"list_date\":null", "", "", ING_PASS_ACTIVE},
+        {"\"ticker\":\"AB\",\"list_date\":\"1980-12-12\"", "", "", ING_PASS_ACTIVE}, // N37
+        {"\"list_date\":\"1980-12-12\"", "", "", ING_PASS_ACTIVE},
+    };
+    struct ing_work work = of_symbol("AA");
+    for (size_t i = 0; i < MF_ARRAY_LEN(cases); i++) {
+        char body[400];
+        char date[MF_DATE_TEXT_SIZE] = "";
+        snprintf(body, sizeof body, "{\"status\":\"OK\",\"results\":{%s}}", cases[i].details);
+        work.pass = ING_PASS_DETAILS;
+        ing_decode(f, &work, 200, NULL, body);
+        assert_int_equal(f->page.answer, ING_ANSWER_DATA);
+        assert_int_equal(f->page.count, 0); // nothing of it is an event
+        assert_int_equal(f->page.counts.rows, 1);
+        const struct ing_listing listing = f->page.listing;
+        struct ing_work list = of_symbol("AA");
+        list.pass = cases[i].pass;
+        list.listing = &listing;
+        snprintf(body, sizeof body, "{\"ticker\":\"AA\",\"name\":\"N\",\"market\":\"stocks\"%s%s}", UPDATED,
+                 cases[i].row);
+        ing_decode_rows(f, &list, body);
+        ing_event(f, 0);
+        if (f->event.symbol_info.list_date.year > 0)
+            mf_date_format(f->event.symbol_info.list_date, date);
+        if (strcmp(date, cases[i].date) != 0)
+            fail_msg("%zu: %s", i, date);
+        ing_encode(f);
+    }
+}
+
+static void test_other_details(void **state)
+{
+    struct ing_fixture *f = *state;
+    struct mf_buf url;
+    mf_buf_init(&url, 4096);
+    struct ing_work work = of_symbol("BRK.B");
+    work.pass = ING_PASS_DETAILS;
+    assert_string_equal(url_of(f, &work, &url), "https://api.massive.com/v3/reference/tickers/BRK.B");
+    assert_string_equal(ing_endpoint_name(ing_endpoint_of(&work)), "details");
+    assert_int_equal(ing_work_event_type(&work), MF_EVENT_SYMBOL);
+    mf_buf_free(&url);
+    work = of_symbol("AA");
+    work.pass = ING_PASS_DETAILS;
+    ing_decode(f, &work, 200, NULL,
+               "{\"status\":\"OK\",\"results\":{\"ticker\":\"AA\",\"list_date\":\"1980-13-12\"}}");
+    assert_int_equal(f->page.count, 1);
+    assert_string_equal(ing_verdict(f, 0), "bad_date");
+    assert_int_equal(f->page.listing.date.year, 0);
+    ing_decode(f, &work, 404, NULL, "{\"status\":\"NOT_FOUND\",\"message\":\"Ticker not found.\"}");
+    assert_int_equal(f->page.answer, ING_ANSWER_UNKNOWN_TICKER);
+    ing_decode(f, &work, 200, NULL, "{\"status\":\"OK\",\"results\":null}");
+    assert_int_equal(f->page.answer, ING_ANSWER_EMPTY);
+    ing_decode(f, &work, 200, NULL, "{\"status\":\"OK\",\"results\":[]}");
+    assert_int_equal(f->page.answer, ING_ANSWER_EMPTY);
+    ing_decode(f, &work, 200, NULL, "{\"status\":\"OK\",\"results\":[{\"ticker\":\"AA\"}]}");
+    assert_int_equal(f->page.answer, ING_ANSWER_TRANSIENT);
+}
+
 static void test_markets(void **state)
 {
     (void)state;
@@ -233,6 +309,8 @@ int main(void)
         cmocka_unit_test(test_delisted),
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_bad_rows),
+        cmocka_unit_test(test_details),
+        cmocka_unit_test(test_other_details),
         cmocka_unit_test(test_markets),
     };
     return cmocka_run_group_tests(tests, ing_fixture_set_up, ing_fixture_tear_down);

@@ -307,6 +307,25 @@ class Provider:
         )
         return Answer(page, number, url(number, after))
 
+    def ticker_details(self, base: str, symbol: str) -> Answer | None:
+        """GET /v3/reference/tickers/{ticker}; None for one that has gone. Only here stocks have a list date."""
+        names = names_of(symbol)
+        if names is None:
+            return None
+        row = {name: value for name, value in self.ticker_row(symbol).items() if name != "last_updated_utc"}
+        if asset_class(symbol) == "stock":
+            row["list_date"] = names[0][0].isoformat()
+        page = Page(
+            kind="ticker_details",
+            label=SYNTHETIC,
+            head={},
+            rows=[row_of_object(row)],
+            tail={"status": '"OK"', "request_id": json.dumps(self.request_id())},
+            results="object",
+            symbol=symbol,
+        )
+        return Answer(page, 1, f"{base}/v3/reference/tickers/{quote(symbol, safe=':.')}")
+
     def ticker_events(self, base: str, symbol: str, query: Mapping[str, str]) -> Answer | None:
         """GET /vX/reference/tickers/{id}/events; None for what no instrument is called now. The newest first."""
         _choice(query, "types", "ticker_change", ("ticker_change",))

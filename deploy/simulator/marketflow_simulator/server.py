@@ -57,6 +57,9 @@ class Server:
         app.router.add_get("/v1/open-close/{ticker}/{date}", self._data("open_close", self._open_close))
         app.router.add_get("/v2/reference/news", self._data("news", self._news))
         app.router.add_get("/v3/reference/tickers", self._data("tickers", self._tickers))
+        app.router.add_get(
+            "/v3/reference/tickers/{ticker}", self._data("ticker_details", self._ticker_details)
+        )
         app.router.add_get(EVENTS_PATH, self._data("ticker_events", self._ticker_events))
         app.router.add_get(options.CONTRACTS_PATH, self._data("contracts", self._contracts))
         app.router.add_get(options.CONTRACTS_PATH + "/{ticker}", self._data("contracts", self._contract))
@@ -208,6 +211,12 @@ class Server:
 
     async def _tickers(self, request: web.Request) -> Answer:
         return self.provider.tickers(self._base(request), dict(request.query))
+
+    async def _ticker_details(self, request: web.Request) -> Answer:
+        found = self.provider.ticker_details(self._base(request), request.match_info["ticker"])
+        if found is None:
+            raise web.HTTPNotFound
+        return found
 
     async def _ticker_events(self, request: web.Request) -> Answer:
         ticker = request.match_info["ticker"]
