@@ -154,6 +154,11 @@ void ing_backfill_summarise(const struct backfill *backfill, const struct backfi
                             struct backfill_view *view, struct backfill_summary *summary)
 {
     *summary = (struct backfill_summary){.received = series->mark.events};
+    // Most contracts trade on few days: of each it is known how many there were, and no more is expected.
+    if (backfill->args.feed == ING_FEED_OPTIONS) {
+        summary->sessions = true;
+        summary->expected_sessions = days_of(backfill, series, view)->sessions;
+    }
     if (series->tally.coverage == NULL)
         return;
     summary->covered = true;
@@ -181,9 +186,10 @@ void ing_backfill_write_summary(struct mf_json_writer *w, const struct backfill_
                                 const struct backfill_summary *summary)
 {
     mf_jw_member_u64(w, "received", summary->received);
+    if (summary->covered || summary->sessions)
+        mf_jw_member_u64(w, "expected_sessions", summary->expected_sessions);
     if (!summary->covered)
         return;
-    mf_jw_member_u64(w, "expected_sessions", summary->expected_sessions);
     mf_jw_member_u64(w, "received_sessions", summary->received_sessions);
     mf_jw_member_u64(w, series->shape.days ? "expected_days" : "expected_minutes", summary->expected);
     mf_jw_member_u64(w, series->shape.days ? "missing_days" : "missing_minutes", summary->missing);

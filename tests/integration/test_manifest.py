@@ -159,7 +159,7 @@ def test_a_name_that_is_newer_than_the_range(line: Line, tmp_path: Path) -> None
     assert found["KO"]["causes"]["before_listing"] == 27
     assert found["KO"]["ranges"][0]["guess"] is True
     assert found["META"]["causes"] == {"renamed": 27, "holiday": 2}
-    asked = [r["path"] for r in line.parts.simulator.requests(path="/vX/")["requests"]]
+    asked = [r["path"] for r in line.asked("/vX/")]
     assert sorted(asked) == ["/vX/reference/tickers/KO/events", "/vX/reference/tickers/META/events"]
 
 
@@ -248,15 +248,18 @@ def test_runs_at_once_have_manifests_of_their_own(line: Line, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "sessions"),
     [
-        ["symbols", "--market", "stocks"],
-        ["options", "--underlying", "XOM", *DAYS, "--expiration-to", "2024-07-12"],
+        (["symbols", "--market", "stocks"], None),
+        (["options", "--underlying", "XOM", *DAYS, "--expiration-to", "2024-07-12"], 3),
     ],
     ids=["market", "options"],
 )
-def test_other_feeds_part_by_part(line: Line, tmp_path: Path, arguments: list[str]) -> None:
-    """Of many symbols in one series: the last record of every partition, over all starts."""
+def test_other_feeds_part_by_part(
+    line: Line, tmp_path: Path, arguments: list[str], sessions: int | None
+) -> None:
+    """Of many symbols in one series: the last record of every partition, over all starts; of options, how many
+    sessions there were."""
     path = tmp_path / "manifest.json"
     line.expected_errors.append("series_given_up|circuit")
     small = {"INGEST_REFERENCE_PAGE_LIMIT": "5", "INGEST_RETRY_ATTEMPTS": "1"}
@@ -270,6 +273,7 @@ def test_other_feeds_part_by_part(line: Line, tmp_path: Path, arguments: list[st
     manifest = read(path)
     assert (manifest["complete"], offsets(manifest)) == (True, ends(line))
     assert [one["received"] for one in manifest["series"]] == [summary["run"]["events"]]
+    assert [one.get("expected_sessions") for one in manifest["series"]] == [sessions]
     assert line.run("marketflowctl", "wait", "--manifest", str(path), "--timeout-s", "1").returncode == 75
 
 
