@@ -28,7 +28,7 @@ def backfill(symbol: str = HISTORY) -> list[str]:
 
 
 def requests(line: Line, symbol: str = "") -> list[dict[str, Any]]:
-    seen = line.parts.simulator.requests(path="/v2/aggs")["requests"]
+    seen = line.asked("/v2/aggs")
     return [request for request in seen if symbol in request["path"]]
 
 

@@ -138,7 +138,7 @@ def assert_last_words(run: Run, unique: set[str], rejected: int) -> None:
 
 def assert_budget(run: Run) -> None:
     """20 requests in 2 s, by the provider's own count, for all the processes together."""
-    moments = [r["at_ms"] for r in run.line.parts.simulator.requests()["requests"]]
+    moments = [r["at_ms"] for r in run.line.asked()]
     gaps = [late - early for early, late in zip(moments, moments[20:], strict=False)]
     assert gaps and min(gaps) >= 2000
 
@@ -156,7 +156,7 @@ def test_bars(line: Line, tmp_path: Path) -> None:
     assert_one_page_twice(run, published)
     assert_budget(run)
     # A page per range, each counted once; an empty one is asked for twice. A kill costs at most what was under way.
-    total, asked = run.summary["run"], line.parts.simulator.requests()["requests"]
+    total, asked = run.summary["run"], line.asked()
     assert total["pages"] == len({request["path"] for request in asked})
     empty = len({request["path"] for request in asked if request["status"] == 200 and request["rows"] == 0})
     assert len(asked) <= total["pages"] + empty + 2 * PARALLEL * len(run.deaths)

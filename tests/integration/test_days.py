@@ -35,7 +35,7 @@ def bars(line: Line) -> list[dict[str, Any]]:
 
 
 def asked(line: Line, path: str) -> list[str]:
-    return [request["path"] for request in line.parts.simulator.requests(path=path)["requests"]]
+    return [request["path"] for request in line.asked(path)]
 
 
 def lane_ends(line: Line) -> set[int]:

@@ -25,10 +25,6 @@ ONE_MINUTE_SERIES = {
 }
 
 
-def asked(line: Line, path: str = "/v2/aggs") -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path=path)["requests"])
-
-
 def test_a_backfill_of_today_ends(line: Line) -> None:
     """A minute begins while the only request is under way; the range does not grow with it."""
     now = time.time()
@@ -43,7 +39,7 @@ def test_a_backfill_of_today_ends(line: Line) -> None:
     assert summary["complete"] is False  # the day is not over: the next start goes on
     assert summary["symbols"]["X:BTCUSD"]["status"] == "incomplete"
     assert summary["events"]["bar"] > 1440  # of some 2880, and those of today, which may have just begun
-    assert len(asked(line)) == 1
+    assert len(line.asked("/v2/aggs")) == 1
 
 
 def polls(line: Line, wanted: int, path: str = "/v2/aggs") -> None:
@@ -100,11 +96,11 @@ def test_a_quiet_symbol_is_read_from_where_it_began(line: Line) -> None:
     assert len(marks()) == 1  # polls that bring nothing leave no trace
     assert marks()[0]["events"] == 0
     ingestor.kill()
-    began = asked(line, NEWS)[0]["query"]
+    began = line.asked(NEWS)[0]["query"]
     line.parts.simulator.forget_requests()
     ingestor.start()
     polls(line, 1, NEWS)
-    assert beginning(asked(line, NEWS)[0]["query"]) == beginning(began)
+    assert beginning(line.asked(NEWS)[0]["query"]) == beginning(began)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +121,7 @@ def test_a_hangup_asks_for_an_unknown_symbol_again(line: Line) -> None:
     line.expected_errors.append("fetch|page")
     line.parts.simulator.add_fault("not_found", match={"endpoint": "aggs"}, times=None)
     ingestor = line.start("ingestor", **ONE_MINUTE_SERIES)
-    wait_for(lambda: asked(line), 60, "the first request")
+    wait_for(lambda: line.asked("/v2/aggs"), 60, "the first request")
     wait_for(lambda: line.messages("DLQ"), 60, "its refusal")
     line.parts.simulator.clear_faults()
     assert ingestor.identity is not None
@@ -197,6 +193,6 @@ def test_a_complete_run_is_not_abandoned(line: Line) -> None:
         "reason": "the run is complete",
     }
     assert watermarks(line) == before
-    requests = len(asked(line))
+    requests = len(line.asked("/v2/aggs"))
     assert line.backfill(*backfill)["complete_before"] is True
-    assert len(asked(line)) == requests
+    assert len(line.asked("/v2/aggs")) == requests

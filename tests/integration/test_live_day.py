@@ -30,10 +30,6 @@ def bars(line: Line) -> list[dict[str, Any]]:
     return [e for m in line.messages("RAW") if (e := m.event).get("event_type") == "bar"]
 
 
-def asked(line: Line, path: str = AGGS) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path=path)["requests"])
-
-
 def counts(line: Line) -> Counter[tuple[str, str]]:
     return Counter((bar["symbol"], bar["event_time"]) for bar in bars(line))
 
@@ -59,9 +55,9 @@ def test_a_restart_remembers_what_it_published(line: Line) -> None:
     ingestor.kill()
     before = counts(line)
     assert set(before.values()) == {1}
-    seen = len(asked(line))
+    seen = len(line.asked(AGGS))
     ingestor.start()
-    wait_for(lambda: len(asked(line)) >= seen + 4, 60, "polls after the restart")
+    wait_for(lambda: len(line.asked(AGGS)) >= seen + 4, 60, "polls after the restart")
     ingestor.stop()
     assert set(counts(line).values()) == {1}
     assert sum(line["bars"] for line in line.events_logged("read_back")) >= sum(before.values())
@@ -140,7 +136,7 @@ def nothing_again(
     line.parts.simulator.forget_requests()
     ingestor.start()
     ingestor.wait_ready()
-    wait_for(lambda: len(asked(line)) >= 6, 60, "polls after the restart")
+    wait_for(lambda: len(line.asked(AGGS)) >= 6, 60, "polls after the restart")
     assert metric(ingestor, reconciled) == 0
     assert counts(line) == known
 
@@ -152,7 +148,7 @@ def times(line: Line) -> set[str]:
 def ingestor_at(line: Line, clock: OtherClock, day: Any, hour: int, minute: int) -> bool:
     """Both symbols were read to the session's end: their polls end after it."""
     end = ms(datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK) + timedelta(minutes=1)) - 1
-    reads = {r["path"].split("/")[4]: int(r["path"].split("/")[-1]) for r in asked(line)}
+    reads = {r["path"].split("/")[4]: int(r["path"].split("/")[-1]) for r in line.asked(AGGS)}
     return len(reads) == 2 and all(until >= end for until in reads.values())
 
 

@@ -26,12 +26,8 @@ def bars(line: Line) -> list[dict[str, Any]]:
     return [e for m in line.messages("RAW_BACKFILL") if (e := m.event)["event_type"] == "option_bar"]
 
 
-def requests(line: Line, path: str) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path=path)["requests"])
-
-
 def asked_contracts(line: Line) -> Counter[str]:
-    return Counter(request["path"].split("/")[4] for request in requests(line, BARS))
+    return Counter(request["path"].split("/")[4] for request in line.asked(BARS))
 
 
 def identities(found: list[dict[str, Any]]) -> set[tuple[str, str]]:
@@ -59,7 +55,7 @@ def test_contracts_become_series(line: Line) -> None:
     # N47: a contract without a trade is asked about once, and is no gap.
     assert set(asked_contracts(line).values()) == {1}
     assert len(asked_contracts(line)) == 30
-    lists = requests(line, LIST)
+    lists = line.asked(LIST)
     assert "expired=true" in lists[0]["query"]
     assert all(request["rows"] <= 7 for request in lists)
     assert lane_ends(line) == set(range(PARTITIONS))
@@ -70,7 +66,7 @@ def test_contracts_become_series(line: Line) -> None:
     assert not line.messages("DLQ")
     before = len(lists)
     assert line.backfill(*XOM, *NEAR)["complete_before"] is True
-    assert len(requests(line, LIST)) == before
+    assert len(line.asked(LIST)) == before
 
 
 def test_what_a_bar_carries(line: Line) -> None:
@@ -101,7 +97,7 @@ def test_filters_choose_contracts(line: Line) -> None:
     for ticker in asked_contracts(line):
         assert ticker[5:11] in ("240621", "240628")
         assert ticker[11:] in ("P00112500", "P00115000")
-    queries = [request["query"] for request in requests(line, LIST)]
+    queries = [request["query"] for request in line.asked(LIST)]
     assert all("strike_price.gte=112.5" in query and "as_of=2024-06-03" in query for query in queries)
     assert all("expired=false" in query for query in queries)  # nothing of those days had expired by then
 
@@ -190,7 +186,7 @@ def test_single_contracts(line: Line) -> None:
     }
     assert {bar["symbol"] for bar in bars(line)} == {"WMT"}
     assert {bar["contract"]["ticker"] for bar in bars(line)} <= set(known)
-    details = requests(line, LIST)
+    details = line.asked(LIST)
     assert [request["path"].rsplit("/", 1)[1] for request in details] == sorted(names)
     assert all("as_of=2024-06-14" in request["query"] for request in details)
 
@@ -210,7 +206,7 @@ def test_single_contracts(line: Line) -> None:
 )
 def test_arguments_that_say_nothing(line: Line, arguments: list[str]) -> None:
     line.backfill("options", *arguments, code=78)
-    assert not requests(line, "/v")
+    assert not line.asked("/v")
 
 
 def test_a_plan(line: Line) -> None:
@@ -223,7 +219,7 @@ def test_a_plan(line: Line) -> None:
     assert gone["requests"] == 0  # nothing is asked for behind a contract's last day
     chain = line.backfill("chain", "--underlying", "XOM", "--dry-run")
     assert (chain["requests"], chain["bound"]) == (1, "at least")
-    assert not requests(line, "/v")
+    assert not line.asked("/v")
 
 
 def test_a_failed_page_of_the_list_is_where_the_next_start_goes_on(line: Line) -> None:
@@ -232,11 +228,11 @@ def test_a_failed_page_of_the_list_is_where_the_next_start_goes_on(line: Line) -
     line.parts.simulator.add_fault("server_error", match={"endpoint": "contracts", "page": 2})
     summary = line.backfill(*XOM, *NEAR, *DAY_BARS, code=75, **small)
     assert summary["symbols"]["XOM"]["status"] == "incomplete"
-    pages = len(requests(line, LIST))
+    pages = len(line.asked(LIST))
     first = asked_contracts(line)
     summary = line.backfill(*XOM, *NEAR, *DAY_BARS, **small)
     assert summary["complete"] is True
-    again = requests(line, LIST)[pages]
+    again = line.asked(LIST)[pages]
     assert (again["page"], "cursor=" in again["query"]) == (2, True)
     assert len(first) > 5
     assert set(asked_contracts(line).values()) == {1}
@@ -252,13 +248,13 @@ def test_a_refused_cursor_of_the_list(line: Line, kind: str) -> None:
     line.parts.simulator.add_fault("server_error", match={"endpoint": "contracts", "page": 3})
     summary = line.backfill(*XOM, *NEAR, *DAY_BARS, code=75, **small)
     assert summary["symbols"]["XOM"]["status"] == "incomplete"
-    assert [request["page"] for request in requests(line, LIST)][:5] == [1, 2, 1, 2, 3]
+    assert [request["page"] for request in line.asked(LIST)][:5] == [1, 2, 1, 2, 3]
     line.parts.simulator.clear_faults()
     line.parts.simulator.forget_requests()
     line.parts.simulator.add_fault(kind, match={"endpoint": "contracts", "page": 3})
     summary = line.backfill(*XOM, *NEAR, *DAY_BARS, **small)
     assert (summary["complete"], summary["symbols"]["XOM"]["status"]) == (True, "complete")
-    assert [request["page"] for request in requests(line, LIST)][:4] == [3, 1, 2, 3]
+    assert [request["page"] for request in line.asked(LIST)][:4] == [3, 1, 2, 3]
     got = bars(line)
     assert summary["symbols"]["XOM"]["events_total"] == len(got) == len(identities(got))
     other = line.backfill(*XOM, *NEAR, *DAY_BARS, "--again", **small)
@@ -332,7 +328,7 @@ def test_a_kill_costs_no_bar(line: Line, at: int) -> None:
     service = line.service("ingestor", **small)
     service.spec.arguments.extend(["backfill", *XOM, *NEAR, *DAY_BARS])
     service.start()
-    wait_for(lambda: len(requests(line, BARS)) >= at, 60, "requests before the kill", 0.05)
+    wait_for(lambda: len(line.asked(BARS)) >= at, 60, "requests before the kill", 0.05)
     service.kill()
     line.parts.simulator.clear_faults()
     before = identities(bars(line))
@@ -460,7 +456,7 @@ def test_a_chain_is_what_is_known_now(line: Line) -> None:
         assert known["underlying_price"] > 0
     # A contract that has never traded has no bar for it to be known of.
     assert summary["out_of_range"] > 0
-    assert all(request["rows"] <= 30 for request in requests(line, CHAIN))
+    assert all(request["rows"] <= 30 for request in line.asked(CHAIN))
     assert lane_ends(line) == set(range(PARTITIONS))
     final = [bar for bar in got if "forming" not in bar["flags"]]
     line.wait_count("raw_option_bars", len(got))
@@ -469,9 +465,9 @@ def test_a_chain_is_what_is_known_now(line: Line) -> None:
         "SELECT count(*), count(payload->'snapshot'->>'delta'), count(DISTINCT dedupe_key) FROM raw.raw_option_bars"
     )
     assert rows == [[str(len(got))] * 3]
-    asked = len(requests(line, CHAIN))
+    asked = len(line.asked(CHAIN))
     assert line.backfill("chain", "--underlying", "I:SPX,KO,XOM")["complete_before"] is True
-    assert len(requests(line, CHAIN)) == asked
+    assert len(line.asked(CHAIN)) == asked
 
 
 def test_what_has_not_changed_is_the_same_event(line: Line) -> None:
@@ -496,9 +492,9 @@ def test_a_chain_goes_on_at_its_page(line: Line) -> None:
     line.expected_errors.append("series_given_up")
     line.parts.simulator.add_fault("server_error", match={"endpoint": "chain", "page": 3})
     assert line.backfill("chain", "--underlying", "XOM", code=75, **small)["complete"] is False
-    before = len(requests(line, CHAIN))
+    before = len(line.asked(CHAIN))
     assert line.backfill("chain", "--underlying", "XOM", **small)["complete"] is True
-    assert requests(line, CHAIN)[before]["page"] == 3
+    assert line.asked(CHAIN)[before]["page"] == 3
     tickers = [bar["contract"]["ticker"] for bar in bars(line)]
     assert len(tickers) == len(set(tickers)) > 40
 

@@ -33,10 +33,6 @@ def dead_letters(line: Line) -> list[dict[str, Any]]:
     return [m.event for m in line.messages("DLQ")]
 
 
-def requests(line: Line) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path="/v2/aggs")["requests"])
-
-
 @dataclass(frozen=True)
 class Recovers:
     """One fault after which the backfill completes by itself with every bar."""
@@ -111,7 +107,7 @@ def test_too_many_requests_waits(line: Line, parameters: dict[str, Any], wait_ms
     summary = line.backfill(*BACKFILL, POLYGON_RATE_LIMIT_WAIT_MS=str(RATE_LIMIT_WAIT_MS))
     assert summary["complete"] is True
     assert len(bars(line)) == FB_DAYS
-    seen = requests(line)
+    seen = line.asked("/v2/aggs")
     assert seen[0]["status"] == 429
     assert len(seen) == 2  # one refused, one after the wait: no hammering
     assert wait_ms <= seen[1]["at_ms"] - seen[0]["at_ms"] < wait_ms + 20_000  # not the default's minute
@@ -122,7 +118,7 @@ def test_a_rejected_key_stops_all_work(line: Line) -> None:
     line.parts.simulator.add_fault("unauthorized", times=None)
     summary = line.backfill_replay(code=75)
     assert summary["complete"] is False
-    assert len(requests(line)) <= 5  # what was in flight; nothing after the first refusal
+    assert len(line.asked("/v2/aggs")) <= 5  # what was in flight; nothing after the first refusal
     assert not bars(line)
     line.parts.simulator.clear_faults()
     assert line.backfill_replay()["complete"] is True
@@ -196,7 +192,7 @@ def test_a_bad_next_url_is_refused(line: Line, kind: str) -> None:
     summary = line.backfill(*paged(line), code=75)
     assert summary["complete"] is False
     assert summary["symbols"]["X:BTCUSD"]["status"] != "complete"
-    assert not any("evil" in str(r) for r in requests(line))
+    assert not any("evil" in str(r) for r in line.asked("/v2/aggs"))
 
 
 def test_an_empty_page_with_a_next_one_goes_on(line: Line) -> None:
@@ -268,12 +264,12 @@ def test_a_redirect_is_not_followed(line: Line) -> None:
     line.parts.simulator.add_fault("redirect", match={"endpoint": "aggs"}, times=1)
     line.run("marketflow-ingestor", "backfill", *BACKFILL)
     assert len(bars(line)) in (0, FB_DAYS)
-    assert all(r["path"].startswith("/v2/aggs") for r in requests(line))
+    assert all(r["path"].startswith("/v2/aggs") for r in line.asked("/v2/aggs"))
 
 
 def test_the_key_travels_in_the_header_only(line: Line) -> None:
     line.backfill(*BACKFILL)
-    seen = requests(line)
+    seen = line.asked("/v2/aggs")
     assert seen
     assert line.parts.simulator.key not in json.dumps(seen)
 

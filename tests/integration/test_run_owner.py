@@ -22,17 +22,13 @@ SMALL_PAGES = {"INGEST_BARS_PAGE_LIMIT": "400", "INGEST_PARALLEL": "1"}
 PAGE_MS = 700
 
 
-def asked(line: Line) -> int:
-    return len(line.parts.simulator.requests(path="/v2/aggs")["requests"])
-
-
 def slow_pages(line: Line) -> None:
     line.settings |= SMALL_PAGES
     line.parts.simulator.add_fault("slow", match={"endpoint": "aggs"}, times=None, delay_ms=PAGE_MS)
 
 
 def wait_asked(line: Line, wanted: int) -> None:
-    wait_for(lambda: asked(line) >= wanted, 60, f"{wanted} requests")
+    wait_for(lambda: len(line.asked("/v2/aggs")) >= wanted, 60, f"{wanted} requests")
 
 
 def owner(line: Line) -> dict[str, Any] | None:

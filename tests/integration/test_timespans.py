@@ -26,10 +26,6 @@ def bars(line: Line) -> list[dict[str, Any]]:
     return sorted((e for e in events if e["event_type"] == "bar"), key=lambda e: str(e["event_time"]))
 
 
-def asked(line: Line) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path="/v2/aggs")["requests"])
-
-
 def provider_rows(
     line: Line, symbol: str, timespan: str, first: str, last: str, adjusted: bool
 ) -> list[dict[str, Any]]:
@@ -93,7 +89,7 @@ def test_all_that_the_provider_has(line: Line, case: Case) -> None:
     arguments = ["bars", "--symbols", case.symbol, "--from", case.first, "--to", case.last]
     summary = line.backfill(*arguments, "--timespan", case.timespan, **dict(case.settings))
     assert summary["complete"] is True
-    requests = asked(line)
+    requests = line.asked("/v2/aggs")
     rows = provider_rows(line, case.symbol, case.timespan, case.first, case.last, adjusted=True)
     got = bars(line)
     assert len(rows) > 5
@@ -118,7 +114,7 @@ def test_an_answer_that_is_cut_off_without_a_word(line: Line) -> None:
         "bars", "--symbols", "NVDA", *days, "--timespan", "5minute", INGEST_BARS_PAGE_LIMIT="100"
     )
     assert summary["complete"] is True
-    requests = asked(line)
+    requests = line.asked("/v2/aggs")
     assert len(requests) > 10
     assert all("limit=100" in request["query"] for request in requests)
     line.parts.simulator.clear_faults()
@@ -197,7 +193,7 @@ def test_the_week_in_progress_comes_when_it_is_over(line: Line) -> None:
     sunday = today - timedelta(days=(today.weekday() + 1) % 7)
     assert got[-1]["window_end"] == f"{sunday}T00:00:00.000Z"
     # No day that is to come was asked for: the provider refuses those.
-    assert all(request["path"].endswith(f"/{today}") for request in asked(line))
+    assert all(request["path"].endswith(f"/{today}") for request in line.asked("/v2/aggs"))
     assert line.backfill(*arguments, code=75)["events"]["bar"] == 0
     assert len(bars(line)) == 2
 

@@ -24,7 +24,7 @@ TRADED = STOCKS - {"AAPL", "FB", "GOOG", "IBM", "MSFT"}
 
 
 def lookups(line: Line) -> list[dict[str, Any]]:
-    return list(line.parts.simulator.requests(path=TICKERS)["requests"])
+    return line.asked(TICKERS)
 
 
 def events(line: Line) -> list[dict[str, Any]]:
