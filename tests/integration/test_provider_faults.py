@@ -281,7 +281,8 @@ def test_corrections_are_published_once(line: Line) -> None:
         line.start(name)
     line.wait_count("raw_bars", 3, "payload->>'interval' = '1m'")
     line.parts.simulator.add_fault("correction", match={"timespan": "minute"}, times=None, last=2, percent=1)
-    line.wait_count("raw_bars", 1, "revision = 1", timeout=90)
+    # A rolled-up bar may have a revision for another reason: the overlap reaches further back than the start did.
+    line.wait_count("raw_bars", 1, "revision = 1 AND payload->>'interval' = '1m'", timeout=90)
     corrected = line.messages("BARS_FILTERED")
     assert any(
         m.headers.get("mf-revision") == "1" and "corrected" in m.headers["mf-flags"] for m in corrected
