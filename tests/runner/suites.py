@@ -25,7 +25,7 @@ IN_ALL = "not sink and not long and not feeds"
 UNSANITIZED = "kills or shipped or once"
 SLOW_LINT = r"^lint\.(tidy|cppcheck)"
 # Folders of Python tests that are suites of their own.
-SEPARATE = {"integration", "analytics", "faults", "chaos", "bench", "deploy", "odbc"}
+SEPARATE = {"integration", "analytics", "dags", "airflow", "faults", "chaos", "bench", "deploy", "odbc"}
 
 
 @dataclass
@@ -244,6 +244,13 @@ SUITES = {
         True,
         lane=1,
     ),
+    "dags": Suite(
+        of_pytest("dags"),
+        "Airflow's DAGs: imports, graph, rendered commands, operators",
+        ("release",),
+        True,
+        lane=1,
+    ),
     "release": Suite(
         of_ctest("release", "release"),
         "the shipped build: hardening of the programs, same bytes from two folders",
@@ -274,6 +281,11 @@ SUITES = {
     ),
     "chaos": Suite(
         of_pytest("chaos"), "sinks while everything around them breaks; not part of all", ("release",)
+    ),
+    "airflow": Suite(
+        of_pytest("airflow"),
+        "Airflow's own processes run the DAGs over the whole line; not part of all",
+        ("release",),
     ),
     "bench": Suite(of_pytest("bench"), "measurements, as JSON", ("release",)),
 }
