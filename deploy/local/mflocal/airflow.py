@@ -12,9 +12,11 @@ Every DAG is paused until you unpause it. All is below airflow/ of the stack's s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -53,6 +55,15 @@ class AirflowProcess(BackgroundProcess):
 
     def command(self) -> list[str]:
         return self._airflow.command(*self._command)
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """With whatever it started itself and did not end: its workers lead no session of their own."""
+        identity = self.identity
+        stopped = super().stop(timeout)
+        if identity is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(identity.pid, signal.SIGKILL)
+        return stopped
 
     def environment(self) -> dict[str, str]:
         return self._airflow.environment()
