@@ -70,7 +70,7 @@
 {%- endmacro %}
 
 {% macro safe_divide(numerator, denominator) -%}
-    ({{ numerator }}) / nullif({{ denominator }}, 0)
+    (({{ numerator }}) / nullif({{ denominator }}, 0))
 {%- endmacro %}
 
 {% macro validate_ohlc(open, high, low, close) -%}

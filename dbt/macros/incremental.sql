@@ -149,7 +149,7 @@
     {%- if loop.first or is_incremental() %}
     {%- if not loop.first %}
 
-    union
+    union distinct
 {% endif %}
     select distinct {{ keys | join(', ') }}
     from {{ relation }}

@@ -55,5 +55,5 @@ def test_one_command_makes_and_serves_it(postgresql: Builds, layout: Layout, tmp
         }
         assert models <= catalog["nodes"].keys()
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)

@@ -55,7 +55,7 @@ def test_the_paragraph_has_the_figures() -> None:
     answers = Answers(
         day="2018-12-31", stocks=5, advancers=3, decliners=2, mean_return_pct=-0.25, top_gainer="IBM",
         top_gainer_pct=1.5, top_loser="GE", top_loser_pct=-7.25, above_sma_200=1, strategy_symbol="KO",
-        strategy_day="2018-12-28", momentum_pct=-1.5, mean_reversion_pct=2.5, macd_pct=0.5, alerts=17,
+        strategy_day="2018-12-28", momentum_pct=-1.5, mean_reversion_pct=2.5, macd_pct=0.5, alerts=17, firing=3,
         top_rule="gap", top_rule_alerts=11, signal="X:BTCUSD at 1.00: momentum is bullish.", multi_signals=4,
         events=901, rejects=6, late=8,
     )  # fmt: skip
@@ -67,4 +67,4 @@ def test_the_paragraph_has_the_figures() -> None:
 
 def test_empty_marts_are_said_to_be_empty() -> None:
     text = paragraph(Answers())
-    assert text.startswith("There is no day of stocks yet.") and "No alert stands." in text
+    assert text.startswith("There is no day of stocks yet.") and "There was no alert." in text

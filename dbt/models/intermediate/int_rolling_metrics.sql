@@ -103,7 +103,7 @@ select
     {{ safe_divide('volume_value', 'volume_mean_20_days') }} as rel_volume_20_days,
     high_52w,
     low_52w,
-    {{ safe_divide('100 * (close_value - low_52w)', 'high_52w - low_52w') }} as position_52w_pct,
+    100 * {{ safe_divide('close_value - low_52w', 'high_52w - low_52w') }} as position_52w_pct,
     momentum_10,
     100 * {{ safe_divide('momentum_10', 'close_value - momentum_10') }} as roc_10,
     loaded_at

@@ -44,7 +44,7 @@ select
     volatility_60_ann_pct,
     {{ safe_divide('volatility_10_ann_pct', 'volatility_60_ann_pct') }} as volatility_ratio_10_60,
     100 * sqrt(cast(252 as double precision)) * sqrt(mean_log_range_squared / (4 * ln(cast(2 as double precision)))) as parkinson_20_ann_pct,
-    {{ safe_divide('100 * (intraday_range - narrowest_range_252)', 'widest_range_252 - narrowest_range_252') }}
+    100 * {{ safe_divide('intraday_range - narrowest_range_252', 'widest_range_252 - narrowest_range_252') }}
         as range_position_252_pct,
     drawdown_252_pct,
     loaded_at

@@ -25,8 +25,8 @@ SELECT symbol, trade_date, round((100 * momentum_return_63)::numeric, 1),
  ORDER BY trade_date DESC, symbol LIMIT 1
 """
 _ALERTS = """
-SELECT rule_id, count(*), sum(count(*)) OVER () FROM marts_market.fact_alerts
- WHERE is_firing GROUP BY rule_id ORDER BY count(*) DESC, rule_id LIMIT 1
+SELECT rule_id, count(*), sum(count(*)) OVER (), sum(count(*) FILTER (WHERE is_firing)) OVER ()
+  FROM marts_market.fact_alerts GROUP BY rule_id ORDER BY count(*) DESC, rule_id LIMIT 1
 """
 _SIGNAL = """
 SELECT signal_summary, (SELECT count(*) FROM marts_market.mart_realtime_signals WHERE is_multi_signal)
@@ -57,6 +57,7 @@ class Answers:
     mean_reversion_pct: float = 0.0
     macd_pct: float = 0.0
     alerts: int = 0
+    firing: int = 0
     top_rule: str = ""
     top_rule_alerts: int = 0
     signal: str = ""
@@ -81,8 +82,9 @@ def read_answers(session: Session) -> Answers:
     for symbol, day, *returns in session.query(_STRATEGIES):
         answers.strategy_symbol, answers.strategy_day = symbol, day
         answers.momentum_pct, answers.mean_reversion_pct, answers.macd_pct = map(float, returns)
-    for rule, count, total in session.query(_ALERTS):
-        answers.top_rule, answers.top_rule_alerts, answers.alerts = rule, int(count), int(total)
+    for rule, *counts in session.query(_ALERTS):
+        answers.top_rule = rule
+        answers.top_rule_alerts, answers.alerts, answers.firing = map(int, counts)
     for summary, count in session.query(_SIGNAL):
         answers.signal, answers.multi_signals = summary, int(count)
     for row in session.query(_QUALITY):
@@ -114,10 +116,11 @@ def paragraph(answers: Answers) -> str:
         )
     if answers.alerts:
         parts.append(
-            f"{answers.alerts} alerts stand, {answers.top_rule_alerts} of them of {answers.top_rule}."
+            f"Of {answers.alerts} alerts, most of them of {answers.top_rule} ({answers.top_rule_alerts}), "
+            f"{answers.firing} still stand."
         )
     else:
-        parts.append("No alert stands.")
+        parts.append("There was no alert.")
     if answers.signal:
         parts.append(
             f"{answers.signal.rstrip('.')}; {answers.multi_signals} quarter hours had three signals at once."

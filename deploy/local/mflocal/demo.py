@@ -74,7 +74,7 @@ class Report:
     backfill: dict[str, Any]
     simulated: bool
     dbt: Outcome
-    answers: Answers
+    answers: Answers | None  # None when dbt did not build everything
     problems: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Report:
             "newest_event": self.newest,
             "provider": "simulator" if self.simulated else "polygon",
             "dbt": self.dbt.to_json(),
-            "answers": self.answers.to_json() | {"paragraph": paragraph(self.answers)},
+            "answers": self.answers and self.answers.to_json() | {"paragraph": paragraph(self.answers)},
             "problems": self.problems,
         }
 
@@ -219,7 +219,7 @@ class Demo:
             backfill=backfill,
             simulated=self.simulated,
             dbt=built,
-            answers=read_answers(session),
+            answers=None if built.failed else read_answers(session),
         )
         report.problems = self._problems(report)
         return report
@@ -286,8 +286,9 @@ def show(report: Report) -> None:
         f"\ndbt in {built.seconds:.0f} s\n  {built.models} models, {built.snapshots} snapshots, {built.seeds} seeds"
     )
     print(f"  {sum(built.tests.values())} tests: {tests}")
-    print("\nWhat the marts say")
-    print(textwrap.fill(paragraph(report.answers), 110, initial_indent="  ", subsequent_indent="  "))
+    if report.answers:
+        print("\nWhat the marts say")
+        print(textwrap.fill(paragraph(report.answers), 110, initial_indent="  ", subsequent_indent="  "))
     for problem in report.problems:
         print(f"\nPROBLEM: {problem}")
 

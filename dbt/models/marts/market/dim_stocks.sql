@@ -12,9 +12,9 @@ with traded as (
 
 symbols as (
     select symbol from {{ ref('stock_symbols') }}
-    union
+    union distinct
     select symbol from {{ ref('stg_symbol_metadata') }}
-    union
+    union distinct
     select symbol from traded
 )
 
