@@ -295,9 +295,10 @@ static void keep_listing(struct live_reference *reference)
 {
     struct live_symbol *symbol = reference->series.symbol;
     struct ing_overlap_entry entry = {.event_time_us = DESCRIBED_US, .id = LISTING_ID, .hash = NOT_LISTED};
+    int64_t days = mf_date_to_days(reference->asked.date);
     reference->listing = reference->asked;
     if (reference->asked.date.year > 0)
-        entry.hash = (uint64_t)(mf_date_to_days(reference->asked.date) + DAYS_BEFORE);
+        entry.hash = (uint64_t)(days + DAYS_BEFORE);
     ing_overlap_add(&symbol->told, &entry);
 }
 
