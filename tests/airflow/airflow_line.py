@@ -98,9 +98,10 @@ class AirflowLine:
         def missed() -> list[dict[str, Any]]:
             return [run for run in self.runs(dag_id) if run["run_type"] == "scheduled"]
 
-        for run in wait_for(missed, 120, f"the missed run of {dag_id}", 0.5):
+        for run in wait_for(missed, 120, f"the missed run of {dag_id}", 1):
             path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run['dag_run_id'], safe='')}"
             self.airflow.call("PATCH", path + "?update_mask=state", {"state": "success"})
+        self.settle(dag_id)
 
     def trigger(self, dag_id: str, **conf: Any) -> str:
         body = {"logical_date": None, "conf": conf}

@@ -44,6 +44,11 @@ def marts(running: AirflowLine, table: str, where: str = "true") -> int:
     return running.line.number(f"SELECT count(*) FROM marts_market.{table} WHERE {where}")
 
 
+def history(running: AirflowLine) -> int:
+    """Bars that the DAGs have brought; a coin is followed live beside them."""
+    return running.line.count("raw_bars", "lane <> 'live'")
+
+
 def test_an_ingest_reaches_the_marts_by_assets(chain: AirflowLine) -> None:
     assert marts(chain, "fact_stock_daily", f"symbol IN ('AAPL', 'IBM') AND trade_date = '{DAY}'") == 2
     assert marts(chain, "mart_stock_performance", f"symbol = 'IBM' AND trade_date = '{DAY}'") == 1
@@ -70,7 +75,7 @@ def test_what_dbt_did_and_found_is_in_the_warehouse(chain: AirflowLine) -> None:
 
 def test_the_same_day_again_asks_for_nothing_and_changes_nothing(chain: AirflowLine) -> None:
     chain.settle(INGEST, *CHAIN)
-    rows, loads = chain.line.count("raw_bars"), len(chain.triggered_by_asset(LOAD))
+    rows, loads = history(chain), len(chain.triggered_by_asset(LOAD))
     chain.pause(BUILD)
     chain.simulator.forget_requests()
     _, states = chain.run(INGEST, day=DAY, symbols=SYMBOLS)
@@ -78,12 +83,12 @@ def test_the_same_day_again_asks_for_nothing_and_changes_nothing(chain: AirflowL
     assert chain.asked() == []
     counted = chain.wait_asset_run(LOAD, loads)
     assert counted["verify_counts"] == "success"
-    assert chain.line.count("raw_bars") == rows
+    assert history(chain) == rows
 
 
 def test_a_holiday_brings_nothing_and_succeeds(chain: AirflowLine) -> None:
     chain.settle(INGEST, *CHAIN)
-    rows, loads = chain.line.count("raw_bars"), len(chain.triggered_by_asset(LOAD))
+    rows, loads = history(chain), len(chain.triggered_by_asset(LOAD))
     chain.unpause(BUILD)
     chain.settle(*CHAIN)
     builds, tests = len(chain.triggered_by_asset(BUILD)), len(chain.triggered_by_asset(TEST))
@@ -95,7 +100,7 @@ def test_a_holiday_brings_nothing_and_succeeds(chain: AirflowLine) -> None:
     assert chain.wait_asset_run(LOAD, loads)["verify_counts"] == "success"
     chain.wait_asset_run(BUILD, builds)
     chain.wait_asset_run(TEST, tests)
-    assert chain.line.count("raw_bars") == rows
+    assert history(chain) == rows
 
 
 def test_a_session_without_a_bar_succeeds(chain: AirflowLine) -> None:
@@ -115,10 +120,10 @@ def test_a_session_without_a_bar_succeeds(chain: AirflowLine) -> None:
 def test_a_failing_dbt_test_is_recorded_and_told(chain: AirflowLine) -> None:
     chain.settle(INGEST, *CHAIN)
     chain.webhook.received.clear()
-    chain.line.query(
-        "UPDATE marts_market.fact_stock_daily SET high_price = low_price - 1 WHERE symbol = 'IBM'"
-    )
+    shift = "UPDATE marts_market.fact_stock_daily SET high_price = high_price {} 1000 WHERE symbol = 'IBM'"
+    chain.line.query(shift.format("-"))
     _, states = chain.run(TEST, "failed")
+    chain.line.query(shift.format("+"))
     assert (states["test"], states["load_results"], states["verdict"]) == ("success", "success", "failed")
     failed = chain.line.query(
         "SELECT name, severity, failures FROM ops.dbt_run_results WHERE status = 'fail' AND command = 'test'"
@@ -128,6 +133,7 @@ def test_a_failing_dbt_test_is_recorded_and_told(chain: AirflowLine) -> None:
     told = [message for message in chain.webhook.received if message["dag_id"] == TEST]
     assert [message["task_id"] for message in told] == ["verdict"]
     assert failed[0][0] in told[0]["message"]
+    chain.run(TEST)  # mended
 
 
 def test_a_wrong_parameter_is_told_and_not_tried_again(chain: AirflowLine) -> None:
@@ -185,6 +191,29 @@ def test_maintenance_and_the_hourly_refresh(chain: AirflowLine) -> None:
         "SELECT count(*) FROM pg_stat_user_tables WHERE schemaname = 'raw' AND last_vacuum IS NULL"
     )
     assert stale == 0
+
+
+def test_the_pipelines_in_other_shapes(chain: AirflowLine) -> None:
+    """All at once: the pools keep them apart where they must not meet."""
+    chain.settle(INGEST, *CHAIN)
+    wanted = {
+        "daily_market_data_pipeline": {"day": "2012-07-10", "symbols": SYMBOLS, "timespans": "day"},
+        "ingestion_polygon_to_kafka": {"day": "2012-07-11", "symbols": "KO"},
+        "stock_streaming_pipeline": {},
+        "stock_etl_pipeline": {},
+        "polygon_options_ingest_daily": {"day": "2024-07-03", "symbols": "KO"},
+        "dbt_build": {},
+    }
+    runs = {dag_id: chain.trigger(dag_id, **conf) for dag_id, conf in wanted.items()}
+    for dag_id in wanted:
+        chain.unpause(dag_id)
+    ended = {dag_id: chain.wait_run(dag_id, run_id) for dag_id, run_id in runs.items()}
+    for dag_id in wanted:
+        chain.pause(dag_id)
+    assert ended["daily_market_data_pipeline"]["refresh"] == "success"
+    assert ended["stock_etl_pipeline"]["generate_alerts"] == "success"
+    day = "symbol = 'IBM' AND trade_date = '2012-07-10'"
+    assert marts(chain, "fact_stock_daily", day) == 1
 
 
 def test_no_secret_is_left_anywhere(chain: AirflowLine) -> None:

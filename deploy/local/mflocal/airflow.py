@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -40,6 +41,10 @@ from .waiting import LocalError, wait_for
 DAGS = REPOSITORY / "dags"
 LOCK = DAGS / "requirements.lock"
 USER = "admin"
+
+
+class _BusyError(LocalError):
+    """The database could not be written in time."""
 
 
 class AirflowProcess(BackgroundProcess):
@@ -155,6 +160,8 @@ class Airflow:
         self.write_settings()
         environment = self.environment()
         run_tool(self.command("db", "migrate"), "making Airflow's database", cwd=self.home, env=environment)
+        with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database:
+            database.execute("PRAGMA journal_mode=WAL")  # kept in the file: readers and a writer do not wait
         pools = self.home / "pools.json"
         python = self.command()[0]
         made = subprocess.run(
@@ -213,7 +220,17 @@ class Airflow:
         return str(answer["access_token"])
 
     def call(self, method: str, path: str, body: object = None, *, authorized: bool = True) -> Any:
-        """One call of the REST interface; LocalError with the server's words when it refuses."""
+        """One call of the REST interface; LocalError with the server's words when it refuses.
+
+        It is asked again when the database was busy (500: the transaction was given up after five seconds). To wait
+        longer there would not help: the API server waits for itself then."""
+        for attempt in range(4):
+            with contextlib.suppress(_BusyError):
+                return self._call(method, path, body, authorized)
+            time.sleep(1 + attempt)
+        return self._call(method, path, body, authorized)
+
+    def _call(self, method: str, path: str, body: object, authorized: bool) -> Any:
         headers = {"Content-Type": "application/json"}
         if authorized:
             headers["Authorization"] = f"Bearer {self._token()}"
@@ -225,7 +242,8 @@ class Airflow:
                 return json.loads(text) if text else {}
         except urllib.error.HTTPError as problem:
             said = problem.read().decode("utf-8", "replace")[:500]
-            raise LocalError(f"Airflow: {method} {path}: {problem.code}: {said}") from None
+            kind = _BusyError if problem.code == 500 and "Database error" in said else LocalError
+            raise kind(f"Airflow: {method} {path}: {problem.code}: {said}") from None
 
 
 def of_stack(layout: Layout) -> Airflow:
