@@ -64,7 +64,7 @@
         {%- do tables.append([node.schema, node.alias]) -%}
     {%- endfor -%}
     {#- VACUUM stands outside of transactions; the driver has begun one for the first statement. -#}
-    {%- for schema, name in tables | unique | sort %}
+    {%- for schema, name in tables | sort %}
         {%- set relation = adapter.get_relation(database=target.database, schema=schema, identifier=name) -%}
         {%- if relation is not none and relation.is_table %}
             {%- call statement('leave_transaction', auto_begin=false) %}commit{% endcall -%}
