@@ -7,7 +7,7 @@ from _lib.dbt import DbtOperator, LoadResultsOperator, VerdictOperator
 from _lib.defaults import dag_options
 from _lib.operators import ProgramOperator
 from _lib.sensors import LagSensor
-from _lib.transform import TESTED
+from _lib.transform import NO_VIEWS, TESTED
 from _lib.watch import DeadLetterReportOperator
 from airflow.sdk import DAG
 
@@ -30,7 +30,7 @@ with DAG(
     )
     letters = DeadLetterReportOperator(task_id="schema_validation_records", hours=1, limit=100)
     load = LagSensor(task_id="load", services=["sink"], most=1000, poke_interval=15, timeout=1800)
-    models = DbtOperator(task_id="run_dbt_models", arguments=["run", "--select", *STOCKS])
+    models = DbtOperator(task_id="run_dbt_models", arguments=["run", "--select", *STOCKS, *NO_VIEWS])
     checks = DbtOperator(
         task_id="data_quality_checks", arguments=["test", "--select", *STOCKS, *TESTED], tolerate=True
     )

@@ -7,7 +7,7 @@ from _lib.assets import RAW_REALTIME, REALTIME_MARTS
 from _lib.dbt import DbtOperator, LoadResultsOperator
 from _lib.defaults import dag_options
 from _lib.sensors import LagSensor
-from _lib.transform import TESTED
+from _lib.transform import NO_VIEWS, TESTED
 from airflow.sdk import DAG
 
 with DAG(
@@ -40,7 +40,7 @@ with DAG(
     )
     windows = DbtOperator(
         task_id="windows",
-        arguments=["build", "--select", "+stg_realtime_stock_analytics", *TESTED],
+        arguments=["build", "--select", "+stg_realtime_stock_analytics", *NO_VIEWS, *TESTED],
         outlets=[RAW_REALTIME],
     )
     flowing >> fresh >> windows
