@@ -1,18 +1,20 @@
 -- SPDX-License-Identifier: Apache-2.0
-{#- Late data. The watermark is loaded_at, which the warehouse sets: never a feed's clock. Every model carries as
+{#- Late data. The watermark is loaded_at, which the warehouse sets, never a feed's clock; how far a table is built, its
+    mark says (marks.sql). Every model carries as
     loaded_at the newest loaded_at among all rows that decide the row, so that a change travels from model to model;
     what changed is found by it, its whole (symbol, trade_date) is computed again, deleted and inserted. -#}
 
 {#- Asked for before the statement and written into it: of an unknown time PostgreSQL believes that a third of all rows
     is newer, and reads every table from end to end. To the second, which is below any of them. -#}
-{% macro watermark(column='loaded_at') -%}
+{% macro watermark() -%}
     {%- set grace = watermark_grace() -%}
     {%- set found = namespace(text='at 1900-01-01 00:00:00') -%}
     {%- if execute -%}
         {#- The word before it keeps it a text. -#}
         {%- set found.text = run_query(
-            "select 'at ' || substring(cast(coalesce(max(" ~ column ~ "), cast('1900-01-01' as timestamp)) - interval '"
-            ~ grace ~ "' as varchar), 1, 19) as watermark from " ~ this
+            "select 'at ' || substring(cast(coalesce(max(loaded_through), cast('1900-01-01' as timestamp)) - interval '"
+            ~ grace ~ "' as varchar), 1, 19) as watermark from " ~ build_marks()
+            ~ " where mark_name = '" ~ this.identifier ~ "'"
         ).columns[0].values()[0] -%}
     {%- endif -%}
     cast('{{ found.text[3:] }}' as timestamp)
@@ -43,12 +45,17 @@
 
 {#- The watermark in the type that RAW has. -#}
 {% macro raw_watermark() -%}
-    {{ return(adapter.dispatch('raw_watermark', 'marketflow')()) }}
+    {{ return(raw_time(watermark())) }}
 {%- endmacro %}
 
-{% macro default__raw_watermark() -%} ({{ watermark() }} at time zone 'UTC') {%- endmacro %}
+{#- A time without a zone in that type. -#}
+{% macro raw_time(time) -%}
+    {{ return(adapter.dispatch('raw_time', 'marketflow')(time)) }}
+{%- endmacro %}
 
-{% macro snowflake__raw_watermark() -%} {{ watermark() }} {%- endmacro %}
+{% macro default__raw_time(time) -%} ({{ time }} at time zone 'UTC') {%- endmacro %}
+
+{% macro snowflake__raw_time(time) -%} {{ time }} {%- endmacro %}
 
 {#- Nothing that was loaded after the command began: models that join several tables would otherwise see one of them
     newer than another, move their watermark by it and miss what the other gets meanwhile. -#}
