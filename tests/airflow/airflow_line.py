@@ -91,8 +91,7 @@ class AirflowLine:
             self.pause(dag_id, False)
 
     def unpause_without_missed_run(self, dag_id: str) -> None:
-        """A DAG with a time gets a run for its last missed one when it is unpaused: not wanted here, and
-        ended at once."""
+        """A DAG with a time gets a run for its last missed one when it is unpaused: not wanted here, ended at once."""
         self.unpause(dag_id)
 
         def missed() -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow runs the DAGs: a day from the simulator to tested marts by assets, holidays, repeats, failures
-and their alerts.
+"""Airflow runs the DAGs: a day from the simulator to tested marts by assets, holidays, repeats, failures and their
+alerts.
 
 The tests build on each other's rows and run in this order.
 """
@@ -29,9 +29,8 @@ def chain(running: AirflowLine) -> AirflowLine:
     running.unpause_without_missed_run(BUILD)
     running.unpause_without_missed_run(INGEST)
     run_id, states = running.run(INGEST, day=DAY, symbols=SYMBOLS)
-    assert [states[f"ingest[{number}]"] for number in range(4)] == [
-        "success"
-    ] * 4  # two groups, day and minute
+    # Two groups, day and minute.
+    assert [states[f"ingest[{number}]"] for number in range(4)] == ["success"] * 4
     told = running.result(INGEST, run_id, "publish_manifests")
     assert (told["day"], len(told["manifests"])) == (DAY, 4)
     assert told["events"] > 300

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Airflow on one machine, with the DAGs of dags/, on the stack's parts.
 
-deploy/local/airflow up              starts API server, scheduler and DAG processor; prints where and the
-password's file
+deploy/local/airflow up              starts API server, scheduler, DAG processor; prints where, and the password's file
 deploy/local/airflow status          exit 0 when all three run and are healthy, else 3
 deploy/local/airflow down            stops them
 deploy/local/airflow run ARGUMENTS…  Airflow's own command in that place: dags list, dags trigger dbt_build, …
@@ -78,8 +77,7 @@ class AirflowProcess(BackgroundProcess):
 
 
 class Airflow:
-    """Airflow over one state directory. `settings` is what the tasks are told: the programs' settings, and
-    MARKETFLOW_*."""
+    """Airflow over one state directory. `settings` is what the tasks are told: the programs' settings, MARKETFLOW_*."""
 
     def __init__(self, layout: Layout, settings: Mapping[str, str], *, die_with_parent: bool = False) -> None:
         self.layout = layout
