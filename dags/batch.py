@@ -5,30 +5,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from _lib import plan
 from _lib.assets import RAW_DAILY
 from _lib.dbt import VerifyCountsOperator
-from _lib.defaults import PROVIDER_POOL, dag_options
-from _lib.ingest import AGAIN, DAY, SYMBOLS, plan_task, stocks
+from _lib.defaults import PROVIDER_POOL, cron, dag_options
+from _lib.ingest import AGAIN, DAY, SYMBOLS, plan_market_day, plan_task
 from _lib.operators import BackfillOperator
 from _lib.sensors import LagSensor, ManifestSensor
-from _lib.sessions import day_of_run, sessions
-from _lib.settings import Settings
+from _lib.sessions import AFTER_THE_DAY_GROUPED
 from airflow.sdk import DAG, task
-
-
-def plan_market_day(settings: Settings, context: Any, log: Any) -> list[dict[str, Any]]:
-    """The day bars of all stocks come with one request; those of the settings are kept."""
-    params = context["params"]
-    day = day_of_run(context)
-    if not sessions(settings, day, day, log):
-        return []
-    return [plan.request("grouped", stocks(settings, params), day, day, again=params.get("again"))]
-
 
 with DAG(
     "stock_market_batch_pipeline",
-    schedule="0 2 * * 2-6",
+    schedule=cron(AFTER_THE_DAY_GROUPED),
     params={"day": DAY, "symbols": SYMBOLS, "again": AGAIN},
     **dag_options(
         ["batch", "stocks", "daily"],

@@ -8,10 +8,11 @@ from typing import Any
 
 from _lib.assets import MARTS, REALTIME_MARTS
 from _lib.dbt import DbtOperator, VerifyCountsOperator
-from _lib.defaults import PROVIDER_POOL, dag_options
+from _lib.defaults import PROVIDER_POOL, cron, dag_options
 from _lib.ingest import AGAIN, DAY, STOCK_TIMESPANS, SYMBOLS, plan_day, plan_task
 from _lib.operators import BackfillOperator
-from _lib.sensors import ManifestSensor
+from _lib.sensors import DayOverSensor, ManifestSensor
+from _lib.sessions import AFTER_THE_SESSION
 from _lib.transform import (
     TESTED,
     freshness_step,
@@ -24,20 +25,25 @@ from airflow.sdk import DAG, task
 
 with DAG(
     "daily_market_data_pipeline",
-    schedule="0 1 * * *",
+    schedule=cron(AFTER_THE_SESSION),
     params={"day": DAY, "symbols": SYMBOLS, "again": AGAIN, "timespans": STOCK_TIMESPANS},
     **dag_options(
         ["daily", "stocks"],
-        "Everything of a trading day, at 01:00 UTC: ingest → validate (in the warehouse, and counted) → dbt "
-        "(staging with its "
-        "tests, marts, snapshots) → tests → maintenance → refresh of the real-time marts. Use this, or the "
-        "DAGs that are joined "
-        "by assets; both together do the same work twice and do no harm.",
+        "Everything of a trading day, at 01:00 UTC: ingest → validate (in the warehouse, and counted) → dbt (staging "
+        "with its tests, marts, snapshots) → tests → maintenance → refresh of the real-time marts. At 01:00 UTC the "
+        "day is not over in New York; `close` fetches the rest after midnight there and completes the runs, and the "
+        "next build takes it in. Use this, or the DAGs that are joined by assets, not both.",
     ),
 ):
+    planned = plan_task(partial(plan_day, feed="bars", open_ended=True))
     fetched = BackfillOperator.partial(
-        task_id="ingest", pool=PROVIDER_POOL, max_active_tis_per_dagrun=8
-    ).expand(request=plan_task(partial(plan_day, feed="bars")))
+        task_id="ingest", pool=PROVIDER_POOL, open_ended=True, max_active_tis_per_dagrun=8
+    ).expand(request=planned)
+    closed = BackfillOperator.partial(
+        task_id="close", pool=PROVIDER_POOL, max_active_tis_per_dagrun=8, trigger_rule="none_failed"
+    ).expand(request=planned)
+    DayOverSensor(task_id="day_over", requests=planned) >> closed
+    fetched >> closed
 
     @task(task_id="manifests", trigger_rule="none_failed")
     def manifest_paths(results: Any) -> list[str]:

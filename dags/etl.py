@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from _lib.dbt import DbtOperator, LoadResultsOperator, VerdictOperator
-from _lib.defaults import dag_options
+from _lib.defaults import cron, dag_options
 from _lib.operators import ProgramOperator
 from _lib.sensors import LagSensor
 from _lib.transform import NO_VIEWS, TESTED
@@ -15,13 +15,12 @@ STOCKS = ["+fact_stock_daily", "+dim_stocks"]
 
 with DAG(
     "stock_etl_pipeline",
-    schedule="20 * * * *",
+    schedule=cron("20 * * * *"),
     **dag_options(
         ["etl", "stocks"],
-        "consume (the processor has next to nothing waiting) → schema_validation (topics are as they should "
-        "be; of the last "
-        "hour's records few were refused) → load (neither has the sink) → run_dbt_models → data_quality_checks → "
-        "generate_alerts: fails when a check did, which the webhook is told.",
+        "consume (the processor has next to nothing waiting) → schema_validation (topics are as they should be; of "
+        "the last hour's records few were refused) → load (neither has the sink) → run_dbt_models → "
+        "data_quality_checks → generate_alerts: fails when a check did, which the webhook is told.",
     ),
 ):
     consume = LagSensor(task_id="consume", services=["processor"], most=1000, poke_interval=15, timeout=1800)

@@ -4,21 +4,20 @@
 from __future__ import annotations
 
 from _lib.dbt import DbtOperator
-from _lib.defaults import dag_options
+from _lib.defaults import cron, dag_options
 from _lib.operators import ProgramOperator
 from _lib.watch import CleanUpOperator, DeadLetterReportOperator
 from airflow.sdk import DAG
 
 with DAG(
     "warehouse_maintenance",
-    schedule="0 7 * * 0",
+    schedule=cron("0 7 * * 0"),
     **dag_options(
         ["maintenance"],
-        "Every Sunday: room and statistics of the tables (PostgreSQL: VACUUM ANALYZE, as far as dbt's role "
-        "may; Snowflake does it "
-        "by itself), dead letters of the week by reason, an audit of every record and offset "
-        "(`marketflowctl verify`), topics "
-        "as they should be, old artifacts and manifests removed. RAW is never deleted from.",
+        "Every Sunday: room and statistics of the tables (PostgreSQL: VACUUM ANALYZE, as far as dbt's role may; "
+        "Snowflake does it by itself), dead letters of the week by reason, an audit of every record and offset "
+        "(`marketflowctl verify`), topics as they should be, old artifacts and manifests removed. RAW is never deleted "
+        "from.",
     ),
 ):
     tables = DbtOperator(task_id="maintain_tables", arguments=["run-operation", "maintain_warehouse"])

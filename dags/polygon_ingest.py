@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from _lib.assets import KAFKA_BARS, KAFKA_NEWS, OPTION_MANIFESTS, STOCK_MANIFESTS
-from _lib.defaults import PROVIDER_POOL, dag_options
+from _lib.defaults import PROVIDER_POOL, cron, dag_options
 from _lib.ingest import (
     AGAIN,
     DAY,
@@ -20,34 +20,33 @@ from _lib.ingest import (
     plan_task,
 )
 from _lib.operators import BackfillOperator, PublishManifestsOperator
+from _lib.sessions import AFTER_THE_DAY
 from airflow.sdk import DAG, Param
-
-# Extended hours end at 20:00 in New York, which is 00:00 or 01:00 UTC; and only then is the UTC day of the range over.
-AFTER_THE_DAY = "30 1 * * 2-6"
 
 START = Param("2024-01-02", type="string", format="date", description="First day")
 END = Param("2024-01-31", type="string", format="date", description="Last day, over by now")
 
 DAY_DOC = """\
 Fetches one trading day of {what} into Kafka, one task per group of symbols, and tells the load where the manifests are.
-The day is `day`, else New York's date at the run's logical date; a day without a session asks for nothing and succeeds.
-Run it again for the same day whenever you like: what is complete is not fetched again, unless `again` is true.
+The day is `day`, else New York's date six hours before the run; a day without a session asks for nothing and succeeds,
+one that is not over in New York is refused. Run it again for the same day whenever you like: what is complete is not
+fetched again, unless `again` is true.
 """
 RANGE_DOC = """\
 Fetches a range of {what} into Kafka, one task per month and group of symbols. An interrupted run goes on where it
-stopped when it is started again with the same parameters. At most 200 tasks at a time: take a shorter
-range if it says so.
+stopped when it is started again with the same parameters. At most 200 tasks at a time: take a shorter range if it says
+so.
 """
 
 with DAG(
     "ingestion_polygon_to_kafka",
-    schedule="*/15 * * * *",
+    schedule=cron("*/15 * * * *"),
     params={"day": DAY, "symbols": SYMBOLS},
     **dag_options(
         ["ingest", "stocks", "news"],
-        "Fetches the day's minutes and news so far into Kafka, each time what has come since. For places "
-        "without a live "
-        "`marketflow-ingestor`; beside one it spends requests and brings nothing new.",
+        "Fetches the day's minutes and news so far into Kafka, each time what has come since, and completes the day "
+        "when it is over in New York. For places without a live `marketflow-ingestor`; beside one it spends requests "
+        "and brings nothing new.",
     ),
 ):
     recent = BackfillOperator.partial(
@@ -74,7 +73,7 @@ for feed, kind, what, asset, params in (
 ):
     with DAG(
         f"polygon_{kind}_ingest_daily",
-        schedule=AFTER_THE_DAY,
+        schedule=cron(AFTER_THE_DAY),
         params={"day": DAY, "symbols": SYMBOLS, "again": AGAIN, **params},
         **dag_options(["ingest", kind, "daily"], DAY_DOC.format(what=what)),
     ):

@@ -15,11 +15,9 @@ MANIFESTS = Param(
     description="Manifest files; null: those of the asset events that triggered the run",
 )
 DOC = """\
-Waits until what an ingest of {what} published is in the warehouse (`marketflowctl wait --manifest`, one
-task per manifest),
-then counts: each symbol must have as many rows as were published. An ingest of a day without a session has
-no manifests;
-its load succeeds with nothing. Loading is the sink's work: run this again whenever you like.
+Waits until what an ingest of {what} published is in the warehouse (`marketflowctl wait --manifest`, one task per
+manifest), then counts: each symbol must have as many rows as were published. An ingest of a day without a session has
+no manifests; its load succeeds with nothing. Loading is the sink's work: run this again whenever you like.
 """
 
 for kind, what, source, table in (

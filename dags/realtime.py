@@ -5,19 +5,18 @@ from __future__ import annotations
 
 from _lib.assets import RAW_REALTIME, REALTIME_MARTS
 from _lib.dbt import DbtOperator, LoadResultsOperator
-from _lib.defaults import dag_options
+from _lib.defaults import cron, dag_options
 from _lib.sensors import LagSensor
 from _lib.transform import NO_VIEWS, TESTED
 from airflow.sdk import DAG
 
 with DAG(
     "stock_streaming_pipeline",
-    schedule="*/30 * * * *",
+    schedule=cron("*/30 * * * *"),
     **dag_options(
         ["stream", "stocks"],
-        "Waits until the three services are ready and next to nothing waits between them, notes how old "
-        "RAW's minutes are, "
-        "and brings the windows of fifteen minutes up to date (`stg_realtime_stock_analytics`), with their tests.",
+        "Waits until the three services are ready and next to nothing waits between them, notes how old RAW's minutes "
+        "are, and brings the windows of fifteen minutes up to date (`stg_realtime_stock_analytics`), with their tests.",
     ),
 ):
     flowing = LagSensor(
@@ -51,12 +50,11 @@ with DAG(
 
 with DAG(
     "realtime_marts_refresh",
-    schedule="5 * * * *",
+    schedule=cron("5 * * * *"),
     **dag_options(
         ["dbt", "stream"],
-        "Builds the real-time marts and all that they stand on but the seeds (`dbt build --selector "
-        "realtime`), with their "
-        "tests. `dbt_build_daily` must have run once.",
+        "Builds the real-time marts and all that they stand on but the seeds (`dbt build --selector realtime`), with "
+        "their tests. `dbt_build_daily` must have run once.",
     ),
 ):
     refresh = DbtOperator(

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from _lib.assets import STREAM_HEALTH
-from _lib.defaults import dag_options
+from _lib.defaults import cron, dag_options
 from _lib.operators import ProgramOperator, load_settings
 from _lib.sensors import LagSensor
 from _lib.watch import RestartHookOperator, StreamHealthOperator, UnhealthyOperator
@@ -25,7 +25,7 @@ is told. The name is historical: it is the same for PostgreSQL and Snowflake.
 
 with DAG(
     "stream_to_snowflake",
-    schedule="*/5 * * * *",
+    schedule=cron("*/5 * * * *"),
     params={
         "parity": Param(
             None, type=["null", "boolean"], description="Compare offsets; null: in the first run of an hour"

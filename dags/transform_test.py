@@ -14,9 +14,8 @@ with DAG(
     **dag_options(
         ["dbt", "quality"],
         "Runs every data test of dbt after a build and loads the results into `ops.dbt_run_results` "
-        "(`marketflow-sink load-results`), also of those that failed; then fails if one of severity error "
-        "did, which the "
-        "webhook is told. Failing rows are in the schema `dq_failures`. Run it again whenever you like.",
+        "(`marketflow-sink load-results`), also of those that failed; then fails if one of severity error did, which "
+        "the webhook is told. Failing rows are in the schema `dq_failures`. Run it again whenever you like.",
     ),
 ):
     test_tasks(TEST_RESULTS)

@@ -44,7 +44,7 @@ def begin(settings: Settings, place: Path) -> None:
     """An empty place for a step: nothing of an earlier try may be taken for its result. What dbt has parsed before is
     given along: with the same project it spares most of its start."""
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    settings.directory(place)
     with suppress(OSError):
         shutil.copyfile(settings.work / "dbt" / PARSED, place / PARSED)
 
@@ -101,7 +101,9 @@ def marked(output: str) -> dict[str, Any]:
 def old_places(settings: Settings, days: int, now: float | None = None) -> Iterator[Path]:
     """Directories of runs and manifests that nobody has written to for so many days."""
     oldest = (time.time() if now is None else now) - days * 86_400
-    for place in [*(settings.work / "dbt").glob("*/*"), *(settings.work / "manifests").glob("*.json")]:
+    # Beside manifests lie what an interrupted task left of one, and locks.
+    kept = [path for path in (settings.work / "manifests").glob("*") if path.is_file()]
+    for place in [*(settings.work / "dbt").glob("*/*"), *kept]:
         with suppress(OSError):
             if place.stat().st_mtime < oldest:
                 yield place

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The assets that join the DAGs. An event's `extra` says of which day or range it is and, of manifests,
-where they lie."""
+"""The assets that join the DAGs. An event's `extra` says of which day or range it is and, of manifests, where they
+lie."""
 
 from __future__ import annotations
 

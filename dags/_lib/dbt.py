@@ -50,8 +50,8 @@ class DbtOperator(ProgramOperator):
         return artifacts.step_directory(settings, ti.dag_id, context["run_id"], ti.task_id)
 
     def run_dbt(self, settings: Settings, place: Path) -> Run:
-        artifacts.begin(settings, place)
         try:
+            artifacts.begin(settings, place)
             environment = settings.dbt_environment()
         except SettingsError as problem:
             raise AirflowFailException(str(problem)) from None
@@ -151,7 +151,11 @@ class VerifyCountsOperator(DbtOperator):
         settings = load_settings()
         promises = [self.promise(path) for path in self.manifests or []]
         counted = [promise for promise in promises if promise is not None]
-        if settings.number("MARKETFLOW_VERIFY_COUNTS", 1, high=1) == 0:
+        try:
+            wanted = settings.number("MARKETFLOW_VERIFY_COUNTS", 1, high=1)
+        except SettingsError as problem:
+            raise AirflowFailException(str(problem)) from None
+        if not wanted:
             counted = []
         totals = {"manifests": len(promises), "not_counted": len(promises) - len(counted)}
         if totals["not_counted"]:

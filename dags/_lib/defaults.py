@@ -6,6 +6,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.sdk import CronTriggerTimetable
+
 from .callbacks import notify_failure
 
 # Mirrors the budget of the provider's key (pools.py): as many backfills at a time as it feeds.
@@ -13,6 +15,12 @@ PROVIDER_POOL = "marketflow_provider"
 # One dbt at a time: two would delete and insert the same rows of the same tables.
 WAREHOUSE_POOL = "marketflow_warehouse"
 START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def cron(expression: str) -> CronTriggerTimetable:
+    """A schedule in UTC whose logical date is the moment of the run. A bare string would mean something else where
+    Airflow is told to make data intervals of it: the beginning of the interval, which is another day."""
+    return CronTriggerTimetable(expression, timezone="UTC")
 
 
 def task_defaults(**changes: Any) -> dict[str, Any]:

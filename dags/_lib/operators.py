@@ -1,31 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators around the project's programs: each builds an argument list from settings that it reads when
-it runs, passes
-the program's messages on to the task's log, and makes of its exit code what Airflow should do: succeed, try again later
-(75, 70, a signal), or give up at once (78: another try would fail as well)."""
+"""Operators around the project's programs: each builds an argument list from settings that it reads when it runs,
+passes the program's messages on to the task's log, and makes of its exit code what Airflow should do: succeed, try
+again later (75, 70, a signal), or give up at once (78: another try would fail as well)."""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from . import manifests, plan
+from . import manifests, plan, sessions
 from .programs import EXIT_TEMPORARY, ProgramError, Run
-from .sessions import parse_day
 from .settings import Settings, SettingsError
+
+INSTANCE_MAX = 120
 
 
 def instance_of(context: Any) -> str:
     """An instance id of this very task instance: backfills run beside each other and beside the services."""
     ti = context["ti"]
     text = f"airflow-{ti.dag_id}-{ti.task_id}-{getattr(ti, 'map_index', -1)}"
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:120]
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", text)
+    if len(name) <= INSTANCE_MAX:
+        return name
+    # What is cut must not make two of one: the map index stands at the end.
+    return f"{name[: INSTANCE_MAX - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def load_settings() -> Settings:
@@ -49,6 +55,7 @@ class ProgramOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("arguments",)
     ui_color = "#dbe9f4"
+    arguments_are_ours = True  # else they are somebody's own and may hold a secret: no log shows them
 
     def __init__(
         self,
@@ -76,7 +83,8 @@ class ProgramOperator(BaseOperator):
 
     def start(self, command: Sequence[str], environment: dict[str, str], *, merge: bool = False) -> Run:
         """Runs a command to its end; an exit code that is no success is left to the caller."""
-        self.log.info("%s", " ".join(command)[:4000])
+        shown = " ".join(command)[:4000] if self.arguments_are_ours else Path(command[0]).name
+        self.log.info("%s", shown)
         self._run = Run(command, environment, lambda line: self.log.info("%s", line), merge=merge)
         try:
             return self._run.wait()
@@ -102,13 +110,18 @@ class ProgramOperator(BaseOperator):
             self._run.stop()
 
 
+def manifest_place(settings: Settings, request: dict[str, Any]) -> Path:
+    return settings.work / "manifests" / f"{plan.name_of(request)}.json"
+
+
 class BackfillOperator(ProgramOperator):
     """`marketflow-ingestor backfill` for one request of plan.py, with a manifest. The run's id is a hash of its
     arguments: the same request resumes what was interrupted, and asks for nothing where all is there.
 
-    A range that ends today is never complete (exit 75 although all went well): it is a success when `open_ended` says
-    that this is expected and nothing failed. Result: manifest, run_id, events of the whole run, complete,
-    failed symbols.
+    A range that ends today in New York is never complete (exit 75 although all went well): it is a success when
+    `open_ended` says that this is expected and nothing failed. Two tasks with the same request, of whichever DAG, wait
+    for each other: the ingestor would have the one take the run over from the other, to and fro. Result: manifest,
+    run_id, events of the whole run, complete, failed symbols.
     """
 
     template_fields: Sequence[str] = ("request",)
@@ -118,20 +131,48 @@ class BackfillOperator(ProgramOperator):
         super().__init__(program="marketflow-ingestor", arguments=(), **kwargs)
         self.request = request
         self.open_ended = open_ended
-
-    def place(self, settings: Settings) -> Path:
-        return settings.work / "manifests" / f"{plan.name_of(self.request)}.json"
+        self.fresh = ""
 
     def command(self, settings: Settings) -> list[str]:
-        self.arguments = plan.backfill_arguments(self.request, f"{self.place(settings)}.new")
+        self.arguments = plan.backfill_arguments(
+            self.request, self.fresh or f"{manifest_place(settings, self.request)}.new"
+        )
         return super().command(settings)
 
     def execute(self, context: Any) -> dict[str, Any]:
         settings = load_settings()
-        place = self.place(settings)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = place.with_name(place.name + ".new")
+        place = manifest_place(settings, self.request)
+        try:
+            settings.directory(place.parent)
+        except SettingsError as problem:
+            raise AirflowFailException(str(problem)) from None
+        with self.alone(place):
+            return self.fetch(settings, context, place)
+
+    @contextmanager
+    def alone(self, place: Path) -> Iterator[None]:
+        """Until no other task has this request under way. A file system without locks goes without: then the ingestor
+        says that the run was taken over, and the next try finds it complete."""
+        path = place.with_suffix(".lock")
+        try:
+            path.touch()  # whoever cleans up goes by the time of the last use
+            opened = path.open("a")
+        except OSError as problem:
+            raise AirflowFailException(f"MARKETFLOW_WORK_DIR: {path}: {problem.strerror}") from None
+        with opened as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.log.info("another task fetches the same: waiting for its end")
+                fcntl.flock(held, fcntl.LOCK_EX)
+            except OSError as problem:
+                self.log.warning("%s cannot be locked: %s", place.parent, problem.strerror)
+            yield
+
+    def fetch(self, settings: Settings, context: Any, place: Path) -> dict[str, Any]:
+        fresh = place.with_name(f"{place.stem}.{instance_of(context)}.new")
         fresh.unlink(missing_ok=True)
+        self.fresh = str(fresh)
         run = self.start(self.command(settings), settings.program_environment(instance_of(context)))
         if run.code not in (0, EXIT_TEMPORARY):
             raise_failure(run.failure())
@@ -150,7 +191,8 @@ class BackfillOperator(ProgramOperator):
 
     def is_open(self, summary: dict[str, Any]) -> bool:
         """Incomplete for no other reason than that the day is not over."""
-        if not self.open_ended or "error" in summary or not not_over(self.request["to"]):
+        last = sessions.parse_day(self.request["to"])
+        if not self.open_ended or "error" in summary or not sessions.not_over(last):
             return False
         symbols = summary.get("symbols") or {}
         return bool(symbols) and not any("error" in one for one in symbols.values())
@@ -167,11 +209,6 @@ class BackfillOperator(ProgramOperator):
             "symbols": len(symbols),
             "not_complete": sorted(s for s, one in symbols.items() if one["status"] not in done)[:50],
         }
-
-
-def not_over(day: str) -> bool:
-    """As the ingestor sees it: by the UTC date."""
-    return parse_day(day) >= datetime.now(UTC).date()
 
 
 class PublishManifestsOperator(BaseOperator):

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an ingest asks for, as requests: one per group of symbols, and per month where a range is long. Pure.
 
-A request is a small dictionary that travels by XCom: feed, symbols, from, to, and what the command takes
-beside them. The
-same day and settings give the same requests, so the same runs: what is complete is not asked for again.
+A request is a small dictionary that travels by XCom: feed, symbols, from, to, and what the command takes beside them.
+The same day and settings give the same requests, so the same runs: what is complete is not asked for again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -67,17 +67,20 @@ def requests(
     return found
 
 
+def digest_of(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def anew(asked: Sequence[dict[str, Any]], dag_run: str) -> list[dict[str, Any]]:
+    """The same requests as runs of their own, which fetch what other runs have fetched before. The runs' ids follow
+    from the DAG's run, so that a task that is tried again goes on where it stopped."""
+    return [{**one, "run-id": f"again-{digest_of(one, dag_run)}"} for one in asked]
+
+
 def name_of(asked: dict[str, Any]) -> str:
     """A file's name for a request: the same for the same request, another for any other."""
-    digest = hashlib.sha256(",".join(asked["symbols"]).encode()).hexdigest()[:10]
-    parts = [
-        asked["feed"],
-        asked.get("timespan", ""),
-        asked.get("adjusted", ""),
-        asked["from"],
-        asked["to"],
-        digest,
-    ]
+    parts = [asked["feed"], asked.get("timespan", ""), asked["from"], asked["to"], digest_of(asked)]
     return "-".join(part for part in parts if part)
 
 
@@ -90,9 +93,7 @@ def backfill_arguments(asked: dict[str, Any], manifest: str) -> list[str]:
         arguments += [by, ",".join(asked["symbols"])]
     if feed in _RANGED:
         arguments += ["--from", asked["from"], "--to", asked["to"]]
-    for name in ("timespan", "adjusted", "type", "expiration-from", "expiration-to"):
+    for name in ("timespan", "adjusted", "type", "expiration-from", "expiration-to", "run-id"):
         if asked.get(name):
             arguments += [f"--{name}", str(asked[name])]
-    if asked.get("again"):
-        arguments.append("--again")
     return [*arguments, "--manifest", manifest]

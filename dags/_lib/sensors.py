@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from . import health
 from .operators import instance_of, load_settings, raise_failure
 from .programs import EXIT_TEMPORARY, ProgramError, Run
-from .sessions import parse_day, sessions
+from .sessions import not_over, parse_day, sessions
 from .settings import Settings, SettingsError
 
 
@@ -85,6 +85,20 @@ class LagSensor(MarketflowSensor):
             self.log.info("%s: %s, %.0f records wait", service, state, reading.lag)
             done = done and reading.ready and reading.lag <= self.most
         return done
+
+
+class DayOverSensor(MarketflowSensor):
+    """Until the last day of these requests is over in New York, when what is fetched of it can be complete; at once
+    where there are none."""
+
+    template_fields: Sequence[str] = ("requests",)
+
+    def __init__(self, *, requests: Any, **kwargs: Any) -> None:
+        super().__init__(**{"poke_interval": 300, "timeout": 12 * 3600, **kwargs})
+        self.requests = requests
+
+    def poke(self, context: Any) -> bool:
+        return not any(not_over(parse_day(one["to"])) for one in self.requests or [])
 
 
 class SessionOverSensor(MarketflowSensor):

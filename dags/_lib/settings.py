@@ -147,6 +147,14 @@ class Settings:
             raise SettingsError(f"MARKETFLOW_DBT_PROJECT={path} has no dbt_project.yml")
         return path
 
+    def directory(self, place: Path) -> Path:
+        """A directory below `work`, made where it is not there."""
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise SettingsError(f"MARKETFLOW_WORK_DIR: {place}: {problem.strerror}") from None
+        return place
+
     # --- environments of what is started -----------------------------------------------------------
 
     def _chosen(self, prefixes: tuple[str, ...]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from . import artifacts, health, webhook
 from .operators import ProgramOperator, instance_of, load_settings, raise_failure
 from .programs import ProgramError
-from .sessions import day_at, sessions
+from .sessions import day_at, moment_of_run, sessions
 from .settings import Settings, SettingsError
 
 
@@ -88,6 +88,8 @@ class RestartHookOperator(ProgramOperator):
     template_fields: Sequence[str] = ("problems",)
     ui_color = "#f8d8d8"
 
+    arguments_are_ours = False
+
     def __init__(self, *, problems: Any, **kwargs: Any) -> None:
         super().__init__(program="restart", arguments=(), **{"retries": 0, **kwargs})
         self.problems = problems
@@ -139,22 +141,29 @@ class DeadLetterReportOperator(ProgramOperator):
 
     def execute(self, context: Any) -> dict[str, int]:
         settings = load_settings()
-        run = context["dag_run"]
-        until = run.logical_date or run.run_after
-        since = (until - timedelta(hours=self.hours)).astimezone(UTC)
-        moment = since.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        self.arguments = ["dlq", "list", "--since", moment, "--format", "json", "--limit", str(self.LISTED)]
+        until = moment_of_run(context)
+        window = ["--since", moment_text(until - timedelta(hours=self.hours)), "--until", moment_text(until)]
+        self.arguments = ["dlq", "list", *window, "--format", "json", "--limit", str(self.LISTED)]
         done = self.start(self.command(settings), settings.program_environment(instance_of(context)))
         self.check(done)
         counts = count_letters(done.output)
         for name, count in sorted(counts.items()):
             self.log.info("%s: %s", name, count)
+        if sum(counts.values()) >= self.LISTED:
+            text = f"{self.LISTED} dead letters or more in {self.hours} h: not all of them were counted"
+            if self.limit is not None:
+                raise AirflowFailException(text)
+            self.log.warning("%s", text)
         inside = sum(count for name, count in counts.items() if not name.startswith("ingest "))
         if self.limit is not None and inside > self.limit:
             raise AirflowFailException(
                 f"{inside} records were refused in {self.hours} h, more than {self.limit}: {counts}"
             )
         return counts
+
+
+def moment_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def count_letters(output: str) -> dict[str, int]:

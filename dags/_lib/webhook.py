@@ -4,6 +4,7 @@ and no message, and redirects are not followed. No Airflow."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import urllib.error
@@ -17,8 +18,9 @@ from .settings import Settings
 TEXT_MAX = 2000
 TIMEOUT = 10.0
 _OPENER = urllib.request.build_opener(_NoRedirect)
-# user:password in an address that somebody's message quotes.
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+# user:password in an address that somebody's message quotes; a user may be missing, and a password may hold anything
+# but space and quotes: up to the last @ of the word.
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]*:[^\s\"'<>]+(?=@)")
 
 
 class WebhookError(Exception):
@@ -49,12 +51,12 @@ def send(settings: Settings, message: Mapping[str, Any]) -> bool:
         raise WebhookError("MARKETFLOW_WEBHOOK is no http or https address")
     body = json.dumps(clean_all(settings, message), ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json", "User-Agent": "marketflow"}
-    request = urllib.request.Request(url, body, headers, method="POST")
     try:
+        request = urllib.request.Request(url, body, headers, method="POST")
         with _OPENER.open(request, timeout=TIMEOUT) as answer:
             answer.read(4096)
     except urllib.error.HTTPError as problem:
         raise WebhookError(f"the webhook answers {problem.code}") from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, http.client.HTTPException) as problem:
         raise WebhookError(f"the webhook cannot be reached ({type(problem).__name__})") from None
     return True

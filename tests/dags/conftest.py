@@ -51,7 +51,7 @@ def execute(helper: InAirflow, programs: Programs) -> Callable[..., dict[str, An
     def run(
         name: str, *, poke: bool = False, env: dict[str, str] | None = None, **case: Any
     ) -> dict[str, Any]:
-        kwargs = {"task_id": "a_task", **case.pop("kwargs", {})}
+        kwargs = {"task_id": case.pop("task", "a_task"), **case.pop("kwargs", {})}
         settings = programs.env | (env or {})
         return helper.ask(
             "execute", **{"class": f"_lib.{name}", "kwargs": kwargs, "poke": poke, "env": settings, **case}

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import sys
 import time
 import traceback
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,7 +79,8 @@ def describe(dag: Any) -> dict[str, Any]:
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "cron": cron,
-        "timetable": type(timetable).__name__,
+        "timed_by": type(timed).__name__,
+        "zone": str(getattr(timed, "timezone", None) or getattr(timed, "_timezone", "")),
         "assets": assets_in(timetable),
         "params": sorted(dag.params),
         "tasks": {task.task_id: describe_task(task) for task in dag.tasks},
@@ -99,6 +102,7 @@ class Context(dict[str, Any]):
 
     def __init__(self, asked: dict[str, Any]) -> None:
         outlets: dict[Any, SimpleNamespace] = {}
+        moment = datetime.fromisoformat(asked["now"]) if asked.get("now") else NOW
 
         class Accessor:
             def __getitem__(self, asset: Any) -> SimpleNamespace:
@@ -117,8 +121,8 @@ class Context(dict[str, Any]):
             task_instance=ti,
             run_id=asked.get("run_id", "manual__2024-07-05T22:30:00+00:00"),
             params=asked.get("params", {}),
-            dag_run=SimpleNamespace(logical_date=NOW, run_after=NOW, run_id="manual", conf={}),
-            logical_date=NOW,
+            dag_run=SimpleNamespace(logical_date=moment, run_after=moment, run_id="manual", conf={}),
+            logical_date=moment,
             outlet_events=Accessor(),
             triggering_asset_events=events,
         )
@@ -133,13 +137,62 @@ def build(asked: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(module), name)(**kwargs)
 
 
+class Clock(datetime):
+    """datetime with another now."""
+
+    moment = NOW
+
+    @classmethod
+    def now(cls, tz: Any = None) -> datetime:
+        return cls.moment.astimezone(tz)
+
+
+@contextmanager
+def at(moment: str | None) -> Iterator[None]:
+    """At another moment, for what _lib asks of the clock."""
+    if not moment:
+        yield
+        return
+    Clock.moment = datetime.fromisoformat(moment)
+    modules = [
+        importlib.import_module(f"_lib.{name}") for name in ("ingest", "operators", "sensors", "sessions")
+    ]
+    told = [module for module in modules if hasattr(module, "datetime")]
+    for module in told:
+        module.datetime = Clock
+    try:
+        yield
+    finally:
+        for module in told:
+            module.datetime = datetime
+
+
+class Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
 def execute(asked: dict[str, Any]) -> dict[str, Any]:
-    """One operator with these settings, to its end: its result, or what it raised."""
+    """One operator with these settings, to its end: its result, or what it raised, and what it logged."""
     os.environ.clear()
     os.environ.update(asked["env"])
+    log = Lines()
+    logger = logging.Logger("tests", logging.INFO)
+    logger.addHandler(log)
+    with at(asked.get("now")):
+        answer = execute_now(asked, logger)
+    return {**answer, "log": "\n".join(log.lines)}
+
+
+def execute_now(asked: dict[str, Any], logger: logging.Logger) -> dict[str, Any]:
     context = Context(asked)
     try:
         operator = build(asked)
+        operator._cached_logger = logger  # in place of Airflow's own, which writes by itself
         method = operator.poke if asked.get("poke") else operator.execute
         result = method(context)
         answer: dict[str, Any] = {"result": result, "raised": None}
@@ -160,7 +213,8 @@ def call(asked: dict[str, Any]) -> dict[str, Any]:
         from _lib.settings import Settings
 
         function = getattr(importlib.import_module(module), name)
-        result = function(Settings.load(), context, lines.append, **asked.get("arguments", {}))
+        with at(asked.get("now")):
+            result = function(Settings.load(), context, lines.append, **asked.get("arguments", {}))
         return {"result": result, "raised": None, "lines": lines}
     except Exception as problem:
         return {"result": None, "raised": type(problem).__name__, "message": str(problem), "lines": lines}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,11 @@ def test_secrets_of_all_kinds_are_taken_out(tmp_path: Path) -> None:
     )
     text = webhook.clean(settings, "file-secret-1 sasl-secret-2 market.raw postgresql://me:pw@host/db")
     assert text == "*** *** market.raw postgresql://***@host/db"
+    said = "redis://me:p@ss/w@host:1/0, redis://:pw@host; see http://host:80/path and a@b"
+    assert (
+        webhook.clean(settings, said)
+        == "redis://***@host:1/0, redis://***@host; see http://host:80/path and a@b"
+    )
     assert len(webhook.clean(settings, "x" * 5000)) == webhook.TEXT_MAX
 
 
@@ -132,10 +138,10 @@ def test_ranges_are_cut_at_the_ends_of_months() -> None:
 
 def test_a_request_becomes_a_list_of_arguments() -> None:
     day = date(2024, 7, 5)
-    asked = plan.request("bars", ["KO", "X Y;rm"], day, day, timespan="minute", adjusted="", again=True)
+    asked = plan.request("bars", ["KO", "X Y;rm"], day, day, timespan="minute", adjusted="")
     assert plan.backfill_arguments(asked, "/w/a b.json") == [
         "backfill", "bars", "--symbols", "KO,X Y;rm", "--from", "2024-07-05", "--to", "2024-07-05",
-        "--timespan", "minute", "--again", "--manifest", "/w/a b.json",
+        "--timespan", "minute", "--manifest", "/w/a b.json",
     ]  # fmt: skip
     options = plan.request("options", ["KO"], day, day, timespan="day")
     assert plan.backfill_arguments(options, "m")[2:4] == ["--underlying", "KO"]
@@ -150,21 +156,42 @@ def test_requests_have_names_of_their_own_and_a_bound() -> None:
     assert [plan.name_of(one) for one in asked] == [
         plan.name_of(one) for one in plan.requests("bars", parts, [(day, day)], ["day", "minute"])
     ]
+    kinds = [
+        plan.request("options", ["A"], day, day, timespan="day", type=kind) for kind in ("call", "put", "")
+    ]
+    assert len({plan.name_of(one) for one in kinds}) == 3
     with pytest.raises(ValueError, match="at most 200"):
         plan.requests("bars", [[f"S{n}"] for n in range(201)], [(day, day)], ["day"])
+
+
+def test_fetching_anew_is_one_run_for_each_run_of_the_dag() -> None:
+    """A task that is tried again goes on with its run; another run of the DAG fetches once more."""
+    day = date(2024, 7, 5)
+    asked = plan.requests("bars", [["A"], ["B"]], [(day, day)], ["day"])
+    found = plan.anew(asked, "manual__1")
+    assert found == plan.anew(asked, "manual__1")
+    names = [one["run-id"] for one in found + plan.anew(asked, "manual__2")]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name) for name in names)
+    arguments = plan.backfill_arguments(found[0], "m")
+    assert arguments[-4:] == ["--run-id", names[0], "--manifest", "m"]
+    assert "--again" not in arguments
+    assert plan.name_of(found[0]) != plan.name_of(asked[0])
 
 
 @pytest.mark.parametrize(
     ("moment", "day"),
     [
-        ("2024-07-06T01:30:00+00:00", "2024-07-05"),  # half past nine in the evening in New York
+        ("2024-07-06T01:00:00+00:00", "2024-07-05"),  # nine in the evening in New York
         ("2024-07-05T22:30:00+00:00", "2024-07-05"),
-        ("2024-07-06T03:59:59+00:00", "2024-07-05"),
-        ("2024-07-06T04:00:00+00:00", "2024-07-06"),
-        ("2024-01-06T04:59:59+00:00", "2024-01-05"),  # winter: an hour more
+        ("2024-07-06T05:45:00+00:00", "2024-07-05"),  # the day before, which is over
+        ("2024-01-06T05:30:00+00:00", "2024-01-05"),  # winter: half an hour after midnight
+        ("2024-07-06T09:59:59+00:00", "2024-07-05"),
+        ("2024-07-06T10:00:00+00:00", "2024-07-06"),
+        ("2024-01-06T11:00:00+00:00", "2024-01-06"),
     ],
 )
-def test_a_run_is_about_new_yorks_date(moment: str, day: str) -> None:
+def test_a_run_is_about_new_yorks_date_some_hours_before(moment: str, day: str) -> None:
     run = SimpleNamespace(logical_date=datetime.fromisoformat(moment), run_after=None)
     assert sessions.day_of_run({"params": {}, "dag_run": run}).isoformat() == day
     by_hand = SimpleNamespace(logical_date=None, run_after=datetime.fromisoformat(moment))
@@ -323,10 +350,14 @@ def test_only_old_places_go(tmp_path: Path) -> None:
     for place in (old, new, kept.parent):
         place.mkdir(parents=True)
     kept.write_text("{}")
-    os.utime(old, (1, 1))
-    assert list(artifacts.old_places(settings, 30)) == [old]
-    artifacts.remove(old)
-    assert not old.exists() and new.exists()
+    left = kept.with_name("m.airflow-x.new")
+    left.write_text("{}")
+    for place in (old, left):
+        os.utime(place, (1, 1))
+    assert list(artifacts.old_places(settings, 30)) == [old, left]
+    for place in (old, left):
+        artifacts.remove(place)
+    assert not old.exists() and not left.exists() and new.exists() and kept.exists()
 
 
 def test_a_macros_answer_is_found_behind_its_mark() -> None:
@@ -544,5 +575,9 @@ def test_a_webhook_that_is_away_is_not_named(server: Server) -> None:
         webhook.send(Settings({"MARKETFLOW_WEBHOOK": f"{url}/{SECRET}"}), {"text": "x"})
     assert SECRET not in str(caught.value)
     assert time.monotonic() - began < 60
+    for bad in (f"{url}/a {SECRET}", f"http://[::1/{SECRET}"):
+        with pytest.raises(webhook.WebhookError) as caught:
+            webhook.send(Settings({"MARKETFLOW_WEBHOOK": bad}), {"text": "x"})
+        assert SECRET not in str(caught.value)
     with pytest.raises(webhook.WebhookError, match="no http"):
         webhook.send(Settings({"MARKETFLOW_WEBHOOK": f"ftp://{SECRET}"}), {})

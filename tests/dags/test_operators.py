@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from helpers import InAirflow, Programs
+from mflocal import wait_for
 
 Execute = Callable[..., dict[str, Any]]
 REQUEST = {
@@ -67,7 +72,7 @@ def test_a_backfill_runs_the_program_and_keeps_its_manifest(execute: Execute, pr
     assert call["program"] == "marketflow-ingestor"
     assert call["arguments"] == [
         "backfill", "bars", "--symbols", "KO,JPM", "--from", "2024-07-05", "--to", "2024-07-05",
-        "--timespan", "day", "--manifest", f"{place}.new",
+        "--timespan", "day", "--manifest", str(place.with_name(f"{place.stem}.airflow-a_dag-a_task-3.new")),
     ]  # fmt: skip
     assert call["env"]["KAFKA_INSTANCE_ID"] == "airflow-a_dag-a_task-3"
     assert call["env"]["METRICS_LISTEN"] == "127.0.0.1:0"
@@ -101,7 +106,9 @@ def test_exit_codes_become_retries_or_the_end(
 def test_a_day_that_is_not_over_is_a_success_only_where_it_is_expected(
     execute: Execute, programs: Programs
 ) -> None:
-    open_day = REQUEST | {"to": "2099-01-01"}
+    today = datetime.now(ZoneInfo("America/New_York")).date()
+    open_day = REQUEST | {"to": today.isoformat()}
+    over = REQUEST | {"to": (today - timedelta(days=1)).isoformat()}
     states = {"KO": {"status": "incomplete", "events": 1}}
 
     def run(open_ended: bool, request: dict[str, Any], **changes: Any) -> str | None:
@@ -116,10 +123,76 @@ def test_a_day_that_is_not_over_is_a_success_only_where_it_is_expected(
 
     assert run(True, open_day) is None
     assert run(False, open_day) == "AirflowException"
-    assert run(True, REQUEST) == "AirflowException"  # over: then something was left out
+    assert run(True, over) == "AirflowException"  # over: then something was left out
     assert run(True, open_day, error={"code": "taken_over", "message": "m"}) == "AirflowException"
     states["KO"]["error"] = {"code": "refused", "message": "m"}
     assert run(True, open_day) == "AirflowException"
+
+
+def test_new_yorks_day_goes_on_when_utcs_has_ended(execute: Execute, programs: Programs) -> None:
+    """Between 00:00 UTC and New York's midnight a look at New York's day is no failure, nor is that day over."""
+    states = {"KO": {"status": "incomplete", "events": 1}}
+    plan = {"code": 75, "stdout": summary(complete=False, symbols=states), "files": {"<12>": manifest()}}
+    for moment, raised in (
+        ("2024-07-06T03:59:00+00:00", None),
+        ("2024-07-06T04:00:00+00:00", "AirflowException"),
+    ):
+        programs.will("marketflow-ingestor", plan)
+        answer = backfill(execute, kwargs={"request": REQUEST, "open_ended": True}, now=moment)
+        assert answer["raised"] == raised, moment
+        over = {"requests": [REQUEST]}
+        answer = execute("sensors.DayOverSensor", poke=True, kwargs=over, now=moment)
+        assert answer["result"] is (raised is not None)
+    assert execute("sensors.DayOverSensor", poke=True, kwargs={"requests": []})["result"] is True
+
+
+def test_two_tasks_with_one_request_wait_for_each_other(execute: Execute, programs: Programs) -> None:
+    succeeds(programs)
+    place = Path(backfill(execute)["result"]["manifest"])
+    succeeds(programs)
+    answers: list[dict[str, Any]] = []
+    with place.with_suffix(".lock").open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        thread = threading.Thread(target=lambda: answers.append(backfill(execute, task="another_task")))
+        thread.start()
+        wait_for(lambda: waits_for_lock(place.with_suffix(".lock")), 60, "the second task at the lock")
+        assert len(programs.calls()) == 1
+    thread.join(60)
+    assert [answer["raised"] for answer in answers] == [None]
+    assert len(programs.calls()) == 2
+    news = [call["arguments"][-1] for call in programs.calls()]
+    assert len(set(news)) == 2  # neither writes into the other's file
+
+
+def waits_for_lock(path: Path) -> bool:
+    """As the kernel tells: a line with an arrow is somebody who waits for the lock above it."""
+    inode = f":{path.stat().st_ino} "
+    return any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_long_names_keep_instances_apart(helper: InAirflow, programs: Programs) -> None:
+    succeeds(programs)
+    names = set()
+    for index in (1, 2):
+        kwargs = {"task_id": "t" * 150, "request": REQUEST}
+        case = {"class": "_lib.operators.BackfillOperator", "kwargs": kwargs, "map_index": index}
+        helper.ask("execute", env=programs.env, **case)
+        names.add(programs.calls()[-1]["env"]["KAFKA_INSTANCE_ID"])
+    assert len(names) == 2
+    assert max(map(len, names)) <= 120
+
+
+@pytest.mark.parametrize(
+    "name, kwargs",
+    [("operators.BackfillOperator", {"request": REQUEST}), ("dbt.DbtOperator", {"arguments": ["test"]})],
+)
+def test_a_place_that_cannot_be_written_names_its_setting(
+    execute: Execute, programs: Programs, name: str, kwargs: dict[str, Any]
+) -> None:
+    (programs.place / "file").write_text("")
+    answer = execute(name, kwargs=kwargs, env={"MARKETFLOW_WORK_DIR": f"{programs.place}/file/below"})
+    assert answer["raised"] == "AirflowFailException"
+    assert answer["message"].startswith("MARKETFLOW_WORK_DIR: ")
 
 
 def test_settings_that_are_wrong_are_final(execute: Execute) -> None:
@@ -130,6 +203,10 @@ def test_settings_that_are_wrong_are_final(execute: Execute) -> None:
     )
     answer = backfill(execute, env={"MARKETFLOW_ENV_FILE": "/nowhere"})
     assert answer["raised"] == "AirflowFailException"
+    kwargs = {"manifests": [], "asset": "RAW_BARS"}
+    answer = execute("dbt.VerifyCountsOperator", kwargs=kwargs, env={"MARKETFLOW_VERIFY_COUNTS": "yes"})
+    assert answer["raised"] == "AirflowFailException"
+    assert "MARKETFLOW_VERIFY_COUNTS" in answer["message"]
 
 
 # ---------------------------------------------------------------- manifests as assets
@@ -151,11 +228,20 @@ def test_manifests_are_told_by_the_asset_event(execute: Execute) -> None:
 # ---------------------------------------------------------------- planning
 
 
-def plan(helper: InAirflow, programs: Programs, name: str, feed: str | None, **params: Any) -> dict[str, Any]:
+def plan(
+    helper: InAirflow,
+    programs: Programs,
+    name: str,
+    feed: str | None,
+    now: str | None = None,
+    open_ended: bool = False,
+    **params: Any,
+) -> dict[str, Any]:
     arguments = {"feed": feed} if feed else {}
-    return helper.ask(
-        "call", function=f"_lib.ingest.{name}", env=programs.env, params=params, arguments=arguments
-    )
+    if open_ended:
+        arguments["open_ended"] = True
+    case = {"env": programs.env, "params": params, "arguments": arguments, "now": now}
+    return helper.ask("call", function=f"_lib.ingest.{name}", **case)
 
 
 def test_a_day_is_planned_by_group_and_timespan(helper: InAirflow, programs: Programs) -> None:
@@ -181,6 +267,40 @@ def test_a_session_that_is_not_over_is_refused(helper: InAirflow, programs: Prog
     assert answer["raised"] == "ValueError" and "closes at 2099-07-06" in answer["message"]
 
 
+@pytest.mark.parametrize("name", ["plan_day", "plan_market_day"])
+def test_a_scheduled_day_is_over_in_new_york(helper: InAirflow, programs: Programs, name: str) -> None:
+    """Before midnight there the ingestor calls the range open-ended: nothing of it can be complete."""
+    feed = "bars" if name == "plan_day" else None
+    programs.will("marketflowctl", {"stdout": CALENDAR})
+    early = plan(helper, programs, name, feed, now="2024-07-06T01:30:00+00:00", timespans="day")
+    assert early["raised"] == "ValueError"
+    assert early["message"] == "2024-07-05 is not over in New York: run this after midnight there"
+    found = plan(helper, programs, name, feed, now="2024-07-06T05:30:00+00:00", timespans="day")
+    assert {(one["from"], one["to"]) for one in found["result"]} == {("2024-07-05", "2024-07-05")}
+
+
+def test_the_pipeline_of_the_evening_fetches_what_the_session_left(
+    helper: InAirflow, programs: Programs
+) -> None:
+    programs.will("marketflowctl", {"stdout": CALENDAR})
+    moment = "2024-07-06T01:00:00+00:00"
+    found = plan(helper, programs, "plan_day", "bars", now=moment, open_ended=True, timespans="day")
+    assert {one["to"] for one in found["result"]} == {"2024-07-05"}
+    moment = "2024-07-05T19:59:00+00:00"
+    found = plan(helper, programs, "plan_day", "bars", now=moment, open_ended=True, timespans="day")
+    assert "closes at" in found["message"]
+
+
+def test_fetching_anew_names_its_runs(helper: InAirflow, programs: Programs) -> None:
+    programs.will("marketflowctl", {"stdout": CALENDAR})
+    asked = {"day": "2024-07-05", "timespans": "day", "again": True}
+    first = plan(helper, programs, "plan_day", "bars", **asked)["result"]
+    assert plan(helper, programs, "plan_day", "bars", **asked)["result"] == first
+    assert all(one["run-id"].startswith("again-") for one in first)
+    usual = plan(helper, programs, "plan_day", "bars", **(asked | {"again": False}))["result"]
+    assert all("run-id" not in one for one in usual)
+
+
 def test_a_range_is_planned_by_month(helper: InAirflow, programs: Programs) -> None:
     params = {"start": "2024-01-30", "end": "2024-02-02", "timespans": "day", "symbols": "KO"}
     answer = plan(helper, programs, "plan_range", "options", **params)
@@ -197,6 +317,34 @@ def test_recent_events_are_news_and_on_trading_days_minutes(helper: InAirflow, p
     assert {one["feed"] for one in answer["result"]} == {"bars", "news"}
     answer = plan(helper, programs, "plan_recent", None, day="2024-07-04")
     assert {one["feed"] for one in answer["result"]} == {"news"}
+
+
+def test_what_was_begun_on_the_day_before_is_completed(helper: InAirflow, programs: Programs) -> None:
+    """Nobody else would start its runs again, and their lanes would stay open."""
+    programs.will("marketflowctl", {"stdout": CALENDAR})
+    programs.env |= {"MARKETFLOW_GROUPS": "1"}
+    evening, morning = "2024-07-05T23:45:00+00:00", "2024-07-06T04:00:00+00:00"
+    today = plan(helper, programs, "plan_recent", None, now=evening)["result"]
+    assert {one["to"] for one in today} == {"2024-07-05"}
+    for one in today:
+        states = {"KO": {"status": "incomplete", "events": 1}}
+        stdout = summary(complete=False, symbols=states)
+        at = 12 if one["feed"] == "bars" else 10
+        files = {f"<{at}>": manifest(complete=False)}
+        programs.will("marketflow-ingestor", {"code": 75, "stdout": stdout, "files": files})
+        case = {"kwargs": {"task_id": "a_task", "request": one, "open_ended": True}, "now": evening}
+        done = helper.ask(
+            "execute", **{"class": "_lib.operators.BackfillOperator", "env": programs.env, **case}
+        )
+        assert done["raised"] is None
+    programs.will("marketflowctl", {"stdout": "session,open,close,early\n"})
+    found = plan(helper, programs, "plan_recent", None, now=morning)["result"]
+    assert [one for one in found if one["to"] == "2024-07-05"] == today
+    assert {one["to"] for one in found} == {"2024-07-05", "2024-07-06"}
+    for path in (programs.place / "work" / "manifests").glob("*.json"):
+        path.write_text(manifest())
+    found = plan(helper, programs, "plan_recent", None, now=morning)["result"]
+    assert {one["to"] for one in found} == {"2024-07-06"}
 
 
 # ---------------------------------------------------------------- sensors
@@ -316,9 +464,8 @@ def test_results_are_loaded_for_the_steps_that_wrote_some(execute: Execute, prog
 
 def test_the_verdict_names_what_failed_and_lets_warnings_pass(execute: Execute, programs: Programs) -> None:
     kwargs = {"steps": ["a_task"]}
-    assert (
-        execute("dbt.VerdictOperator", kwargs=kwargs)["raised"] == "AirflowFailException"
-    )  # no results at all
+    # No results at all.
+    assert execute("dbt.VerdictOperator", kwargs=kwargs)["raised"] == "AirflowFailException"
     dbt(execute, programs, 0, "pass", "warn", tolerate=True)
     assert execute("dbt.VerdictOperator", kwargs=kwargs)["result"] == {"pass": 1, "warn": 1}
     dbt(execute, programs, 1, "pass", "fail", tolerate=True)
@@ -379,6 +526,8 @@ def test_the_restart_hook_is_a_list_of_words(execute: Execute, programs: Program
     )
     assert answer["raised"] is None
     assert programs.calls()[0]["arguments"] == ["restart", "a b; $(c)"]
+    assert "a b; $(c)" not in answer["log"]  # it may hold a secret
+    assert "marketflowctl" in answer["log"]
     answer = execute("watch.RestartHookOperator", kwargs={"problems": ["p"]})
     assert answer["message"] == "MARKETFLOW_RESTART is not set"
 
@@ -398,9 +547,22 @@ def test_dead_letters_are_counted_and_judged(execute: Execute, programs: Program
     programs.will("marketflowctl", {"stdout": listing, "stderr": "3 letters"})
     answer = execute("watch.DeadLetterReportOperator", kwargs={"hours": 1, "limit": 2})
     assert answer["result"] == {"ingest not_json": 1, "process state_limit": 2}
-    assert programs.calls()[0]["arguments"][:4] == ["dlq", "list", "--since", "2024-07-05T21:30:00.000Z"]
+    assert programs.calls()[0]["arguments"][:6] == [
+        "dlq", "list", "--since", "2024-07-05T21:30:00.000Z", "--until", "2024-07-05T22:30:00.000Z",
+    ]  # fmt: skip
     answer = execute("watch.DeadLetterReportOperator", kwargs={"hours": 1, "limit": 1})
     assert answer["raised"] == "AirflowFailException"
+
+
+def test_dead_letters_beyond_what_is_listed_are_not_passed_over(execute: Execute, programs: Programs) -> None:
+    letter = json.dumps({"stage": "ingest", "reason": "not_json"})
+    programs.will("marketflowctl", {"stdout": "\n".join([letter] * 100_000)})
+    answer = execute("watch.DeadLetterReportOperator", kwargs={"hours": 1, "limit": 2})
+    assert answer["raised"] == "AirflowFailException"
+    assert "not all of them were counted" in answer["message"]
+    answer = execute("watch.DeadLetterReportOperator", kwargs={"hours": 1})
+    assert answer["raised"] is None
+    assert "not all of them were counted" in answer["log"]
 
 
 def test_old_artifacts_go(execute: Execute, programs: Programs) -> None:
