@@ -15,9 +15,9 @@
 {#- At most 15 digits before the point: what events allow, and what numeric(24, 8) holds. -#}
 {% macro number_pattern() -%} ^-?[0-9]{1,15}([.][0-9]+)?$ {%- endmacro %}
 
-{#- A date that exists, leap days included. -#}
+{#- A date that exists, leap days included; there is no year 0. -#}
 {% macro date_pattern() -%}
-    ([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)
+    (?!0000)([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)
 {%- endmacro %}
 
 {% macro try_numeric(text) -%}
@@ -71,7 +71,7 @@
 {%- endmacro %}
 
 {% macro snowflake__try_timestamp(text) -%}
-    case when {{ text }} like '%T%Z' then try_cast(replace({{ text }}, 'Z', '') as timestamp_ntz) end
+    case when {{ text }} like '%T%Z' and {{ text }} not like '0000%' then try_cast(replace({{ text }}, 'Z', '') as timestamp_ntz) end
 {%- endmacro %}
 
 {% macro try_date(text) -%}
@@ -83,5 +83,5 @@
 {%- endmacro %}
 
 {% macro snowflake__try_date(text) -%}
-    case when {{ text }} like '____-__-__' then try_cast({{ text }} as date) end
+    case when {{ text }} like '____-__-__' and {{ text }} not like '0000%' then try_cast({{ text }} as date) end
 {%- endmacro %}

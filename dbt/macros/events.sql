@@ -122,18 +122,18 @@ candidates as (
 
 {% if versions -%}
 kept as (
-    {{ dedupe_latest('candidates', ['source', 'dedupe_key', 'is_reject', versions], latest_event()) }}
+    {{ dedupe_latest('candidates', ['source', 'dedupe_key', 'is_reject', versions], latest_event(table)) }}
 )
 
 select
     kept.*,
     row_number() over (
         partition by source, dedupe_key, is_reject
-        order by {{ latest_event() | join(', ') }}
+        order by {{ latest_event(table) | join(', ') }}
     ) = 1 as is_current
 from kept
 {%- else -%}
-{{ dedupe_latest('candidates', ['source', 'dedupe_key', 'is_reject'], latest_event()) }}
+{{ dedupe_latest('candidates', ['source', 'dedupe_key', 'is_reject'], latest_event(table)) }}
 {%- endif %}
 {% endmacro %}
 
@@ -150,13 +150,21 @@ from kept
     {{ return(names) }}
 {% endmacro %}
 
-{#- The order in which revisions of one event are looked at: the newest first; of what the processor makes, what it
-    made of live data before what it made of a backfill. A finished, real one is never replaced by one that is not, so that
-    what has been accepted once does not go away. -#}
-{% macro latest_event() %}
-    {{ return([
-        'is_mock', 'is_forming',
-        "case when source = 'processor' and lane <> 'live' then 1 else 0 end",
+{#- The order in which revisions of one event are looked at: the newest first. A finished, real one is never replaced by one
+    that is not, so that what has been accepted once does not go away. What the processor makes copies its ingest_time
+    from the record that caused it, which may be an older one that came late: of the live lane the highest revision
+    counts. A backfill counts its own revisions, so between lanes something else decides: of bars what was published
+    last (a symbol has one partition of one topic), of metrics what is made of more bars, of all else the live lane. -#}
+{% macro latest_event(table) %}
+    {% set made = "source = 'processor'" %}
+    {% set lanes = {
+        'raw_bars': ["case when " ~ made ~ " then kafka_offset else 0 end desc"],
+        'raw_option_bars': ["case when " ~ made ~ " then kafka_offset else 0 end desc"],
+        'raw_metrics': ['coalesce(is_warmup, true)', 'coalesce(n_obs, 0) desc']
+    } %}
+    {{ return(['is_mock', 'is_forming'] + lanes.get(table, []) + [
+        "case when " ~ made ~ " and lane <> 'live' then 1 else 0 end",
+        "case when " ~ made ~ " and lane = 'live' then revision else 0 end desc",
         'ingest_time desc', 'revision desc', 'loaded_at desc', 'event_id'
     ]) }}
 {% endmacro %}

@@ -210,6 +210,36 @@ def rows_of(lines: list[bytes]) -> list[Row]:
     return rows
 
 
+def told_again(row: Row, offset: int, **changes: Any) -> Row:
+    """The row as revision 0 of a backfill run (or what `changes` say), published at `offset`."""
+    told = {"lane": "backfill:mend", "revision": 0, "event_id": row.event["event_id"][::-1]}
+    text = json.dumps(json.loads(row.payload) | told | changes)
+    event = json.loads(text, parse_float=str, parse_int=str)
+    return Row(
+        row.table, text, 0, row.flags.removesuffix("corrected").rstrip(","), row.dedupe_key, offset, 0, event
+    )
+
+
+def told_otherwise(rows: list[Row]) -> list[Row]:
+    """What a backfill run says of events that live data made too, and a symbol listed on a day that never was."""
+    made = [row for row in rows if row.event["source"] == "processor" and "is_mock" not in row.flags]
+    bars = [row for row in made if row.event["event_type"] == "bar" and row.event["interval"] == "1h"][:3]
+    warm = [row for row in made if row.event["event_type"] == "metric" and row.event["interval"] == "1m"]
+    alerts = [row for row in made if row.event["event_type"] == "alert"][:3]
+    told = [(row, {"volume": 987654}) for row in bars]
+    told += [(row, {"n_obs": 9000, "warmup": False, "rsi_14": 43.21}) for row in warm[:3]]
+    told += [(row, {"n_obs": 1, "warmup": True, "rsi_14": 12.34}) for row in warm[-3:]]
+    told += [(row, {"message": "of a backfill"}) for row in alerts]
+    again = [told_again(row, len(rows) + place, **changes) for place, (row, changes) in enumerate(told)]
+    symbol = next(row for row in rows if row.event["event_type"] == "symbol")
+    text = json.dumps(
+        json.loads(symbol.payload) | {"symbol": "NEVER", "list_date": "0000-01-01", "event_id": 32 * "0"}
+    )
+    event = json.loads(text, parse_float=str, parse_int=str)
+    key = dedupe_key(event)
+    return [*again, Row(symbol.table, text, 0, symbol.flags, key, len(rows) + len(again), 0, event)]
+
+
 def history(
     binaries: Path, calendar: Calendar, seed: int = 5, minute_days: int = 2, days: int = 300
 ) -> list[Row]:
@@ -231,7 +261,8 @@ def history(
     events += minutes + feed.options(minute_days, "AAPL", contracts=3)
     events += chain(calendar, "AAPL", CHAIN, ("2024-03-07", "2024-03-08"))
     events += feed_statuses(parse_ms("2024-03-07T12:00:00.000Z"), parse_ms("2024-03-11T12:00:00.000Z"))
-    return rows_of(published(binaries, events))
+    rows = rows_of(published(binaries, events))
+    return rows + told_otherwise(rows)
 
 
 def batches(rows: list[Row], count: int = 3, seed: int = 11, held_back: float = 0.06) -> list[list[Row]]:

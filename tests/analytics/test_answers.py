@@ -21,14 +21,19 @@ def as_float(value: Any) -> float:
     return float(value["decimal"] if isinstance(value, dict) else value)
 
 
-def rank(row: Row) -> tuple[bool, bool, str, int, int]:
-    return (
-        "is_mock" not in row.flags,
-        "forming" not in row.flags,
-        row.event["ingest_time"],
-        row.revision,
-        row.loaded_ms,
-    )
+def rank(row: Row) -> tuple[Any, ...]:
+    """Of what the processor made, the highest revision counts, whatever record caused it; of the same by a backfill and
+    live: the bar that was published last, the metric of more bars, the alert of live data."""
+    event = row.event
+    kind, live = event["event_type"], event["lane"] == "live"
+    order: list[Any] = ["is_mock" not in row.flags, "forming" not in row.flags]
+    if event["source"] != "processor":
+        return (*order, event["ingest_time"], row.revision, row.loaded_ms)
+    if kind == "bar":
+        order.append(row.offset)
+    if kind == "metric":
+        order += [not event["warmup"], int(event["n_obs"])]
+    return (*order, live, row.revision)
 
 
 def newest(loads: list[list[Row]], kind: str) -> dict[tuple[str, str], Row]:
@@ -54,6 +59,33 @@ def test_alerts_are_there_once_as_they_stand(builds: Builds, loads: list[list[Ro
         assert float(found[event["event_id"]][3]) == float(event["value"])
     states = {row[1] for row in rows}
     assert states == {"firing", "resolved"}
+
+
+def test_what_the_processor_made_is_its_last_word(builds: Builds, loads: list[list[Row]]) -> None:
+    """Metrics and derived bars with several revisions, and those that a backfill made too."""
+    for kind, values in (("metric", ("n_obs", "rsi_14")), ("bar", ("volume", "close"))):
+        wanted = {
+            key: (row.revision, row.event["lane"], *(row.event.get(name) for name in values))
+            for (source, key), row in newest(loads, kind).items()
+            if source == "processor"
+        }
+        columns = {"metric": "n_obs, rsi_14", "bar": "volume, close_price"}[kind]
+        rows = builds.warehouse.rows(
+            f"select dedupe_key, revision, lane, {columns} from staging.base_{kind}s "
+            "where source = 'processor' and not is_reject"
+        )
+        assert len(rows) == len(wanted) > 100
+        for key, revision, lane, *found in rows:
+            numbers = [None if value is None else float(value) for value in wanted[key][2:]]
+            assert (int(as_float(revision)), lane) == wanted[key][:2], key
+            assert [None if value is None else as_float(value) for value in found] == numbers, key
+        assert sum(revision > 0 for revision, *_ in wanted.values()) > 20
+        assert sum(lane != "live" for _, lane, *_ in wanted.values()) == 3
+
+
+def test_a_day_that_never_was_is_a_reject(builds: Builds) -> None:
+    rows = builds.warehouse.rows("select reject_reason from staging.stg_rejects where symbol = 'NEVER'")
+    assert [row[0] for row in rows] == ["not_a_date:list_date"]
 
 
 def test_daily_bars_are_the_newest_ones(builds: Builds, loads: list[list[Row]]) -> None:

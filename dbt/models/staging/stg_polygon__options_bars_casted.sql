@@ -1,13 +1,17 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Bars of option contracts as polygon has them. The contract's symbol of the OCC is taken apart (root, date, right,
--- strike in thousandths) beside what the event says of the contract; is_symbol_consistent tells whether they agree.
+-- strike in thousandths) beside what the event says of the contract; is_symbol_consistent tells whether they agree
+-- (a ticker that is too short to be taken apart does not).
 with parsed as (
     select
         b.*,
-        substring(b.contract_ticker, length(b.contract_ticker) - 14, 6) as occ_date,
-        substring(b.contract_ticker, length(b.contract_ticker) - 8, 1) as occ_right,
-        substring(b.contract_ticker, length(b.contract_ticker) - 7, 8) as occ_strike,
-        replace(substring(b.contract_ticker, 1, length(b.contract_ticker) - 15), 'O:', '') as occ_root
+        case when length(b.contract_ticker) > 15 then substring(b.contract_ticker, length(b.contract_ticker) - 14, 6) end as occ_date,
+        case when length(b.contract_ticker) > 15 then substring(b.contract_ticker, length(b.contract_ticker) - 8, 1) end as occ_right,
+        case when length(b.contract_ticker) > 15 then substring(b.contract_ticker, length(b.contract_ticker) - 7, 8) end as occ_strike,
+        case
+            when length(b.contract_ticker) > 15
+                then replace(substring(b.contract_ticker, 1, length(b.contract_ticker) - 15), 'O:', '')
+        end as occ_root
     from {{ ref('stg_raw_option_bars') }} as b
     where b.source = 'polygon'
 ),

@@ -9,7 +9,8 @@
 }}
 -- Polygon's days with what the strategies of int_strategy_signals would have earned. What is decided at a close is done
 -- at the next open and held to the open after: the return of a day is that of the position decided two closes before,
--- from the open before to this one, less the cost of the change of position. Nothing later than the open is used.
+-- from the open before to this one, less the cost of the change of position. A
+-- short may lose everything and more: a window with such a day is -1, whatever was earned on the others. Nothing later than the open is used.
 {% set over = 'partition by symbol order by trade_date' %}
 {% set strategies = ['momentum', 'mean_reversion', 'macd'] %}
 {% set cost = (var('backtest_cost_bps') / 10000.0) %}
@@ -49,7 +50,10 @@ windows as (
     select
         earned.*
         {%- for strategy in strategies %},
-        {{ full_window('sum(ln(1 + ' ~ strategy ~ '_return))', strategy ~ '_return', over, 63) }} as {{ strategy }}_log_63,
+        {%- set earned = strategy ~ '_return' %}
+        {{ full_window('sum(case when ' ~ earned ~ ' > -1 then ln(1 + ' ~ earned ~ ') else 0 end)', earned, over, 63) }}
+            as {{ strategy }}_log_63,
+        {{ full_window('max(case when ' ~ earned ~ ' <= -1 then 1 else 0 end)', earned, over, 63) }} as {{ strategy }}_ruin_63,
         {{ calculate_sharpe(strategy ~ '_return', over, 63) }} as {{ strategy }}_sharpe_63
         {%- endfor %}
     from earned
@@ -66,7 +70,7 @@ select
     cast({{ strategy }}_position as integer) as {{ strategy }}_position,
     cast({{ strategy }}_held as integer) as {{ strategy }}_held,
     {{ rounded(strategy ~ '_return') }} as {{ strategy }}_return,
-    {{ rounded('exp(' ~ strategy ~ '_log_63) - 1') }} as {{ strategy }}_return_63,
+    {{ rounded('case when ' ~ strategy ~ '_ruin_63 = 1 then -1 else exp(' ~ strategy ~ '_log_63) - 1 end') }} as {{ strategy }}_return_63,
     {{ rounded(strategy ~ '_sharpe_63') }} as {{ strategy }}_sharpe_63
     {%- endfor %},
     loaded_at
