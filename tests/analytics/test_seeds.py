@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +31,13 @@ def test_a_seed_that_is_out_of_date_is_named(binaries: Path, tmp_path: Path) -> 
     )
     assert result.returncode == 1
     assert "exchange_calendar.csv" in result.stderr and "alert_rules.csv" not in result.stderr
+
+
+def test_a_spike_is_the_rules_lowest() -> None:
+    """What marts call a volume spike is what a multi-signal of the processor asks for."""
+    seeds = REPOSITORY / "dbt" / "seeds"
+    with (seeds / "alert_rules.csv").open() as file:
+        rules = {(row["rule_id"], row["threshold_interval"]): row for row in csv.DictReader(file)}
+    with (seeds / "regime_thresholds.csv").open() as file:
+        thresholds = {row["threshold_name"]: float(row["threshold_value"]) for row in csv.DictReader(file)}
+    assert thresholds["volume_spike_sd"] == float(rules["volume_spike", "all"]["info_threshold"])

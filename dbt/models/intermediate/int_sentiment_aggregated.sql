@@ -8,7 +8,7 @@
     )
 }}
 -- The mood of a symbol's news, by day in UTC. A label counts -1, 0 or 1 where the provider gives no number; articles
--- of one address count once.
+-- of one address count once, also when several providers have them: one with a mood before one without, then the newest.
 with news as (
     select
         n.*,
@@ -35,14 +35,23 @@ scored as (
             end
         ) as score,
         coalesce(sentiment_relevance, 1) as relevance,
-        loaded_at
+        ingest_time,
+        event_id,
+        max(loaded_at) over (partition by symbol, trade_date, url_hash) as loaded_at
     from relevant
+),
+
+articles as (
+    {{ dedupe_latest(
+        'scored', ['symbol', 'trade_date', 'url_hash'],
+        ['case when score is null then 1 else 0 end', 'ingest_time desc', 'event_id']
+    ) }}
 )
 
 select
     symbol,
     trade_date,
-    cast(count(distinct url_hash) as bigint) as article_count,
+    cast(count(*) as bigint) as article_count,
     cast(count(score) as bigint) as scored_count,
     cast(sum(case when score > 0 then 1 else 0 end) as bigint) as positive_count,
     cast(sum(case when score < 0 then 1 else 0 end) as bigint) as negative_count,
@@ -52,5 +61,5 @@ select
         'sum(cast(case when score is not null then relevance end as double precision))'
     ) }} as sentiment_weighted,
     max(loaded_at) as loaded_at
-from scored
+from articles
 group by symbol, trade_date

@@ -67,12 +67,12 @@ select
     is_forming,
     parent_source is not null as is_derived,
     revision > 0 as is_corrected,
-    {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ late_grace_hours() }} as is_late_arrival,
+    lane = 'live' and {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ late_grace_hours() }} as is_late_arrival,
     case
         when is_mock then 'mock'
         when is_forming then 'forming'
         when volume = 0 then 'no_volume'
-        when {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ late_grace_hours() }} then 'late'
+        when lane = 'live' and {{ seconds_between('window_end', 'ingest_time') }} > 3600 * {{ late_grace_hours() }} then 'late'
         when revision > 0 then 'corrected'
         when parent_source is not null then 'derived'
         else 'ok'

@@ -1,80 +1,28 @@
 -- SPDX-License-Identifier: Apache-2.0
--- What could not be typed, of every RAW table: visible here and counted by a test, not left out in silence.
+-- What could not be typed, of every RAW table: visible here and counted by a test, not left out in silence. is_mended says
+-- that a version of the same event was accepted after it.
+{%- set kinds = [
+    'bars', 'option_bars', 'news', 'alerts', 'metrics', 'symbols', 'corporate_actions', 'feed_status', 'dead_letters'
+] %}
+{% for kind in kinds %}
 select
-    'raw_bars' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_bars') }}
-where is_reject
-
+    'raw_{{ kind }}' as source_table,
+    {{ event_columns('r.') | join(',\n    ') }},
+    r.reject_reason,
+    m.dedupe_key is not null as is_mended
+from {{ ref('base_' ~ kind) }} as r
+left join (
+    select distinct
+        a.source,
+        a.dedupe_key
+    from {{ ref('base_' ~ kind) }} as rejected
+    inner join {{ ref('base_' ~ kind) }} as a
+        on rejected.source = a.source and rejected.dedupe_key = a.dedupe_key and rejected.loaded_at < a.loaded_at
+    where rejected.is_reject and not a.is_reject
+) as m
+    on r.source = m.source and r.dedupe_key = m.dedupe_key
+where r.is_reject{% if kind == 'option_bars' %} and r.is_current{% endif %}
+{% if not loop.last %}
 union all
-
-select
-    'raw_option_bars' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_option_bars') }}
-where is_reject and is_current
-
-union all
-
-select
-    'raw_news' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_news') }}
-where is_reject
-
-union all
-
-select
-    'raw_alerts' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_alerts') }}
-where is_reject
-
-union all
-
-select
-    'raw_metrics' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_metrics') }}
-where is_reject
-
-union all
-
-select
-    'raw_symbols' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_symbols') }}
-where is_reject
-
-union all
-
-select
-    'raw_corporate_actions' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_corporate_actions') }}
-where is_reject
-
-union all
-
-select
-    'raw_feed_status' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_feed_status') }}
-where is_reject
-
-union all
-
-select
-    'raw_dead_letters' as source_table,
-    {{ event_columns() | join(',\n    ') }},
-    reject_reason
-from {{ ref('base_dead_letters') }}
-where is_reject
+{% endif %}
+{%- endfor %}

@@ -3,10 +3,12 @@
 with traded as (
     select
         symbol,
+        max(asset_class) as asset_class,
         min(trade_date) as first_trade_date,
         max(trade_date) as last_trade_date,
-        count(*) as trade_day_count
-    from {{ ref('int_daily_returns') }}
+        count(distinct trade_date) as trade_day_count
+    from {{ ref('stg_market_data_unified') }}
+    where not is_mock and not is_forming
     group by symbol
 ),
 
@@ -22,7 +24,7 @@ select
     {{ surrogate_key(['s.symbol']) }} as stock_key,
     s.symbol,
     coalesce(m.security_name, l.security_name, s.symbol) as security_name,
-    coalesce(m.asset_class, l.asset_class, 'stock') as asset_class,
+    coalesce(m.asset_class, l.asset_class, t.asset_class, 'stock') as asset_class,
     m.exchange,
     m.security_type,
     m.currency,
@@ -30,7 +32,7 @@ select
     l.sector,
     m.list_date,
     m.delist_date,
-    coalesce(m.is_active, true) as is_active,
+    m.is_active,
     coalesce(l.is_watched, false) as is_watched,
     t.first_trade_date,
     t.last_trade_date,

@@ -8,19 +8,30 @@
     )
 }}
 -- A symbol's quarter hour with what it says: momentum, volatility, volume, and one sentence for people and language
--- models. A multi-signal is momentum with raised volatility and a volume spike at once.
+-- models. A multi-signal is momentum and raised volatility at the end of a quarter hour with a volume spike in any
+-- minute of it.
 with windows as (
     {{ changed_rows(ref('int_realtime_enriched'), ['symbol', 'trade_date']) }}
+),
+
+thresholds as (
+    select
+        max(case when threshold_name = 'momentum_rsi_high' then threshold_value end) as rsi_high,
+        max(case when threshold_name = 'momentum_rsi_low' then threshold_value end) as rsi_low
+    from {{ ref('regime_thresholds') }}
 ),
 
 judged as (
     select
         windows.*,
+        thresholds.rsi_high,
+        thresholds.rsi_low,
         coalesce(
             momentum_signal in ('BULLISH', 'BEARISH') and volatility_regime in ('ELEVATED', 'HIGH') and is_volume_spike,
             false
         ) as is_multi_signal
     from windows
+    cross join thresholds
 )
 
 select
