@@ -6,7 +6,7 @@ from __future__ import annotations
 from _lib.dbt import DbtOperator
 from _lib.defaults import cron, dag_options
 from _lib.operators import ProgramOperator
-from _lib.watch import CleanUpOperator, DeadLetterReportOperator
+from _lib.watch import CleanUpOperator, DeadLetterReportOperator, ParityOperator
 from airflow.sdk import DAG
 
 with DAG(
@@ -22,12 +22,6 @@ with DAG(
 ):
     tables = DbtOperator(task_id="maintain_tables", arguments=["run-operation", "maintain_warehouse"])
     letters = DeadLetterReportOperator(task_id="dead_letters", hours=7 * 24)
-    audit = ProgramOperator(
-        task_id="offsets_audit",
-        program="marketflowctl",
-        arguments=["verify", "--format", "json", "--list", "20"],
-        accept=[0, 75],
-        final=[1],
-    )
+    audit = ParityOperator(task_id="offsets_audit", arguments=["--list", "20"])
     topics = ProgramOperator(task_id="topics", program="marketflowctl", arguments=["topics", "check"])
     [tables, letters, audit, topics] >> CleanUpOperator(task_id="clean_up")

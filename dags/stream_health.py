@@ -7,20 +7,18 @@ from typing import Any
 
 from _lib.assets import STREAM_HEALTH
 from _lib.defaults import cron, dag_options
-from _lib.operators import ProgramOperator, load_settings
+from _lib.operators import load_settings
 from _lib.sensors import LagSensor
-from _lib.watch import RestartHookOperator, StreamHealthOperator, UnhealthyOperator
+from _lib.watch import ParityOperator, RestartHookOperator, StreamHealthOperator, UnhealthyOperator
 from airflow.sdk import DAG, Param, task
 
 DOC = """\
-Every five minutes: how many records wait before the sink, how old the newest event in the warehouse is
-while the market is
-open, how many dead letters a minute there are; once an hour whether every record of the topics is in the
-warehouse, once
-(`marketflowctl verify`). Where a restart may help (the sink is silent, or says it is well and does not move) and
-`MARKETFLOW_RESTART` holds a command, that is run and the sink waited for; anything else fails the run,
-which the webhook
-is told. The name is historical: it is the same for PostgreSQL and Snowflake.
+Every five minutes: how many records wait before the sink, how old the newest bar in the warehouse is while the market
+is open, how many dead letters a minute there are; once an hour whether every record of the topics is in the warehouse,
+once (`marketflowctl verify`). Where two looks have seen what a restart may help (the sink is silent, or says that it is
+well and takes none of what waits) and `MARKETFLOW_RESTART` holds a command, that is run and the sink waited for.
+Anything else fails the run, which the webhook is told; so does a restart that has not helped. The name is historical:
+it is the same for PostgreSQL and Snowflake.
 """
 
 with DAG(
@@ -56,16 +54,12 @@ with DAG(
         return bool(asked) if asked is not None else (run.logical_date or run.run_after).minute < 5
 
     chosen = decide(look.output)
-    restarted = RestartHookOperator(task_id="restart_sink", problems=look.output["problems"])
+    restarted = RestartHookOperator(task_id="restart_sink", verdict=look.output)
     settled = LagSensor(
         task_id="sink_is_back", services=["sink"], most=1_000_000_000, poke_interval=5, timeout=600
     )
-    chosen >> [healthy(look.output), UnhealthyOperator(task_id="unhealthy", problems=look.output["problems"])]
+    chosen >> [healthy(look.output), UnhealthyOperator(task_id="unhealthy", verdict=look.output)]
     chosen >> restarted >> settled
-    parity_is_due() >> ProgramOperator(
-        task_id="offsets_parity",
-        program="marketflowctl",
-        arguments=["verify", "--format", "json", "--list", "5", "--timeout-s", "120"],
-        accept=[0, 75],  # 75: nothing is wrong, the sink has not loaded everything yet
-        final=[1],
+    parity_is_due() >> ParityOperator(
+        task_id="offsets_parity", arguments=["--list", "5", "--timeout-s", "120"]
     )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from line import Line
-from mflocal import wait_for
+from mflocal import ServiceProcess, wait_for
 from mflocal.airflow import Airflow
 
 # Two with real history, whose days reach the marts, and an invented one, which has minutes and stays out of them.
@@ -49,15 +50,34 @@ class Webhook:
         self._thread.join()
 
 
+class Restarts:
+    """A restart hook that asks for a start and goes on once there was one: the services are the test's to start."""
+
+    HOOK = "import pathlib, sys, time\nasked, done = map(pathlib.Path, sys.argv[1:])\nasked.touch()\n"
+    HOOK += "while not done.exists(): time.sleep(0.05)\n"
+
+    def __init__(self, place: Path) -> None:
+        self.asked, self.done = place / "restart.asked", place / "restart.done"
+        self.command = [sys.executable, "-c", self.HOOK, str(self.asked), str(self.done)]
+
+    def serve(self, service: ServiceProcess) -> None:
+        wait_for(self.asked.exists, 900, "the restart hook", 0.2)
+        service.start()
+        service.wait_ready()
+        self.done.touch()
+
+
 class AirflowLine:
     def __init__(self, line: Line, webhook: Webhook) -> None:
         self.line = line
         self.webhook = webhook
         self.simulator = line.parts.simulator
         self.airflow = Airflow(line.layout, {}, die_with_parent=True)
+        self.restarts = Restarts(line.layout.state)
 
     def start(self) -> None:
         services = [self.line.start(name) for name in ("processor", "sink", "ingestor")]
+        self.sink = services[1]
         hook = self.line.layout.secrets / "webhook"
         hook.write_text(self.webhook.url + "\n")
         self.airflow.settings |= self.line.settings | {
@@ -66,11 +86,18 @@ class AirflowLine:
             "MARKETFLOW_GROUPS": "2",
             "MARKETFLOW_WEBHOOK_FILE": str(hook),
             "MARKETFLOW_MARKET": "never",
+            "MARKETFLOW_RESTART": json.dumps(self.restarts.command),
             **{f"MARKETFLOW_{service.name.upper()}_URL": service.url for service in services},
         }
         self.airflow.start()
         self.airflow.wait_ready()
         wait_for(lambda: len(self.get("/dags?limit=100")["dags"]) >= 18, 180, "the DAGs parsed", 1)
+
+    def age_last_look(self) -> None:
+        """As if it had been five minutes ago."""
+        place = self.airflow.home / "marketflow" / "health" / "sink.json"
+        kept = json.loads(place.read_text())
+        place.write_text(json.dumps(kept | {"at": kept["at"] - 300}))
 
     def stop(self) -> None:
         """Airflow's processes, then the services; each by its own pid."""

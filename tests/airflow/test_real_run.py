@@ -10,6 +10,7 @@ from __future__ import annotations
 import pytest
 from airflow_line import SYMBOLS, TOKEN, AirflowLine
 from fixtures import CANARY
+from mflocal import wait_for
 
 DAY = "2012-07-05"
 HOLIDAY = "2012-07-04"
@@ -166,6 +167,33 @@ def test_the_streams_health_and_parity(chain: AirflowLine) -> None:
     assert (states["healthy"], states["offsets_parity"]) == ("success", "success")
     assert (states["restart_sink"], states["unhealthy"]) == ("skipped", "skipped")
     assert chain.result("stream_to_snowflake", run_id, "look")["healthy"] is True
+
+
+def test_a_dead_sink_is_told_and_then_started_again(chain: AirflowLine) -> None:
+    """The first look tells, a later one runs the hook. Looks come by the clock as well, so no run is waited for by its
+    name."""
+    dag_id = "stream_to_snowflake"
+    chain.webhook.received.clear()
+    chain.sink.stop()
+    chain.trigger(dag_id, parity=False)
+    chain.unpause(dag_id)
+    (told, *_) = wait_for(lambda: chain.webhook.received, 600, "an alert", 0.5)
+    assert (told["task_id"], told["message"]) == ("unhealthy", "the sink does not answer")
+
+    chain.age_last_look()
+    chain.trigger(dag_id, parity=False)
+    chain.restarts.serve(chain.sink)
+
+    def recovered() -> list[str]:
+        found = [
+            chain.states(dag_id, run["dag_run_id"]) for run in chain.runs(dag_id) if run["state"] == "success"
+        ]
+        return [states["unhealthy"] for states in found if states.get("sink_is_back") == "success"]
+
+    assert wait_for(recovered, 300, "the run that has started the sink", 1) == ["skipped"]
+    chain.pause(dag_id)
+    restarted = [message for message in chain.webhook.received if message["kind"] == "restarted"]
+    assert [message["problems"] for message in restarted] == [["the sink does not answer"]]
 
 
 def test_maintenance_and_the_hourly_refresh(chain: AirflowLine) -> None:

@@ -37,6 +37,18 @@ def names_of(callbacks: Any) -> list[str]:
     return [getattr(callback, "__name__", str(callback)) for callback in found]
 
 
+def reads_of(task: Any) -> list[list[str]]:
+    """Which XComs of which tasks its fields stand for."""
+    from airflow.sdk.definitions.xcom_arg import XComArg
+
+    found = [
+        [operator.task_id, key]
+        for name in task.template_fields
+        for operator, key in XComArg.iter_xcom_references(getattr(task, name, None))
+    ]
+    return sorted(found)
+
+
 def describe_task(task: Any) -> dict[str, Any]:
     mapped = type(task).__name__ in ("MappedOperator", "DecoratedMappedOperator")
     return {
@@ -53,6 +65,8 @@ def describe_task(task: Any) -> dict[str, Any]:
         "downstream": sorted(task.downstream_task_ids),
         "outlets": [asset.uri for asset in task.outlets or []],
         "mode": getattr(task, "mode", None) if not mapped else None,
+        "multiple_outputs": bool(getattr(task, "multiple_outputs", False)),
+        "reads": reads_of(task) if not mapped else [],
     }
 
 

@@ -79,7 +79,18 @@ def test_every_task_has_an_owner_retries_and_the_callback(graph: dict[str, Any])
         assert task["timeout_s"], name
         assert task["max_retry_delay_s"] == 3600, name
         assert task["backoff"] == 2.0, name
-        assert task["retries"] >= 1 or name in once, name
+        assert (task["retries"] == 0) == (name in once), name
+
+
+def test_every_result_that_is_read_is_pushed(graph: dict[str, Any]) -> None:
+    seen = 0
+    for dag_id, dag in graph["dags"].items():
+        for task_id, task in dag["tasks"].items():
+            for source, key in task["reads"]:
+                pushed = key == "return_value" or dag["tasks"][source]["multiple_outputs"]
+                assert pushed, f"{dag_id}.{task_id} reads {source}[{key}]"
+                seen += 1
+    assert seen >= 10
 
 
 def test_schedules(graph: dict[str, Any]) -> None:
