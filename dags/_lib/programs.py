@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from typing import IO, Any
 OUTPUT_MAX = 64 << 20
 # Above SHUTDOWN_GRACE_MS, within which a program ends by itself.
 STOP_SECONDS = 40.0
+# A task that is to end has five seconds: then its process group, of which the program is, gets SIGKILL.
+KILL_SECONDS = 4.0
+# Of what a program in a session of its own has said: the end.
+APART_TAIL = 64 << 10
 EXIT_TEMPORARY = 75
 EXIT_CONFIGURATION = 78
 
@@ -37,6 +42,8 @@ class Run:
     environment: Mapping[str, str]
     on_line: Callable[[str], None]  # of what it says about itself
     merge: bool = False  # standard output is such talk as well (dbt)
+    # In a session of its own, talking to a file: what it leaves behind outlives the task, and is not waited for.
+    apart: bool = False
     code: int | None = None
     output: str = ""
     tail: list[str] = field(default_factory=list)  # the last lines of its talk
@@ -48,26 +55,47 @@ class Run:
 
     def wait(self) -> Run:
         """Starts it and returns when it has ended; whatever interrupts the waiting ends the program."""
-        try:
-            self._process = subprocess.Popen(
-                list(self.command),
-                env=dict(self.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if self.merge else subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as problem:
-            raise ProgramError(f"{self.name}: {problem.strerror}", 127, final=True) from None
-        try:
-            self._read(self._process)
-            self.code = self._process.wait()
-        finally:
-            self.stop()
+        with tempfile.TemporaryFile() if self.apart else contextlib.nullcontext() as file:
+            try:
+                self._process = self._start(file)
+            except OSError as problem:
+                raise ProgramError(f"{self.name}: {problem.strerror}", 127, final=True) from None
+            try:
+                if file is None:
+                    self._read(self._process)
+                self.code = self._end(self._process)
+            finally:
+                self.stop(STOP_SECONDS)
+                if file is not None:
+                    self._tell(file)
         return self
+
+    def _start(self, file: IO[bytes] | None) -> subprocess.Popen[str]:
+        """In the task's process group unless it is to be apart: whoever kills the task kills the program with it."""
+        together = self.merge or file is not None
+        return subprocess.Popen(
+            list(self.command),
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if file is None else file,
+            stderr=subprocess.STDOUT if together else subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=self.apart,
+        )
+
+    def _end(self, process: subprocess.Popen[str]) -> int:
+        """Waits in pieces: a signal's handler may call stop() in between, and could not wait for the process while this
+        holds its lock."""
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(60.0)
+
+    def _tell(self, file: IO[bytes]) -> None:
+        file.seek(max(0, file.seek(0, 2) - APART_TAIL))
+        for line in file.read().decode("utf-8", "replace").splitlines():
+            self._say(line)
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -98,17 +126,18 @@ class Run:
             self.tail = [*self.tail[-19:], text[:2000]]
             self.on_line(text)
 
-    def stop(self) -> None:
-        """Asks it to end, waits, and kills it when it does not."""
+    def stop(self, patience: float = KILL_SECONDS) -> None:
+        """Asks it to end, waits for so many seconds, and kills it when it does not."""
         process = self._process
         if process is None or process.poll() is not None:
             return
         process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return
+        process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)
 
     def failure(self) -> ProgramError:
         """What to raise about an exit code that is no success."""

@@ -38,6 +38,7 @@ class ManifestSensor(MarketflowSensor):
         super().__init__(**kwargs)
         self.manifest = manifest
         self.look_s = look_s
+        self._run: Run | None = None
 
     def command(self, settings: Settings) -> list[str]:
         program = settings.program("marketflowctl")
@@ -51,7 +52,8 @@ class ManifestSensor(MarketflowSensor):
             raise AirflowFailException(str(problem)) from None
         environment = settings.program_environment(instance_of(context))
         try:
-            run = Run(command, environment, lambda line: self.log.info("%s", line)).wait()
+            self._run = Run(command, environment, lambda line: self.log.info("%s", line))
+            run = self._run.wait()
         except ProgramError as problem:
             raise_failure(problem)
         if run.code == EXIT_TEMPORARY:
@@ -59,6 +61,10 @@ class ManifestSensor(MarketflowSensor):
         if run.code != 0:
             raise_failure(run.failure())
         return True
+
+    def on_kill(self) -> None:
+        if self._run is not None:
+            self._run.stop()
 
 
 class LagSensor(MarketflowSensor):

@@ -167,6 +167,10 @@ class Settings:
         own = {"KAFKA_INSTANCE_ID": instance, "METRICS_LISTEN": "127.0.0.1:0", "LOG_FORMAT": "text"}
         return self._chosen(_PROGRAMS) | own
 
+    def hook_environment(self) -> dict[str, str]:
+        """Of the restart hook: no instance and no port of a task's, which what it starts would take for its own."""
+        return self._chosen(_PROGRAMS)
+
     def dbt_environment(self) -> dict[str, str]:
         """Of dbt, which masks the password in whatever it writes."""
         environment = self._chosen(_DBT) | {"DO_NOT_TRACK": "1"}

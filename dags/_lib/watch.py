@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from . import artifacts, health, webhook
 from .operators import ProgramOperator, instance_of, load_settings, raise_failure
-from .programs import EXIT_TEMPORARY, ProgramError
+from .programs import EXIT_TEMPORARY, ProgramError, Run
 from .sessions import day_at, moment_of_run, sessions
 from .settings import Settings, SettingsError
 
@@ -85,7 +85,11 @@ class RestartHookOperator(ProgramOperator):
     arguments_are_ours = False
 
     def __init__(self, *, verdict: Any, **kwargs: Any) -> None:
-        super().__init__(program="restart", arguments=(), **{"retries": 0, **kwargs})
+        super().__init__(
+            program="restart",
+            arguments=(),
+            **{"retries": 0, "execution_timeout": timedelta(minutes=5), **kwargs},
+        )
         self.verdict = verdict
 
     def command(self, settings: Settings) -> list[str]:
@@ -102,7 +106,14 @@ class RestartHookOperator(ProgramOperator):
         command = self.command(settings)
         # Kept before it runs: a hook that is killed has been tried as well.
         health.keep(health.restart_place(settings), {"at": health.now()})
-        self.check(self.start(command, settings.program_environment(instance_of(context))))
+        self._run = Run(
+            command, settings.hook_environment(), lambda line: self.log.info("%s", line), apart=True
+        )
+        self.log.info("%s", self._run.name)  # its words may hold a secret
+        try:
+            self.check(self._run.wait())
+        except ProgramError as problem:
+            raise_failure(problem)
         problems = problems_of(self.verdict)
         tell(
             settings, self.log, {"kind": "restarted", "text": "the sink was restarted", "problems": problems}

@@ -17,7 +17,7 @@ ROOT = HERE.parents[1]
 DAGS = ROOT / "dags"
 sys.path[:0] = [str(ROOT / "deploy" / "local"), str(DAGS), str(HERE)]
 
-from helpers import InAirflow, Programs  # noqa: E402
+from helpers import InAirflow, Programs, Server  # noqa: E402
 from mflocal import Layout, python_environment  # noqa: E402
 
 
@@ -58,3 +58,10 @@ def execute(helper: InAirflow, programs: Programs) -> Callable[..., dict[str, An
         )
 
     return run
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+    yield found
+    found.close()

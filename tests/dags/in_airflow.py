@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from typing import Any
 
 DAGS = Path(sys.argv[1])
 sys.path.insert(0, str(DAGS))
+AIRFLOW_HOME = os.environ["AIRFLOW_HOME"]  # the rest of the environment is another one in each question
 NOW = datetime(2024, 7, 5, 22, 30, tzinfo=UTC)
 
 
@@ -234,6 +236,38 @@ def call(asked: dict[str, Any]) -> dict[str, Any]:
         return {"result": None, "raised": type(problem).__name__, "message": str(problem), "lines": lines}
 
 
+def escalation(_: dict[str, Any]) -> dict[str, Any]:
+    """How long Airflow waits between SIGTERM and SIGKILL of a task."""
+    import inspect
+
+    from airflow.sdk.execution_time.supervisor import WatchedSubprocess
+
+    return {"seconds": inspect.signature(WatchedSubprocess.kill).parameters["escalation_delay"].default}
+
+
+def killed(asked: dict[str, Any]) -> dict[str, Any]:
+    """A sensor around a program that does not end: on_kill is called as soon as it has left its mark."""
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    sensor = build(asked)
+    sensor.command = lambda settings: asked["program"]
+
+    def kill() -> None:
+        while not Path(asked["mark"]).exists():
+            time.sleep(0.05)
+        sensor.on_kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        sensor.poke(Context(asked))
+    except Exception:  # what an ended program means is not asked here
+        traceback.print_exc(file=sys.stderr)
+    finally:
+        thread.join()
+    return {"code": sensor._run.code}
+
+
 def commands(asked: dict[str, Any]) -> dict[str, Any]:
     """What each task that is no mapped one would start, rendered."""
     from _lib.dbt import DbtOperator, LoadResultsOperator, VerdictOperator, VerifyCountsOperator
@@ -271,7 +305,7 @@ def denied(_: dict[str, Any]) -> dict[str, Any]:
             DAGS,
             "/usr/lib/python3",
             "/usr/share/zoneinfo",
-            os.environ["AIRFLOW_HOME"],
+            AIRFLOW_HOME,
         )
     )
     refused: list[str] = []
@@ -316,7 +350,10 @@ def denied(_: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    answers = {"graph": graph, "execute": execute, "call": call, "commands": commands, "denied": denied}
+    answers = {
+        "graph": graph, "execute": execute, "call": call, "commands": commands, "denied": denied,
+        "escalation": escalation, "killed": killed,
+    }  # fmt: skip
     kept = os.dup(1)
     out = os.fdopen(kept, "w")
     os.dup2(2, 1)  # whoever prints, prints to the log

@@ -80,6 +80,7 @@ def test_every_task_has_an_owner_retries_and_the_callback(graph: dict[str, Any])
         assert task["max_retry_delay_s"] == 3600, name
         assert task["backoff"] == 2.0, name
         assert (task["retries"] == 0) == (name in once), name
+        assert task["timeout_s"] <= (300 if name in once else 6 * 3600), name
 
 
 def test_every_result_that_is_read_is_pushed(graph: dict[str, Any]) -> None:

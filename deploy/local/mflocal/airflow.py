@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from .analytics import PROJECT, dbt_program
+from .identity import Identity
 from .install import build, python_environment, run_tool, say
 from .layout import REPOSITORY, Layout, write_private
 from .loopback import ask
@@ -46,6 +47,22 @@ class _BusyError(LocalError):
     """The database could not be written in time."""
 
 
+def _with_descendants(known: set[Identity]) -> set[Identity]:
+    return known | {one for process in known if process.alive() for one in process.descendants()}
+
+
+def _end_all(processes: set[Identity], patience: float = 5.0) -> None:
+    """A program that is asked to end leaves its work so that it can be taken up again; who does not is killed."""
+    for process in processes:
+        process.send(signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    for process in processes:
+        if not process.wait_end(deadline - time.monotonic()):
+            process.send(signal.SIGKILL)
+    for process in processes:
+        process.wait_end(patience)
+
+
 class AirflowProcess(BackgroundProcess):
     """One of the three: its name is its command."""
 
@@ -61,13 +78,21 @@ class AirflowProcess(BackgroundProcess):
         return self._airflow.command(*self._command)
 
     def stop(self, timeout: float | None = None) -> bool:
-        """With whatever it started itself and did not end: its workers lead no session of their own."""
+        """With whatever it started and did not end, though a task's process leads a group of its own and a hook a
+        session. Who started whom is known only as long as both are there: it is looked at until it has ended."""
         identity = self.identity
-        stopped = super().stop(timeout)
-        if identity is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(identity.pid, signal.SIGKILL)
-        return stopped
+        if identity is None:
+            return super().stop(timeout)
+        started = set(identity.descendants())
+        identity.send(self.stop_signal)
+        deadline = time.monotonic() + (self.stop_timeout if timeout is None else timeout)
+        while not identity.wait_end(0.5) and time.monotonic() < deadline:
+            started |= _with_descendants({identity, *started})
+        super().stop(max(0.0, deadline - time.monotonic()))
+        _end_all(_with_descendants(started))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(identity.pid, signal.SIGKILL)
+        return True
 
     def environment(self) -> dict[str, str]:
         return self._airflow.environment()

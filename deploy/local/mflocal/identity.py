@@ -116,6 +116,20 @@ class Identity:
                     return int(line.split()[1]) / 1024
         return 0.0
 
+    def descendants(self) -> list[Identity]:
+        """Its children, theirs, and so on, as of one look."""
+        by_parent: dict[int, list[int]] = {}
+        for entry in Path("/proc").iterdir():
+            fields = _stat_fields(int(entry.name)) if entry.name.isdigit() else None
+            if fields:
+                by_parent.setdefault(int(fields[1]), []).append(int(entry.name))
+        pids, todo = [], [self.pid]
+        while todo:
+            children = by_parent.get(todo.pop(), [])
+            pids += children
+            todo += children
+        return [found for pid in pids if (found := Identity.of(pid)) is not None]
+
     def children(self) -> list[Identity]:
         """The processes whose parent this is."""
         found = []
