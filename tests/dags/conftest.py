@@ -22,6 +22,14 @@ from mflocal import Layout, python_environment  # noqa: E402
 
 
 @pytest.fixture(scope="session")
+def binaries() -> str:
+    """Where the project's programs are, as tests/run says."""
+    found = os.environ.get("MARKETFLOW_BIN_DIR")
+    assert found, "MARKETFLOW_BIN_DIR is not set"
+    return found
+
+
+@pytest.fixture(scope="session")
 def airflow_python() -> Path:
     cache = Path(os.environ.get("MARKETFLOW_CACHE_DIR") or ROOT / ".local")
     return python_environment(Layout(cache, cache), "airflow", DAGS / "requirements.lock")

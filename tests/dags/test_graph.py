@@ -206,10 +206,7 @@ def test_commands_are_as_written_down(rendered: dict[str, list[str]]) -> None:
     assert rendered == json.loads(GOLDEN.read_text())
 
 
-def test_programs_know_the_options_that_they_are_given(rendered: dict[str, list[str]]) -> None:
-    binaries = os.environ.get("MARKETFLOW_BIN_DIR")
-    if not binaries:
-        pytest.skip("MARKETFLOW_BIN_DIR is not set")
+def test_programs_know_the_options_that_they_are_given(rendered: dict[str, list[str]], binaries: str) -> None:
     checked = 0
     for name, command in rendered.items():
         program = Path(command[0]).name

@@ -200,10 +200,7 @@ def test_a_run_is_about_new_yorks_date_some_hours_before(moment: str, day: str) 
         sessions.day_of_run({"params": {"day": "2024-02-30"}, "dag_run": run})
 
 
-def test_the_programs_own_calendar_is_understood() -> None:
-    binaries = os.environ.get("MARKETFLOW_BIN_DIR")
-    if not binaries:
-        pytest.skip("MARKETFLOW_BIN_DIR is not set")
+def test_the_programs_own_calendar_is_understood(binaries: str) -> None:
     settings = Settings({"MARKETFLOW_BIN_DIR": binaries, "PATH": os.environ["PATH"]})
     found = sessions.sessions(settings, date(2024, 7, 2), date(2024, 7, 5), lambda _: None)
     assert [one.day.isoformat() for one in found] == ["2024-07-02", "2024-07-03", "2024-07-05"]
