@@ -169,6 +169,39 @@ from kept
     ]) }}
 {% endmacro %}
 
+{#- What typed_events reads of every bar, a stock's or a contract's. -#}
+{% macro bar_columns() %}
+{{ return([
+    ['bar_interval', 'interval', 'text', true],
+    ['window_end', 'window_end', 'timestamp', true],
+    ['trade_date', 'session_date', 'date', true],
+    ['session_kind', 'session', 'text', true],
+    ['open_price', 'open', 'numeric', true],
+    ['high_price', 'high', 'numeric', true],
+    ['low_price', 'low', 'numeric', true],
+    ['close_price', 'close', 'numeric', true],
+    ['volume', 'volume', 'numeric', true],
+    ['vwap', 'vwap', 'numeric', false],
+    ['trade_count', 'trade_count', 'int', false],
+    ['adjusted', 'adjusted', 'text', true],
+    ['is_otc', 'otc', 'bool', false],
+    ['vendor_ms', 'vendor_ms', 'int', false],
+    ['parent_source', 'parent_source', 'text', false],
+    ['cause', 'cause', 'text', false],
+    ['pre_market_price', 'pre_market', 'numeric', false],
+    ['after_hours_price', 'after_hours', 'numeric', false]
+]) }}
+{% endmacro %}
+
+{#- What no bar can be and be right. -#}
+{% macro bar_checks() %}
+{{ return([
+    ['bad_ohlc', 'low_price > 0 and low_price <= open_price and low_price <= close_price and high_price >= open_price and high_price >= close_price'],
+    ['negative_volume', 'volume >= 0'],
+    ['bad_window', 'window_end > event_time']
+]) }}
+{% endmacro %}
+
 {#- The columns of a typed table without what is about rejects. -#}
 {% macro accepted_events(model, columns, condition='') %}
 select

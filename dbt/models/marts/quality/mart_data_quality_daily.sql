@@ -2,103 +2,23 @@
 -- What was loaded on each day, by table: how much of it is still the latest of its event, and how much of that is
 -- rejected, invented, late or corrected.
 with events as (
-    select
-        'raw_bars' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_bars') }}
+    {%- for name in ['bars', 'option_bars', 'news', 'alerts', 'metrics', 'symbols', 'corporate_actions', 'feed_status', 'dead_letters'] %}
+    {%- if not loop.first %}
 
     union all
-
+    {% endif %}
     select
-        'raw_option_bars' as source_table,
+        'raw_{{ name }}' as source_table,
         {{ utc_date('loaded_at') }} as load_date,
         is_reject,
         is_mock,
         is_late,
         revision
-    from {{ ref('base_option_bars') }}
+    from {{ ref('base_' ~ name) }}
+    {%- if name == 'option_bars' %}
     where is_current
-
-    union all
-
-    select
-        'raw_news' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_news') }}
-
-    union all
-
-    select
-        'raw_alerts' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_alerts') }}
-
-    union all
-
-    select
-        'raw_metrics' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_metrics') }}
-
-    union all
-
-    select
-        'raw_symbols' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_symbols') }}
-
-    union all
-
-    select
-        'raw_corporate_actions' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_corporate_actions') }}
-
-    union all
-
-    select
-        'raw_feed_status' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_feed_status') }}
-
-    union all
-
-    select
-        'raw_dead_letters' as source_table,
-        {{ utc_date('loaded_at') }} as load_date,
-        is_reject,
-        is_mock,
-        is_late,
-        revision
-    from {{ ref('base_dead_letters') }}
+    {%- endif %}
+    {%- endfor %}
 )
 
 select
